@@ -1,0 +1,185 @@
+"""The result of an analysis: frozen dataclasses at the border between the core and its users."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+SCHEMA_VERSION = "1.0"
+
+
+@dataclass(frozen=True)
+class Flag:
+    """Something the reader should know about one vertebra.
+
+    Attributes
+    ----------
+    code : str
+        Stable identifier, one of `FLAG_CODES`.
+    reason : str
+        One plain sentence.
+    """
+
+    code: str
+    reason: str
+
+
+FLAG_CODES: tuple[str, ...] = (
+    "cut_by_field_of_view",
+    "touching_neighbour",
+    "metal",
+    "low_resolution",
+    "low_level_margin",
+    "not_graded",
+    "borderline",
+    "grade_disagreement",
+    "possibly_missed_neighbour",
+    "implausible_shape",
+    "cement",
+    "lesion_candidate",
+)
+"""Every code that a `Flag` may carry."""
+
+
+@dataclass(frozen=True)
+class Heights:
+    """Anterior, middle and posterior height of a vertebral body in mm."""
+
+    anterior: float
+    middle: float
+    posterior: float
+
+
+@dataclass(frozen=True)
+class HeightLoss:
+    """Height loss per Genant shape, as fractions (0.25 is 25 %); negative when higher than the norm."""
+
+    wedge: float
+    biconcave: float
+    crush: float
+
+
+@dataclass(frozen=True)
+class HeightReference:
+    """What each height loss was taken against.
+
+    Attributes
+    ----------
+    wedge, biconcave : float
+        Ratio Ha/Hp and Hm/Hp expected of an unfractured body of this level.
+    crush_mm : float
+        Posterior height expected, mm.
+    source : str
+        Where `crush_mm` comes from: ``"neighbours"`` or ``"level norm"``.
+    """
+
+    wedge: float
+    biconcave: float
+    crush_mm: float
+    source: str
+
+
+@dataclass(frozen=True)
+class HeightLine:
+    """A height drawn in the image: its two ends, LPS mm [x, y, z]."""
+
+    top_lps_mm: tuple[float, float, float]
+    bottom_lps_mm: tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Vertebra:
+    """One analysed vertebra. What could not be measured is None, with a flag giving the reason.
+
+    Attributes
+    ----------
+    level : str
+        ``"C1"`` ... ``"L6"``.
+    level_probability : float
+        Posterior probability of `level` after positional logic.
+    runner_up_level : str or None
+        Second most probable level.
+    center_lps_mm : tuple of float
+        Centre of the vertebral body, LPS mm [x, y, z].
+    axes_lps : tuple of tuple of float or None
+        Unit axes of the body in LPS: right-to-left, front-to-back, foot-to-head.
+    heights_mm, heights_spread_mm : Heights or None
+        Robust mean and spread (1.4826 MAD) over the measured sagittal slices, mm.
+    height_lines : dict
+        ``anterior``, ``middle``, ``posterior`` -> `HeightLine`, mid-sagittal.
+    height_loss : HeightLoss or None
+    height_reference : HeightReference or None
+    grade : int or None
+        Genant grade 0-3.
+    shape : str or None
+        ``"normal"``, ``"wedge"``, ``"biconcave"`` or ``"crush"``.
+    grade_probabilities : tuple of float or None
+        Probabilities of grades 0-3, morphometry and learned head combined.
+    morphometric_grade, learned_grade : int or None
+        The two opinions behind `grade`.
+    borderline : bool
+        True when a height loss lies within the measurement error of a Genant threshold.
+    density_hu : float or None
+        Mean trabecular density, HU.
+    volume_ml : float or None
+        Volume of the whole vertebra, ml.
+    flags : tuple of Flag
+    """
+
+    level: str
+    level_probability: float
+    runner_up_level: str | None
+    center_lps_mm: tuple[float, float, float]
+    axes_lps: tuple[tuple[float, float, float], ...] | None = None
+    heights_mm: Heights | None = None
+    heights_spread_mm: Heights | None = None
+    height_lines: dict[str, HeightLine] = field(default_factory=dict)
+    height_loss: HeightLoss | None = None
+    height_reference: HeightReference | None = None
+    grade: int | None = None
+    shape: str | None = None
+    grade_probabilities: tuple[float, float, float, float] | None = None
+    morphometric_grade: int | None = None
+    learned_grade: int | None = None
+    borderline: bool = False
+    density_hu: float | None = None
+    volume_ml: float | None = None
+    flags: tuple[Flag, ...] = ()
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """How an analysis came about.
+
+    Attributes
+    ----------
+    core_version : str
+    weights_sha256 : dict of str
+        Weight file name -> sha256 of the file used.
+    device : str
+    seconds_per_stage : dict of float
+    input_size_xyz : tuple of int
+    input_spacing_xyz_mm, input_origin_lps_mm : tuple of float
+    input_direction : tuple of float
+        Row-major 3x3 direction cosines.
+    options : dict
+    """
+
+    core_version: str
+    weights_sha256: dict[str, str]
+    device: str
+    seconds_per_stage: dict[str, float]
+    input_size_xyz: tuple[int, int, int]
+    input_spacing_xyz_mm: tuple[float, float, float]
+    input_origin_lps_mm: tuple[float, float, float]
+    input_direction: tuple[float, ...]
+    options: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SpineAnalysis:
+    """All vertebrae of one CT, head to foot, with the manifest and warnings about the scan."""
+
+    vertebrae: tuple[Vertebra, ...]
+    manifest: Manifest
+    warnings: tuple[str, ...] = ()
+    schema_version: str = SCHEMA_VERSION

@@ -1,0 +1,124 @@
+"""A phantom scene: the anatomy of one synthetic patient on a grid, with its exact truth, before any scanner."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+SDF_STEPS_PER_MM = 8
+SDF_ZERO = 128
+
+
+@dataclass(frozen=True)
+class PhantomVertebra:
+    """Truth of one vertebra. Positions are mm in the scene's frame, in z, y, x order.
+
+    Attributes
+    ----------
+    level : int
+        VerSe number.
+    center_zyx_mm : tuple of float
+        Centre of the vertebral body.
+    axes_zyx : tuple of tuple of float
+        Rows: unit vectors of the body's own up, back and left axes, each in z, y, x order.
+    height_anterior_mm, height_middle_mm, height_posterior_mm : float
+        Heights of the body as it is (after any fracture).
+    intact_heights_mm : tuple of float
+        Anterior, middle and posterior height before the fracture.
+    width_mm, depth_mm : float
+        Width and depth of the body.
+    grade : int
+        Genant grade 0-3.
+    shape : str
+        ``"normal"``, ``"wedge"``, ``"biconcave"`` or ``"crush"``.
+    trabecular_hu : float
+        Mean trabecular density that a noiseless scan without contrast would show.
+    """
+
+    level: int
+    center_zyx_mm: tuple[float, float, float]
+    axes_zyx: tuple[tuple[float, float, float], ...]
+    height_anterior_mm: float
+    height_middle_mm: float
+    height_posterior_mm: float
+    intact_heights_mm: tuple[float, float, float]
+    width_mm: float
+    depth_mm: float
+    grade: int
+    shape: str
+    trabecular_hu: float
+
+
+@dataclass(frozen=True)
+class PhantomScene:
+    """Anatomy on an isotropic grid; index axes z (to the head), y (to the back), x (to the left).
+
+    Attributes
+    ----------
+    spacing_mm : float
+        Voxel size.
+    labels : ndarray of uint8, shape (z, y, x)
+        `codes.Bone` or VerSe number, with `codes.BODY_BIT`; reaches about 2 mm beyond bone surfaces.
+    bone_sdf : ndarray of uint8, shape (z, y, x)
+        Signed distance to the nearest bone surface, negative inside: (value - 128) / 8 mm.
+    tissue : ndarray of uint8, shape (z, y, x)
+        `codes.Tissue`.
+    vertebrae : tuple of PhantomVertebra
+        Head to foot; the centres may lie outside the grid.
+    seed : int
+    """
+
+    spacing_mm: float
+    labels: np.ndarray
+    bone_sdf: np.ndarray
+    tissue: np.ndarray
+    vertebrae: tuple[PhantomVertebra, ...]
+    seed: int
+
+    @property
+    def size_mm(self) -> np.ndarray:
+        """Extent of the grid along z, y, x in mm (from the first voxel centre to the last)."""
+        return (np.asarray(self.labels.shape) - 1) * self.spacing_mm
+
+
+def encode_sdf(distance_mm: np.ndarray) -> np.ndarray:
+    """Quantise signed distances (mm) to uint8, 1/8 mm a step, clipped to about +-16 mm."""
+    scaled = np.rint(distance_mm * SDF_STEPS_PER_MM) + SDF_ZERO
+    return np.clip(scaled, 0, 255).astype(np.uint8)
+
+
+def save_scene(scene: PhantomScene, path: Path) -> None:
+    """Write `scene` as ``path`` (.npy: labels, sdf, tissue stacked) with its truth beside it (.json)."""
+    path = Path(path)
+    truth = {
+        "spacing_mm": scene.spacing_mm,
+        "seed": scene.seed,
+        "vertebrae": [asdict(v) for v in scene.vertebrae],
+    }
+    temporary = path.with_suffix(".tmp.npy")
+    np.save(temporary, np.stack([scene.labels, scene.bone_sdf, scene.tissue]))
+    path.with_suffix(".json").write_text(json.dumps(truth))
+    temporary.replace(path)
+
+
+def load_scene(path: Path) -> PhantomScene:
+    """Read a scene written by `save_scene`; the arrays stay memory-mapped."""
+    path = Path(path)
+    truth = json.loads(path.with_suffix(".json").read_text())
+    arrays = np.load(path, mmap_mode="r", allow_pickle=False)
+    vertebrae = tuple(
+        PhantomVertebra(
+            **{k: _tuple(v) for k, v in entry.items()},
+        )
+        for entry in truth["vertebrae"]
+    )
+    return PhantomScene(
+        truth["spacing_mm"], arrays[0], arrays[1], arrays[2], vertebrae, truth["seed"]
+    )
+
+
+def _tuple(value):
+    return tuple(_tuple(v) for v in value) if isinstance(value, list) else value
