@@ -1,4 +1,4 @@
-"""A phantom scene: the anatomy of one synthetic patient on a grid, with its exact truth, before any scanner."""
+"""A phantom scene: the anatomy of one synthetic patient with its truth, before any scanner."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class PhantomScene:
     spacing_mm : float
         Voxel size.
     labels : ndarray of uint8, shape (z, y, x)
-        `codes.Bone` or VerSe number, with `codes.BODY_BIT`; reaches about 2 mm beyond bone surfaces.
+        `codes.Bone` or VerSe number, with `codes.BODY_BIT`; reaches 2 mm beyond bone surfaces.
     bone_sdf : ndarray of uint8, shape (z, y, x)
         Signed distance to the nearest bone surface, negative inside: (value - 128) / 8 mm.
     tissue : ndarray of uint8, shape (z, y, x)
@@ -91,7 +91,7 @@ def encode_sdf(distance_mm: np.ndarray) -> np.ndarray:
 
 
 def save_scene(scene: PhantomScene, path: Path) -> None:
-    """Write `scene` as ``path`` (.npy: labels, sdf, tissue stacked) with its truth beside it (.json)."""
+    """Write labels, sdf and tissue as ``path`` (.npy) and the truth beside it (.json)."""
     path = Path(path)
     truth = {
         "spacing_mm": scene.spacing_mm,

@@ -32,7 +32,7 @@ class BoneShape:
 
 @dataclass(frozen=True)
 class VertebraShape(BoneShape):
-    """A vertebra; its frame has the body's centre at 0, z normal to the body's mid-plane, x = 0 mid-sagittal.
+    """A vertebra; 0 is the centre of its body, z normal to its mid-plane, x = 0 mid-sagittal.
 
     Attributes
     ----------

@@ -1,0 +1,85 @@
+"""A bank of phantom scenes on disk: geometry is built once, appearance drawn anew at every step.
+
+Run as ``python -m vertebra_core.phantom.bank --out FOLDER --count 200``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import time
+from pathlib import Path
+
+from .scene import save_scene
+from .scene_builder import build_scene
+from .shape_library import ShapeLibrary
+
+EVALUATION_SEED_START = 10_000_000
+"""Seeds from here on are kept for evaluation; banks for training stay below."""
+
+_log = logging.getLogger(__name__)
+
+
+def build_bank(
+    folder: Path, count: int, first_seed: int, library: ShapeLibrary, spacing_mm: float = 1.5
+) -> int:
+    """Write `count` scenes of consecutive seeds; those already there are kept.
+
+    Returns
+    -------
+    int
+        How many scenes were written.
+
+    Raises
+    ------
+    ValueError
+        If the seeds reach into those kept for evaluation.
+    """
+    if first_seed + count > EVALUATION_SEED_START:
+        raise ValueError(f"training seeds must stay below {EVALUATION_SEED_START}")
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    written = 0
+    for seed in range(first_seed, first_seed + count):
+        path = folder / f"scene_{seed:08d}.npy"
+        if path.exists():
+            continue
+        started = time.monotonic()
+        scene = build_scene(seed, library, spacing_mm)
+        save_scene(scene, path)
+        written += 1
+        _log.info("%s %s %.1f s", path.name, scene.labels.shape, time.monotonic() - started)
+    return written
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the bank builder to `parser`."""
+    parser.add_argument("--out", type=Path, required=True, help="folder for the scenes")
+    parser.add_argument("--count", type=int, default=200, help="number of scenes")
+    parser.add_argument("--first-seed", type=int, default=0)
+    parser.add_argument("--spacing", type=float, default=1.5, help="voxel size in mm")
+    parser.add_argument(
+        "--shapes",
+        type=Path,
+        help="folder of public meshes and masks; without it shapes are parametric",
+    )
+    parser.add_argument("--shape-cache", type=Path, help="folder that keeps imported shapes")
+
+
+def main() -> int:
+    """Entry point."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_arguments(parser)
+    args = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    library = (
+        ShapeLibrary.with_templates(args.shapes, cache=args.shape_cache)
+        if args.shapes
+        else ShapeLibrary.parametric_only()
+    )
+    build_bank(args.out, args.count, args.first_seed, library, args.spacing)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

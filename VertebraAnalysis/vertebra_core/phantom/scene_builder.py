@@ -1,0 +1,186 @@
+"""Builds a whole phantom scene: a patient's column, bones, organs and their truth on one grid."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..levels import level_named
+from .codes import BODY_BIT
+from .grid import Grid, noise_field
+from .head_bones import skull_pieces
+from .organs import paint_organs, paint_table
+from .patient import PatientSpec, draw_field_of_view, draw_patient
+from .scene import PhantomScene, encode_sdf
+from .shape_library import ShapeLibrary
+from .soft_spine import paint_canal, paint_cement, paint_discs, paint_implants
+from .spine_curve import PlacedLevel, place_column
+from .thorax_bones import rib_pieces, shoulder_pieces, sternum_pieces
+from .torso import SpineLine, paint_trunk
+from .vertebra_instance import OUTSIDE_MM, VertebraInstance, draw_variation
+
+LABEL_REACH_MM = 2.0
+"""How far bone codes reach beyond the bone's surface."""
+
+
+def build_scene(
+    seed: int,
+    library: ShapeLibrary,
+    spacing_mm: float = 1.5,
+    patient: PatientSpec | None = None,
+    field_of_view: str | None = None,
+) -> PhantomScene:
+    """Build the scene of one synthetic patient.
+
+    Parameters
+    ----------
+    seed : int
+        Everything about the scene follows from it.
+    library : ShapeLibrary
+        Source of bone shapes.
+    spacing_mm : float
+        Voxel size of the grid.
+    patient : PatientSpec, optional
+        Drawn from the seed when None.
+    field_of_view : str, optional
+        Name of the part of the body to cover (see `patient.draw_field_of_view`).
+
+    Returns
+    -------
+    PhantomScene
+        With the truth of every vertebra whose centre lies within 60 mm of the grid.
+    """
+    rng = np.random.default_rng(seed)
+    patient = patient or draw_patient(rng)
+    column = place_column(patient.column, rng)
+    scale = patient.habitus.scale
+    low, high = draw_field_of_view(column, scale, rng, field_of_view)
+    shape = tuple(int(n) for n in np.ceil((high - low) / spacing_mm).astype(int) + 1)
+    grid = Grid(low, spacing_mm, shape)
+    line = SpineLine(column)
+
+    noise = noise_field(rng, shape, 22 / spacing_mm)
+    warp = tuple(
+        c + np.float32(4.0) * noise_field(rng, shape, 40 / spacing_mm) for c in grid.axes()
+    )
+    tissue, depth = paint_trunk(grid, line, patient.habitus, warp, noise, rng)
+    paint_organs(tissue, depth, grid, line, scale, warp, noise, rng)
+    del warp, noise
+
+    instances = _draw_instances(column, patient, library, rng)
+    bones = _Bones(grid)
+    for instance in instances:
+        bones.add_vertebra(instance)
+    bones.add_sacrum(column[-1], library, scale, rng)
+    bones.separate(gap_mm=rng.uniform(0.4, 1.8))
+    _add_other_bones(bones, instances, column, library, line, scale, tissue, rng)
+
+    paint_discs(tissue, grid, instances, rng)
+    paint_canal(tissue, grid, instances)
+    if rng.random() < 0.85:
+        paint_table(tissue, depth, grid, rng)
+    paint_implants(tissue, grid, instances, patient.implants)
+    paint_cement(tissue, grid, instances, patient.cemented, rng)
+
+    labels, sdf = bones.finish()
+    truths = []
+    for instance in instances:
+        centre = instance.placed.center_zyx_mm
+        if ((centre > low - 60) & (centre < high + 60)).all():
+            hu = patient.trabecular_hu + rng.normal(0, 8)
+            truths.append(instance.truth(low, float(hu)))
+    return PhantomScene(spacing_mm, labels, encode_sdf(sdf), tissue, tuple(truths), seed)
+
+
+def _draw_instances(
+    column: tuple[PlacedLevel, ...],
+    patient: PatientSpec,
+    library: ShapeLibrary,
+    rng: np.random.Generator,
+) -> list[VertebraInstance]:
+    instances = []
+    for placed in column[:-1]:
+        shape = library.draw(level_named(placed.name).number, rng)
+        variation = draw_variation(placed, shape, patient.column.scale, patient.degeneration, rng)
+        instances.append(VertebraInstance(placed, shape, variation))
+    return instances
+
+
+def _add_other_bones(bones, instances, column, library, line, scale, tissue, rng) -> None:
+    grid = bones.grid
+    for instance in instances:
+        if instance.placed.name.startswith("T"):
+            for piece in rib_pieces(instance, grid, line, scale, rng):
+                bones.add_piece(*piece)
+    for pieces in (sternum_pieces, shoulder_pieces):
+        for piece in pieces(grid, line, scale, rng):
+            bones.add_piece(*piece)
+    for piece in skull_pieces(grid, line, scale, tissue, rng):
+        bones.add_piece(*piece)
+    bones.add_pelvis(column[-1], library, scale, rng)
+
+
+class _Bones:
+    """Signed distances of all bones of a scene while it is being built."""
+
+    def __init__(self, grid: Grid) -> None:
+        self.grid = grid
+        self._nearest = np.full(grid.shape, OUTSIDE_MM, np.float32)
+        self._second = np.full(grid.shape, OUTSIDE_MM, np.float32)
+        self._number = np.zeros(grid.shape, np.uint8)
+        self._other = np.full(grid.shape, OUTSIDE_MM, np.float32)
+        self._other_code = np.zeros(grid.shape, np.uint8)
+
+    def add_vertebra(self, instance: VertebraInstance) -> None:
+        box = instance.box(self.grid)
+        if box is None:
+            return
+        local = self.grid.local(box, instance.placed.center_zyx_mm, instance.placed.axes)
+        whole, body = instance.distances(*local)
+        if instance.placed.fracture is not None:
+            whole = _restore_distance(whole, self.grid.spacing_mm)
+        is_body = body <= np.maximum(whole, 0) + 0.25
+        codes = np.where(is_body, instance.number | BODY_BIT, instance.number).astype(np.uint8)
+        self._add(box, whole, codes)
+
+    def add_sacrum(self, placed: PlacedLevel, library: ShapeLibrary, scale, rng) -> None:
+        for box, distance in library.place_sacrum(self.grid, placed, scale, rng):
+            self._add(box, distance, np.full(distance.shape, level_named("S1").number, np.uint8))
+
+    def _add(self, box, distance, codes) -> None:
+        nearest, second = self._nearest[box], self._second[box]
+        wins = distance < nearest
+        np.minimum(second, np.maximum(distance, nearest), out=second)
+        self._number[box][wins] = codes[wins]
+        np.minimum(nearest, distance, out=nearest)
+
+    def separate(self, gap_mm: float) -> None:
+        """Leave a joint gap wherever two vertebrae would touch."""
+        np.maximum(
+            self._nearest, (self._nearest - self._second) / 2 + gap_mm / 2, out=self._nearest
+        )
+        self._second = None
+
+    def add_piece(self, code: int, box, distance: np.ndarray) -> None:
+        wins = distance < self._other[box]
+        self._other_code[box][wins] = code
+        np.minimum(self._other[box], distance, out=self._other[box])
+
+    def add_pelvis(self, placed: PlacedLevel, library: ShapeLibrary, scale, rng) -> None:
+        for code, box, distance in library.place_pelvis(self.grid, placed, scale, rng):
+            self.add_piece(code, box, distance)
+
+    def finish(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return labels (uint8) and the signed distance (mm) to the nearest bone of any kind."""
+        # Other bones give way to vertebrae and keep a joint gap of about 1 mm.
+        other = np.maximum(self._other, (self._other - self._nearest) / 2 + 0.5)
+        use_other = other < self._nearest
+        sdf = np.where(use_other, other, self._nearest)
+        labels = np.where(use_other, self._other_code, self._number)
+        labels[sdf > LABEL_REACH_MM] = 0
+        return labels, sdf
+
+
+def _restore_distance(distance: np.ndarray, spacing_mm: float) -> np.ndarray:
+    """Undo the stretch that a fracture's warp puts on distances, near the surface."""
+    slope = np.sqrt(sum(g**2 for g in np.gradient(distance, spacing_mm)))
+    return (distance / np.clip(slope, 0.5, 3.0)).astype(np.float32)
