@@ -1,0 +1,102 @@
+"""Labelling metrics on small spines whose answers are known."""
+
+from __future__ import annotations
+
+import pytest
+from vertebra_core.evaluation.labelling_metrics import (
+    before_positional_logic,
+    identified,
+    level_shift,
+    summarise_labelling,
+)
+from vertebra_core.evaluation.records import CaseRecord, FoundVertebra, TrueVertebra
+
+HEIGHT = {"T11": 60.0, "T12": 30.0, "L1": 0.0, "L2": -32.0}
+
+
+def _case(named: dict[str, str | None], offset_mm: float = 0.0, network=None, incomplete=()):
+    """One scan: true level -> level given (None: missed)."""
+    truth = tuple(
+        TrueVertebra(level, (0.0, 0.0, HEIGHT[level]), level not in incomplete) for level in named
+    )
+    found = tuple(
+        FoundVertebra(
+            given,
+            (0.0, offset_mm, HEIGHT[level]),
+            network_level=network[level] if network else None,
+        )
+        for level, given in named.items()
+        if given is not None
+    )
+    return CaseRecord("case", "real", (1.0, 1.0, 1.0), truth, found)
+
+
+def test_a_right_name_beyond_twenty_mm_does_not_identify():
+    assert identified(_case({"L1": "L1"}, offset_mm=19.9)) == (True,)
+    assert identified(_case({"L1": "L1"}, offset_mm=20.1)) == (False,)
+
+
+def test_a_right_name_nearer_to_the_neighbour_does_not_identify():
+    case = CaseRecord(
+        "case",
+        "real",
+        (1.0, 1.0, 1.0),
+        (TrueVertebra("C3", (0, 0, 15)), TrueVertebra("C4", (0, 0, 0))),
+        (FoundVertebra("C3", (0, 0, 2)),),
+    )
+    assert identified(case) == (False, False)
+
+
+def test_summary_counts_missed_ones_against_identification_but_not_against_naming():
+    summary = summarise_labelling(
+        [
+            _case({"T11": "T11", "T12": "T12", "L1": None}),
+            _case({"T12": "T12", "L1": "L2"}),
+            _case({"L1": "L1", "L2": "L2"}),
+        ]
+    )
+    assert summary.n_true == 7
+    assert summary.identification_rate == pytest.approx(5 / 7)
+    assert summary.accuracy_of_found == pytest.approx(5 / 6)
+    assert summary.scans_all_right == pytest.approx(1 / 3)
+    assert summary.levels["L1"].recall == pytest.approx(1 / 3)
+    assert summary.levels["L1"].precision == pytest.approx(1.0)
+    assert summary.levels["L2"].precision == pytest.approx(1 / 2)
+    assert summary.levels["L2"].accuracy == pytest.approx(6 / 7)
+    assert summary.regions["lumbar"].n_true == 4
+    assert summary.regions["lumbar"].recall == pytest.approx(2 / 4)
+    assert summary.regions["lumbar"].accuracy == pytest.approx(2 / 3)
+
+
+def test_a_spine_named_one_too_low_is_called_shifted():
+    case = _case({"T11": "T12", "T12": "L1", "L1": "L2"})
+    assert level_shift(case) == 1
+    assert level_shift(_case({"T11": "T10", "L1": "L1"})) is None
+    assert summarise_labelling([case]).shifted_scans == 1
+    assert summarise_labelling([_case({"L1": "L1"})]).shifted_scans == 0
+
+
+def test_a_wrong_spurious_name_lowers_precision():
+    case = _case({"L1": "L1"})
+    spurious = FoundVertebra("L1", (100.0, 0.0, 0.0))
+    with_spurious = CaseRecord("case", "real", (1.0, 1.0, 1.0), case.truth, (*case.found, spurious))
+    assert summarise_labelling([with_spurious]).levels["L1"].precision == pytest.approx(0.5)
+    assert summarise_labelling([with_spurious]).identification_rate == 1.0
+
+
+def test_a_cut_vertebra_may_be_missed_but_not_misnamed():
+    assert summarise_labelling(
+        [_case({"T12": None, "L1": "L1"}, incomplete=("T12",))]
+    ).scans_all_right == pytest.approx(1.0)
+    assert summarise_labelling(
+        [_case({"T12": "T11", "L1": "L1"}, incomplete=("T12",))]
+    ).scans_all_right == pytest.approx(0.0)
+
+
+def test_before_positional_logic_takes_the_network_s_own_levels():
+    case = _case({"T12": "T12", "L1": "L1"}, network={"T12": "T12", "L1": "T12"})
+    before = before_positional_logic(case)
+    assert before is not None
+    assert summarise_labelling([before]).identification_rate == pytest.approx(0.5)
+    assert summarise_labelling([case]).identification_rate == pytest.approx(1.0)
+    assert before_positional_logic(_case({"L1": "L1"})) is None

@@ -1,0 +1,157 @@
+"""What one evaluated scan gave: the truth, what was found and how the masks compare."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+
+REAL = "real"
+PHANTOM = "phantom"
+
+Point = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class TrueVertebra:
+    """Truth of one vertebra.
+
+    Attributes
+    ----------
+    level : str
+        ``"C1"`` ... ``"L6"``.
+    center_lps_mm : tuple of float
+        Centre of the vertebral body, LPS mm [x, y, z].
+    complete : bool
+        False where the field of view cuts the body: then it need not be found, and finding it is
+        no false positive.
+    grade : int or None
+        Genant grade 0-3, if known.
+    shape : str or None
+    heights_mm : tuple of float or None
+        Anterior, middle and posterior height of the body, if known.
+    """
+
+    level: str
+    center_lps_mm: Point
+    complete: bool = True
+    grade: int | None = None
+    shape: str | None = None
+    heights_mm: Point | None = None
+
+
+@dataclass(frozen=True)
+class FoundVertebra:
+    """What an analysis said about one vertebra (see `analysis.Vertebra` for the fields).
+
+    ``network_level`` is the level that the labelling network alone preferred, before positional
+    logic, or None where that is not known.
+    """
+
+    level: str
+    center_lps_mm: Point
+    level_probability: float | None = None
+    network_level: str | None = None
+    grade: int | None = None
+    shape: str | None = None
+    grade_probabilities: tuple[float, float, float, float] | None = None
+    heights_mm: Point | None = None
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class MaskScore:
+    """Agreement of one true mask with the predicted mask that overlaps it best.
+
+    Attributes
+    ----------
+    level : str
+        True level.
+    part : str
+        ``"vertebra"`` or ``"body"``.
+    found_level : str or None
+        Level under which the predicted mask was reported; None when nothing overlaps.
+    complete : bool
+        Whether the body lies wholly in the field of view.
+    dice, iou : float
+        0 where nothing was found.
+    pixel_accuracy, false_positive_rate, false_negative_rate : float
+        PA, FPD and FND of Lu et al. (2025), within the box that `segmentation_metrics` states.
+    mean_surface_distance_mm, hausdorff_mm, hausdorff95_mm, average_hausdorff_mm : float or None
+        None where nothing was found.
+    """
+
+    level: str
+    part: str
+    found_level: str | None
+    complete: bool
+    dice: float
+    iou: float
+    pixel_accuracy: float
+    false_positive_rate: float
+    false_negative_rate: float
+    mean_surface_distance_mm: float | None
+    hausdorff_mm: float | None
+    hausdorff95_mm: float | None
+    average_hausdorff_mm: float | None
+
+
+@dataclass(frozen=True)
+class CaseRecord:
+    """One evaluated scan.
+
+    Attributes
+    ----------
+    name : str
+    kind : str
+        `REAL` or `PHANTOM`.
+    spacing_xyz_mm : tuple of float
+    truth : tuple of TrueVertebra
+    found : tuple of FoundVertebra
+    masks : tuple of MaskScore
+        Empty where the case has no label map.
+    seconds_per_stage : dict of float
+    notes : tuple of str
+        What had to be assumed about this case.
+    """
+
+    name: str
+    kind: str
+    spacing_xyz_mm: Point
+    truth: tuple[TrueVertebra, ...]
+    found: tuple[FoundVertebra, ...]
+    masks: tuple[MaskScore, ...] = ()
+    seconds_per_stage: dict[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def record_to_json(record: CaseRecord) -> str:
+    """Return `record` as one line of JSON."""
+    return json.dumps(asdict(record), separators=(",", ":"))
+
+
+def record_from_json(line: str) -> CaseRecord:
+    """Read a record written by `record_to_json`.
+
+    Raises
+    ------
+    ValueError
+        If `line` is no such record.
+    """
+    try:
+        fields = json.loads(line)
+        return CaseRecord(
+            name=fields["name"],
+            kind=fields["kind"],
+            spacing_xyz_mm=tuple(fields["spacing_xyz_mm"]),
+            truth=tuple(TrueVertebra(**_tuples(v)) for v in fields["truth"]),
+            found=tuple(FoundVertebra(**_tuples(v)) for v in fields["found"]),
+            masks=tuple(MaskScore(**m) for m in fields["masks"]),
+            seconds_per_stage=fields["seconds_per_stage"],
+            notes=tuple(fields["notes"]),
+        )
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"not an evaluation record: {error}") from error
+
+
+def _tuples(fields: dict) -> dict:
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
