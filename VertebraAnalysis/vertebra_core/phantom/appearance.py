@@ -1,0 +1,270 @@
+"""How tissues and bones of one patient look in CT: densities, textures, contrast, lesions.
+
+The default draw is centred on clinical CT: soft tissue as in the textbooks (fat -100, muscle 55,
+unenhanced liver 58 HU), enhancement by phase, vertebral trabecular bone 60-250 HU falling with age
+and from neck to sacrum (Pickhardt et al., Ann Intern Med 158 (2013) 588-595: L1 mean 150 HU, 110
+and less in osteoporosis). A small share of draws ignores all that, so that a network does not rest
+on absolute soft-tissue densities.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .codes import Bone, Tissue
+
+RANDOM_TISSUE_SHARE = 0.12
+PHASES = ("none", "arterial", "portal venous", "delayed")
+_PHASE_SHARES = (0.37, 0.17, 0.36, 0.10)
+
+_N_TISSUES = max(Tissue) + 1
+
+# Mean and spread between patients without contrast, then the texture within one patient, HU.
+_PLAIN = {
+    Tissue.AIR: (-1000, 1, 0),
+    Tissue.SKIN: (10, 20, 8),
+    Tissue.FAT: (-104, 6, 7),
+    Tissue.MUSCLE: (53, 8, 7),
+    Tissue.LUNG: (-860, 35, 22),
+    Tissue.HEART: (45, 5, 4),
+    Tissue.BLOOD_POOL: (41, 5, 2),
+    Tissue.AORTA: (41, 5, 2),
+    Tissue.VEIN: (41, 5, 3),
+    Tissue.LIVER: (58, 8, 5),
+    Tissue.SPLEEN: (48, 5, 4),
+    Tissue.KIDNEY: (32, 4, 5),
+    Tissue.BOWEL_WALL: (38, 8, 8),
+    Tissue.BOWEL_CONTENT: (20, 15, 12),
+    Tissue.BOWEL_GAS: (-970, 25, 15),
+    Tissue.DISC: (82, 14, 8),
+    Tissue.CANAL: (18, 10, 7),
+    Tissue.CORD: (40, 5, 3),
+    Tissue.TRACHEA: (-985, 10, 3),
+    Tissue.BRAIN: (34, 3, 3),
+    Tissue.BLADDER: (6, 4, 2),
+    Tissue.SOFT_OTHER: (42, 10, 8),
+    Tissue.CALCIFICATION: (650, 250, 90),
+    Tissue.TABLE: (-350, 150, 10),
+    Tissue.METAL: (3500, 900, 0),
+    Tissue.CEMENT: (1400, 350, 120),
+    Tissue.STOMACH: (25, 20, 12),
+    Tissue.CARTILAGE: (105, 20, 12),
+}
+
+# Mean and relative spread of enhanced tissue per phase, HU.
+_ENHANCED = {
+    "none": {},
+    "arterial": {
+        Tissue.AORTA: (320, 0.2), Tissue.BLOOD_POOL: (290, 0.25), Tissue.VEIN: (110, 0.4),
+        Tissue.KIDNEY: (140, 0.15), Tissue.LIVER: (72, 0.12), Tissue.SPLEEN: (120, 0.15),
+        Tissue.HEART: (98, 0.15), Tissue.BOWEL_WALL: (75, 0.2), Tissue.MUSCLE: (58, 0.1),
+    },
+    "portal venous": {
+        Tissue.AORTA: (155, 0.13), Tissue.BLOOD_POOL: (145, 0.13), Tissue.VEIN: (148, 0.13),
+        Tissue.KIDNEY: (185, 0.13), Tissue.LIVER: (108, 0.12), Tissue.SPLEEN: (118, 0.1),
+        Tissue.HEART: (105, 0.12), Tissue.BOWEL_WALL: (80, 0.2), Tissue.MUSCLE: (62, 0.1),
+    },
+    "delayed": {
+        Tissue.AORTA: (100, 0.12), Tissue.BLOOD_POOL: (98, 0.12), Tissue.VEIN: (103, 0.12),
+        Tissue.KIDNEY: (140, 0.15), Tissue.LIVER: (88, 0.1), Tissue.SPLEEN: (90, 0.1),
+        Tissue.HEART: (84, 0.1), Tissue.BOWEL_WALL: (65, 0.2), Tissue.MUSCLE: (62, 0.1),
+    },
+}  # fmt: skip
+
+# Amount by which strong local texture pulls a tissue towards its neighbour: fat streaks in muscle,
+# septa and small vessels in fat, portal vessels in the liver, HU per unit of texture.
+_STREAKS = {
+    Tissue.MUSCLE: (-35, 25),
+    Tissue.FAT: (45, 20),
+    Tissue.SOFT_OTHER: (-40, 20),
+    Tissue.BOWEL_WALL: (-25, 20),
+    Tissue.LIVER: (6, 6),
+}
+
+# Trabecular density against L1-L3 (cervical bone is the densest, the sacrum the least dense).
+_LEVEL_TREND = {1: 1.9, 2: 1.9, 3: 1.9, 7: 1.65, 8: 1.4, 12: 1.2, 19: 1.05, 20: 1.0, 24: 0.97}
+
+
+@dataclass(frozen=True)
+class Appearance:
+    """One patient's densities and textures; HU and mm throughout.
+
+    Attributes
+    ----------
+    tissue_hu, tissue_texture_hu, tissue_streak_hu : tuple of float
+        Per `codes.Tissue`: mean, standard deviation within, and pull of streaks.
+    texture_cell_mm : tuple of float
+        Cells of the fine and the middle texture.
+    phase : str
+        One of `PHASES`.
+    vessel_hu : float
+        Small vessels in lung and fat.
+    content_hu, content_share, faeces : float
+        Oral contrast or dense content of bowel, the share of bowel that has it, and how mottled
+        with gas the rest is (0-1).
+    cortical_hu, cortical_thickness_mm, cortical_variation : float
+        Density and thickness of the shell of vertebral bodies and how much the thickness varies.
+    trabecular_hu : float or None
+        Density at L1-L3; None takes what the scene states per vertebra.
+    level_shift_hu : tuple of float
+        Per bone code (128): deviation of single vertebrae and other bones.
+    trabecular_fine_hu, trabecular_patch_hu : float
+        Standard deviation of fine and of patchy texture.
+    sclerosis_hu, sclerosis_depth_mm : float
+        Denser bone beneath the shell, and how deep it reaches.
+    lesion_hu, lesion_threshold : float
+        Added density inside lesions (negative: lytic) and the field value they start at; an
+        infinite threshold means none.
+    cement_levels : tuple of int
+        Vertebrae (VerSe numbers) augmented with cement.
+    """
+
+    tissue_hu: tuple[float, ...]
+    tissue_texture_hu: tuple[float, ...]
+    tissue_streak_hu: tuple[float, ...]
+    texture_cell_mm: tuple[float, float]
+    phase: str
+    vessel_hu: float
+    content_hu: float
+    content_share: float
+    faeces: float
+    cortical_hu: float
+    cortical_thickness_mm: float
+    cortical_variation: float
+    trabecular_hu: float | None
+    level_shift_hu: tuple[float, ...]
+    trabecular_fine_hu: float
+    trabecular_patch_hu: float
+    sclerosis_hu: float
+    sclerosis_depth_mm: float
+    lesion_hu: float
+    lesion_threshold: float
+    cement_levels: tuple[int, ...]
+
+    @staticmethod
+    def random(rng: np.random.Generator) -> Appearance:
+        """Draw a patient."""
+        phase = PHASES[rng.choice(len(PHASES), p=_PHASE_SHARES)]
+        means, textures = _draw_tissues(phase, rng)
+        if rng.random() < RANDOM_TISSUE_SHARE:
+            _scramble(means, textures, rng)
+        streaks = np.zeros(_N_TISSUES)
+        for tissue, (mean, spread) in _STREAKS.items():
+            streaks[tissue] = rng.normal(mean, spread)
+        trabecular = rng.uniform(-20, 350) if rng.random() < 0.15 else rng.normal(150, 55)
+        trabecular = float(np.clip(trabecular, -20, 350))
+        old = float(np.clip((170 - trabecular) / 150, 0, 1))
+        oral = rng.random() < 0.25
+        lesion = rng.random() < 0.09
+        return Appearance(
+            tissue_hu=_floats(means),
+            tissue_texture_hu=_floats(textures),
+            tissue_streak_hu=_floats(streaks),
+            texture_cell_mm=(float(rng.uniform(1.6, 2.6)), float(rng.uniform(4.5, 8.0))),
+            phase=phase,
+            vessel_hu=float(means[Tissue.VEIN] * rng.uniform(0.6, 1.0)),
+            content_hu=float(rng.uniform(120, 450) if oral else rng.uniform(30, 90)),
+            content_share=float(rng.uniform(0.1, 0.8)),
+            faeces=float(rng.uniform(0, 1) if rng.random() < 0.6 else 0),
+            cortical_hu=float(np.clip(rng.normal(1150, 200), 650, 1800)),
+            cortical_thickness_mm=float(
+                np.clip(0.52 * np.exp(0.3 * rng.standard_normal()) - 0.08 * old, 0.28, 1.5)
+            ),
+            cortical_variation=float(rng.uniform(0.15, 0.4)),
+            trabecular_hu=trabecular,
+            level_shift_hu=_floats(rng.standard_normal(128) * rng.uniform(3, 18)),
+            trabecular_fine_hu=float(rng.uniform(12, 32) + 0.08 * trabecular),
+            trabecular_patch_hu=float(rng.uniform(6, 24)),
+            sclerosis_hu=float(max(0.0, rng.normal(90, 60))),
+            sclerosis_depth_mm=float(rng.uniform(1.5, 4.5)),
+            lesion_hu=_draw_lesion(rng),
+            lesion_threshold=float(rng.uniform(1.7, 2.5)) if lesion else float("inf"),
+            cement_levels=_draw_cement(rng),
+        )
+
+    def trabecular_table(self, stated_hu: np.ndarray) -> np.ndarray:
+        """Trabecular density per bone code.
+
+        Parameters
+        ----------
+        stated_hu : ndarray, shape (128,)
+            What the scene states (NaN: nothing); taken where `trabecular_hu` is None.
+        """
+        stated = np.asarray(stated_hu, float)
+        known = np.isfinite(stated)
+        base = self.trabecular_hu
+        if base is None:
+            base = float(stated[known].mean()) if known.any() else 150.0
+        numbers = np.array(list(_LEVEL_TREND))
+        trend = np.interp(np.arange(128), numbers, list(_LEVEL_TREND.values()))
+        trend[26] = 0.85
+        trend[28] = 1.03
+        trend[Bone.RIB] = 0.95
+        trend[Bone.PELVIS] = 0.9
+        trend[Bone.SKULL] = 2.5
+        trend[Bone.FEMUR] = 1.4
+        trend[Bone.SHOULDER] = 1.1
+        trend[Bone.STERNUM] = 0.75
+        # Fatty marrow (below about 20 HU) does not grow denser with the trend.
+        table = base + max(base, 40.0) * (trend - 1) + np.asarray(self.level_shift_hu)
+        if self.trabecular_hu is None:
+            table = np.where(known, stated, table)
+        return table.astype(np.float32)
+
+
+def _floats(values) -> tuple[float, ...]:
+    return tuple(float(v) for v in values)
+
+
+def _draw_tissues(phase: str, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    means, textures = np.zeros(_N_TISSUES), np.zeros(_N_TISSUES)
+    for tissue, (mean, spread, texture) in _PLAIN.items():
+        means[tissue] = rng.normal(mean, spread)
+        textures[tissue] = texture * np.exp(0.35 * rng.standard_normal())
+    # Steatosis and sarcopenia: liver down to 10, muscle down to 20 HU.
+    if rng.random() < 0.2:
+        means[Tissue.LIVER] -= rng.uniform(10, 45)
+    if rng.random() < 0.3:
+        means[Tissue.MUSCLE] -= rng.uniform(5, 28)
+        textures[Tissue.MUSCLE] *= 1.6
+    common = np.exp(0.12 * rng.standard_normal())
+    plain = means.copy()
+    for tissue, (enhanced, spread) in _ENHANCED[phase].items():
+        value = enhanced * common * np.exp(spread * rng.standard_normal())
+        rise = value - _PLAIN[tissue][0]
+        means[tissue] = plain[tissue] + max(rise, -5.0)
+    if phase != "none" and rng.random() < 0.12:
+        # Chest protocols time the contrast for the right heart and the great veins.
+        means[Tissue.VEIN], means[Tissue.BLOOD_POOL] = rng.uniform(200, 550, 2)
+    if phase == "delayed" and rng.random() < 0.4:
+        means[Tissue.BLADDER] = rng.uniform(60, 600)
+    means[Tissue.METAL] = max(means[Tissue.METAL], 1800.0)
+    means[Tissue.CALCIFICATION] = max(means[Tissue.CALCIFICATION], 220.0)
+    means[Tissue.CEMENT] = max(means[Tissue.CEMENT], 700.0)
+    return means, textures
+
+
+def _scramble(means: np.ndarray, textures: np.ndarray, rng: np.random.Generator) -> None:
+    """Give most soft tissues any density, in the manner of SynthSeg (Billot et al., 2023)."""
+    hard = {Tissue.AIR, Tissue.METAL, Tissue.TABLE, Tissue.CEMENT, Tissue.CALCIFICATION}
+    for tissue in Tissue:
+        if tissue in hard or rng.random() < 0.3:
+            continue
+        if tissue in (Tissue.LUNG, Tissue.TRACHEA, Tissue.BOWEL_GAS):
+            means[tissue] = rng.uniform(-1000, -500)
+        else:
+            means[tissue] = rng.uniform(-150, 220)
+        textures[tissue] = rng.uniform(2, 40)
+
+
+def _draw_lesion(rng: np.random.Generator) -> float:
+    return float(rng.uniform(150, 700) if rng.random() < 0.6 else -rng.uniform(60, 200))
+
+
+def _draw_cement(rng: np.random.Generator) -> tuple[int, ...]:
+    if rng.random() > 0.02:
+        return ()
+    start = int(rng.integers(12, 24))
+    return tuple(range(start, start + int(rng.integers(1, 4))))
