@@ -1,4 +1,4 @@
-"""Separable filters along one axis of a volume, as shifted sums: fast for short kernels.
+"""Separable filters along one axis of a volume, as shifted sums: fast for short kernels."""
 
 from __future__ import annotations
 
