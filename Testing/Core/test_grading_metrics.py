@@ -76,7 +76,7 @@ def _spine(vertebrae):
     truth, found = [], []
     for k, (true, given, complete) in enumerate(vertebrae):
         centre = (0.0, 0.0, -30.0 * k)
-        truth.append(TrueVertebra("L1", centre, complete, *true))
+        truth.append(TrueVertebra("L1", centre, True, complete, *true))
         found.append(
             FoundVertebra("L1", centre, grade=given[0], shape=given[1], heights_mm=given[2])
         )

@@ -107,7 +107,7 @@ def test_a_record_survives_its_line_of_json():
         "a",
         "phantom",
         (1.0, 1.0, 3.0),
-        (TrueVertebra("L1", (1.0, 2.0, 3.0), True, 2, "wedge", (20.0, 22.0, 27.0)),),
+        (TrueVertebra("L1", (1.0, 2.0, 3.0), True, False, 2, "wedge", (20.0, 22.0, 27.0)),),
         (FoundVertebra("L1", (1.0, 2.0, 3.5), 0.9, "L2", None, None, None, None, ("metal",)),),
         seconds_per_stage={"localisation": 1.5},
         notes=("said",),

@@ -113,7 +113,7 @@ def test_a_missed_vertebra_scores_zero_and_has_no_distances():
     assert scores[1].found_level is None
     assert scores[1].mean_surface_distance_mm is None
     assert scores[0].hausdorff_mm == 0
-    assert [s.complete for s in scores] == [False, True, True]
+    assert [s.in_view for s in scores] == [False, True, True]
 
 
 def test_scores_do_not_depend_on_what_lies_far_from_the_vertebra():

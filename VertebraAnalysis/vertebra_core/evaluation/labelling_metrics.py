@@ -49,11 +49,11 @@ class LabellingSummary:
     Attributes
     ----------
     identification_rate : float or None
-        Share of complete true vertebrae identified.
+        Share of true vertebrae in view identified.
     accuracy_of_found : float or None
         Share of found vertebrae named rightly.
     scans_all_right : float or None
-        Share of scans with every complete vertebra found and named rightly, and every cut one that
+        Share of scans with every vertebra in view found and named rightly, and every cut one that
         was found named rightly too.
     n_true, n_scans : int
     shifted_scans : int
@@ -130,7 +130,7 @@ def summarise_labelling(
         all_right = True
         for i, vertebra in enumerate(record.truth):
             name = record.found[partner[i]].level if i in partner else None
-            if vertebra.complete:
+            if vertebra.in_view:
                 true_names.append(vertebra.level)
                 given_names.append(name)
                 identified_count += is_identified[i]

@@ -151,7 +151,7 @@ class LocalisationFigures:
     ----------
     region : str
     n_true, n_found : int
-        Complete true vertebrae, and how many of them were found.
+        True vertebrae in view, and how many of them were found.
     recall : float or None
         None where `n_true` is 0.
     error_mean_mm, error_sd_mm, error_median_mm, error_max_mm : float or None
@@ -181,12 +181,12 @@ class LocalisationSummary:
         Keys ``cervical``, ``thoracic``, ``lumbar``, ``all``.
     n_scans : int
     false_positives : int
-        Found centres without a true vertebra (complete or cut) within the limit.
+        Found centres without a true vertebra (in view or cut) within the limit.
     outside_spine : int
         Those of them off the spine.
     false_positives_per_scan : float or None
     cut_true, cut_found : int
-        True vertebrae cut by the field of view, and how many of them were reported.
+        True vertebrae mostly cut off by the field of view, and how many of them were reported.
     """
 
     regions: dict[str, LocalisationFigures]
@@ -211,7 +211,7 @@ def summarise_localisation(
         outside += len(outside_indices.intersection(matching.spurious))
         distance = {i: d for i, _, d in matching.pairs}
         for i, vertebra in enumerate(record.truth):
-            if not vertebra.complete:
+            if not vertebra.in_view:
                 cut_true += 1
                 cut_found += i in distance
             else:

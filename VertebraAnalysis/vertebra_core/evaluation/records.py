@@ -21,9 +21,11 @@ class TrueVertebra:
         ``"C1"`` ... ``"L6"``.
     center_lps_mm : tuple of float
         Centre of the vertebral body, LPS mm [x, y, z].
+    in_view : bool
+        False where the field of view leaves little of the body: then it need not be found, and
+        finding it is no false positive.
     complete : bool
-        False where the field of view cuts the body: then it need not be found, and finding it is
-        no false positive.
+        False where the field of view cuts anything off the body: then it is not to be graded.
     grade : int or None
         Genant grade 0-3, if known.
     shape : str or None
@@ -33,6 +35,7 @@ class TrueVertebra:
 
     level: str
     center_lps_mm: Point
+    in_view: bool = True
     complete: bool = True
     grade: int | None = None
     shape: str | None = None
@@ -70,8 +73,8 @@ class MaskScore:
         ``"vertebra"`` or ``"body"``.
     found_level : str or None
         Level under which the predicted mask was reported; None when nothing overlaps.
-    complete : bool
-        Whether the body lies wholly in the field of view.
+    in_view : bool
+        See `TrueVertebra`.
     dice, iou : float
         0 where nothing was found.
     pixel_accuracy, false_positive_rate, false_negative_rate : float
@@ -83,7 +86,7 @@ class MaskScore:
     level: str
     part: str
     found_level: str | None
-    complete: bool
+    in_view: bool
     dice: float
     iou: float
     pixel_accuracy: float
@@ -110,6 +113,10 @@ class CaseRecord:
     masks : tuple of MaskScore
         Empty where the case has no label map.
     seconds_per_stage : dict of float
+    stray_ml : float or None
+        Volume labelled as vertebra more than 10 mm from any true one; None without a label map.
+    centres_by_localiser : dict
+        Name of a localiser -> centres that it alone found (LPS mm), for comparisons.
     notes : tuple of str
         What had to be assumed about this case.
     """
@@ -121,6 +128,8 @@ class CaseRecord:
     found: tuple[FoundVertebra, ...]
     masks: tuple[MaskScore, ...] = ()
     seconds_per_stage: dict[str, float] = field(default_factory=dict)
+    stray_ml: float | None = None
+    centres_by_localiser: dict[str, tuple[Point, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 
@@ -147,6 +156,11 @@ def record_from_json(line: str) -> CaseRecord:
             found=tuple(FoundVertebra(**_tuples(v)) for v in fields["found"]),
             masks=tuple(MaskScore(**m) for m in fields["masks"]),
             seconds_per_stage=fields["seconds_per_stage"],
+            stray_ml=fields["stray_ml"],
+            centres_by_localiser={
+                name: tuple(tuple(c) for c in centres)
+                for name, centres in fields["centres_by_localiser"].items()
+            },
             notes=tuple(fields["notes"]),
         )
     except (KeyError, TypeError) as error:

@@ -156,7 +156,7 @@ def score_labels(
     found_labels: np.ndarray,
     spacing_zyx_mm: tuple[float, float, float],
     names: Mapping[int, str],
-    complete: Mapping[int, bool],
+    in_view: Mapping[int, bool],
     part: str,
     pairs: Mapping[int, int] | None = None,
 ) -> tuple[MaskScore, ...]:
@@ -168,8 +168,8 @@ def score_labels(
     spacing_zyx_mm : tuple of float
     names : mapping
         Number -> level name, for both maps; other true numbers are left out.
-    complete : mapping
-        True number -> whether the body lies in the field of view.
+    in_view : mapping
+        True number -> whether the body lies in the field of view (default: yes).
     part : str
         ``"vertebra"`` or ``"body"``.
     pairs : mapping, optional
@@ -206,7 +206,7 @@ def score_labels(
                 level=names[number],
                 part=part,
                 found_level=names.get(partner) if found_box is not None else None,
-                complete=complete.get(number, True),
+                in_view=in_view.get(number, True),
             )
         )
     return tuple(scores)
@@ -224,7 +224,7 @@ def _enlarged(box, other, shape, spacing_zyx_mm):
     )
 
 
-def _score(true_mask, found_mask, spacing_zyx_mm, *, level, part, found_level, complete):
+def _score(true_mask, found_mask, spacing_zyx_mm, *, level, part, found_level, in_view):
     agreement = overlap(true_mask, found_mask)
     found = bool(found_mask.any())
     surface = surface_distances(true_mask, found_mask, spacing_zyx_mm) if found else None
@@ -232,7 +232,7 @@ def _score(true_mask, found_mask, spacing_zyx_mm, *, level, part, found_level, c
         level=level,
         part=part,
         found_level=found_level,
-        complete=complete,
+        in_view=in_view,
         dice=agreement.dice,
         iou=agreement.iou,
         pixel_accuracy=agreement.pixel_accuracy,

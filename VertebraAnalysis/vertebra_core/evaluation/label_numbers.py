@@ -1,0 +1,73 @@
+"""Which vertebra a number in somebody's label map means."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..levels import LEVELS
+
+VERSE = "verse"
+TOTALSEGMENTATOR = "totalsegmentator"
+AUTO = "auto"
+SCHEMES = (AUTO, VERSE, TOTALSEGMENTATOR)
+
+_VERSE_NAMES = {level.number: level.name for level in LEVELS}
+
+# TotalSegmentator 2 counts from the sacrum up: 26 S1, 27 L5 ... 31 L1, 32 T12 ... 50 C1.
+_FOOT_TO_HEAD = [v.name for v in reversed(LEVELS) if v.name not in ("T13", "L6")]
+_TOTALSEGMENTATOR_NAMES = {26 + k: name for k, name in enumerate(_FOOT_TO_HEAD)}
+
+_TO_VERSE = {
+    number: next(level.number for level in LEVELS if level.name == name)
+    for number, name in _TOTALSEGMENTATOR_NAMES.items()
+}
+
+
+def detect_scheme(numbers: np.ndarray) -> str:
+    """Tell which scheme the numbers of a label map follow.
+
+    VerSe ends at 28 and does not use 27; anything beyond is TotalSegmentator's.
+    """
+    present = {int(n) for n in np.unique(numbers) if n != 0}
+    return TOTALSEGMENTATOR if 27 in present or any(n > 28 for n in present) else VERSE
+
+
+def to_verse_numbers(labels: np.ndarray, scheme: str = AUTO) -> np.ndarray:
+    """Renumber a label map to VerSe's numbers; what is no vertebra becomes 0.
+
+    Parameters
+    ----------
+    labels : ndarray
+        Whole numbers 0-255, of any type.
+    scheme : str
+        One of `SCHEMES`.
+
+    Returns
+    -------
+    ndarray of uint8
+
+    Raises
+    ------
+    ValueError
+        If the scheme is unknown or the map holds other than whole numbers 0-255.
+    """
+    if scheme not in SCHEMES:
+        raise ValueError(f"unknown numbering {scheme!r}; choose from {', '.join(SCHEMES)}")
+    whole = labels.astype(np.uint8)
+    if not np.array_equal(whole, labels):
+        raise ValueError("a label map must hold whole numbers from 0 to 255")
+    if scheme == AUTO:
+        scheme = detect_scheme(whole)
+    table = np.zeros(256, np.uint8)
+    if scheme == VERSE:
+        for number in _VERSE_NAMES:
+            table[number] = number
+    else:
+        for number, verse_number in _TO_VERSE.items():
+            table[number] = verse_number
+    return table[whole]
+
+
+def verse_names() -> dict[int, str]:
+    """Return VerSe number -> level name of the vertebrae an analysis may report (no S1)."""
+    return {number: name for number, name in _VERSE_NAMES.items() if name != "S1"}

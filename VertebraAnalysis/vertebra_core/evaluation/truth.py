@@ -1,0 +1,237 @@
+"""The truth of a case: from label maps, centroid files and truth files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from scipy import ndimage
+
+from ..levels import is_level_number, level_named, level_numbered
+from ..volume import CtVolume
+from .label_numbers import verse_names
+from .records import PHANTOM, REAL, TrueVertebra
+
+DEEP_SHARE = 0.4
+"""Share of the greatest depth in the body that a voxel of the body's core reaches."""
+
+CORE_SIGMA_MM = 10.0
+CORE_RADIUS_MM = 20.0
+"""Where the mask, blurred by so much, is densest lies the body; its core is sought around there."""
+
+VIEW_SHARE = 0.7
+"""A body cut by the border must be found while it keeps this share of its neighbours' volume."""
+
+
+@dataclass(frozen=True)
+class CaseTruth:
+    """Everything known about one case.
+
+    Attributes
+    ----------
+    vertebrae : tuple of TrueVertebra
+        Head to foot.
+    labels, bodies : ndarray of uint8, shape (z, y, x), or None
+        VerSe numbers in the geometry of the CT: whole vertebrae (with S1, if known), bodies.
+    kind : str
+        `records.REAL` or `records.PHANTOM`.
+    notes : tuple of str
+    """
+
+    vertebrae: tuple[TrueVertebra, ...]
+    labels: np.ndarray | None = None
+    bodies: np.ndarray | None = None
+    kind: str = REAL
+    notes: tuple[str, ...] = ()
+
+
+def truth_from_labels(
+    labels: np.ndarray, bodies: np.ndarray | None, geometry: CtVolume
+) -> tuple[TrueVertebra, ...]:
+    """Read vertebrae off a label map.
+
+    A centre is the centroid of the body; where `bodies` is not given the body is taken to be the
+    deepest part of the vertebra. A body at the border of the volume is not complete; it is in view
+    while it keeps `VIEW_SHARE` of the volume that its nearest complete neighbours have.
+
+    Parameters
+    ----------
+    labels : ndarray of uint8, shape (z, y, x)
+        VerSe numbers.
+    bodies : ndarray of uint8, same shape, or None
+    geometry : CtVolume
+        Volume whose grid the maps have.
+    """
+    boxes = ndimage.find_objects(labels)
+    body_boxes = ndimage.find_objects(bodies) if bodies is not None else []
+    vertebrae, volumes = [], []
+    for number, name in verse_names().items():
+        box = boxes[number - 1] if number <= len(boxes) else None
+        body_box = body_boxes[number - 1] if number <= len(body_boxes) else None
+        if body_box is not None:
+            body, box = bodies[body_box] == number, body_box
+        elif box is not None:
+            body = labels[box] == number
+            # C1 has no body: VerSe puts its centre at the centroid of the ring.
+            body = body if name == "C1" else deepest_part(body, geometry.spacing_xyz_mm[::-1])
+        else:
+            continue
+        where = np.argwhere(body) + [s.start for s in box]
+        at_border = (where == 0).any() or (where == np.array(labels.shape) - 1).any()
+        vertebrae.append(
+            TrueVertebra(
+                name,
+                tuple(float(c) for c in geometry.index_to_lps(where.mean(0))),
+                complete=not at_border and (bodies is None or body_box is not None),
+            )
+        )
+        volumes.append(len(where) if bodies is None or body_box is not None else 0)
+    order = np.argsort([level_named(v.level).order for v in vertebrae])
+    return _judge_view([vertebrae[k] for k in order], [volumes[k] for k in order])
+
+
+def _judge_view(vertebrae: list[TrueVertebra], volumes: list[int]) -> tuple[TrueVertebra, ...]:
+    """Decide from the volumes of neighbours (head to foot) which cut bodies are still in view."""
+    whole = [k for k, v in enumerate(vertebrae) if v.complete]
+    judged = []
+    for k, vertebra in enumerate(vertebrae):
+        near = sorted(whole, key=lambda n: abs(n - k))[:2]
+        usual = float(np.mean([volumes[n] for n in near])) if near else np.inf
+        in_view = vertebra.complete or volumes[k] >= VIEW_SHARE * usual
+        judged.append(replace(vertebra, in_view=in_view))
+    return tuple(judged)
+
+
+def deepest_part(mask: np.ndarray, spacing_zyx_mm: tuple[float, float, float]) -> np.ndarray:
+    """Return the part of a vertebra's mask that lies in the core of its body.
+
+    The body is the bulk of a vertebra even when crushed, while the thickest spot of a crushed
+    vertebra may lie in its arch: so bulk is sought first, depth around it next.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, shape (z, y, x)
+        One vertebra, cropped.
+    """
+    # The mask goes on beyond a border that cuts it, so that a cut body is deep up to the border.
+    depth = ndimage.distance_transform_edt(
+        np.pad(np.pad(mask, 4, mode="edge"), 1), sampling=spacing_zyx_mm
+    )[5:-5, 5:-5, 5:-5]
+    bulk = ndimage.gaussian_filter(
+        mask.astype(np.float32), CORE_SIGMA_MM / np.asarray(spacing_zyx_mm), mode="constant"
+    )
+    peak = np.unravel_index(int((bulk * mask).argmax()), mask.shape)
+    offsets = [
+        ((np.arange(n) - p) * s) ** 2
+        for n, p, s in zip(mask.shape, peak, spacing_zyx_mm, strict=True)
+    ]
+    near = offsets[0][:, None, None] + offsets[1][:, None] + offsets[2] <= CORE_RADIUS_MM**2
+    depth = np.where(near & mask, depth, 0)
+    parts, _ = ndimage.label(depth >= DEEP_SHARE * depth.max())
+    return parts == parts.flat[int(depth.argmax())]
+
+
+def with_known_facts(
+    vertebrae: tuple[TrueVertebra, ...], facts: Mapping[str, TrueVertebra]
+) -> tuple[TrueVertebra, ...]:
+    """Replace what was read off a label map by what is known better.
+
+    `facts` maps level names to centres, grades, shapes and heights; whether a body is complete and
+    in view stays what the label map shows. Levels only in `facts` are not in view and left out.
+    """
+    return tuple(
+        replace(facts[v.level], in_view=v.in_view, complete=v.complete) if v.level in facts else v
+        for v in vertebrae
+    )
+
+
+def with_grades(
+    vertebrae: tuple[TrueVertebra, ...], grades: Mapping[str, int]
+) -> tuple[TrueVertebra, ...]:
+    """Add Genant grades by level name."""
+    return tuple(replace(v, grade=grades[v.level]) if v.level in grades else v for v in vertebrae)
+
+
+def read_truth_file(path: Path) -> tuple[str, dict[str, TrueVertebra]]:
+    """Read a truth file.
+
+    It holds ``{"vertebrae": [...]}`` or ``{"centers": [...]}``; each entry has ``level`` (name or
+    VerSe number), ``center_lps_mm`` and, if known, ``grade``, ``shape`` and ``heights_mm``
+    (anterior, middle, posterior). A ``seed`` marks a phantom.
+
+    Returns
+    -------
+    str
+        `records.REAL` or `records.PHANTOM`.
+    dict
+        Level name -> what is known.
+
+    Raises
+    ------
+    ValueError
+        If the file holds something else.
+    """
+    try:
+        content = json.loads(Path(path).read_text())
+        entries = content["vertebrae"] if "vertebrae" in content else content["centers"]
+        facts = [_fact(entry) for entry in entries]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{Path(path).name} is not a truth file: {error!r}") from error
+    return PHANTOM if "seed" in content else REAL, {v.level: v for v in facts}
+
+
+def _fact(entry: dict) -> TrueVertebra:
+    level = entry["level"]
+    name = level_named(level).name if isinstance(level, str) else level_numbered(level).name
+    heights = entry.get("heights_mm")
+    if isinstance(heights, dict):
+        heights = [heights[k] for k in ("anterior", "middle", "posterior")]
+    return TrueVertebra(
+        name,
+        tuple(float(c) for c in entry["center_lps_mm"]),
+        grade=entry.get("grade"),
+        shape=entry.get("shape"),
+        heights_mm=tuple(float(h) for h in heights) if heights is not None else None,
+    )
+
+
+def read_verse_centroids(path: Path, geometry: CtVolume) -> dict[str, TrueVertebra]:
+    """Read a VerSe centroid file: voxel coordinates along the axes that ``direction`` names.
+
+    Raises
+    ------
+    ValueError
+        If the file holds something else.
+    """
+    try:
+        header, *entries = json.loads(Path(path).read_text())
+        axes = "".join(header["direction"])
+        points = {int(e["label"]): (e["X"], e["Y"], e["Z"]) for e in entries}
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{Path(path).name} is not a VerSe centroid file: {error!r}") from error
+    facts = {}
+    for number, point in points.items():
+        if is_level_number(number) and level_numbered(number).name != "S1":
+            index_xyz = _to_image_axes(np.array(point, float), axes, geometry)
+            centre = geometry.index_to_lps(index_xyz[::-1])
+            name = level_numbered(number).name
+            facts[name] = TrueVertebra(name, tuple(float(c) for c in centre))
+    return facts
+
+
+def _to_image_axes(point: np.ndarray, axes: str, geometry: CtVolume) -> np.ndarray:
+    """Bring a voxel position given along `axes` (letters that each axis points to) to x, y, z."""
+    letters = {"L": (0, 1), "R": (0, -1), "P": (1, 1), "A": (1, -1), "S": (2, 1), "I": (2, -1)}
+    direction = np.asarray(geometry.direction).reshape(3, 3)
+    size_xyz = geometry.hu.shape[::-1]
+    index = np.zeros(3)
+    for image_axis in range(3):
+        world = int(np.abs(direction[:, image_axis]).argmax())
+        sign = np.sign(direction[world, image_axis])
+        given = next(k for k, letter in enumerate(axes) if letters[letter][0] == world)
+        same = letters[axes[given]][1] == sign
+        index[image_axis] = point[given] if same else size_xyz[image_axis] - 1 - point[given]
+    return index
