@@ -1,0 +1,113 @@
+"""Phantom scenes: reproducible, anatomically ordered, and true to what they claim."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from vertebra_core.levels import level_numbered
+from vertebra_core.phantom.codes import BODY_BIT, CODE_MASK, Tissue
+from vertebra_core.phantom.patient import draw_patient
+from vertebra_core.phantom.scene import load_scene, save_scene
+from vertebra_core.phantom.scene_builder import build_scene
+from vertebra_core.phantom.shape_library import ShapeLibrary
+from vertebra_core.phantom.spine_curve import draw_levels, place_column
+
+SPACING_MM = 3.0
+
+
+@pytest.fixture(scope="module")
+def library() -> ShapeLibrary:
+    return ShapeLibrary.parametric_only()
+
+
+@pytest.fixture(scope="module")
+def lumbar(library):
+    patient = draw_patient(np.random.default_rng(5), variant="usual", fractured=False)
+    return build_scene(11, library, SPACING_MM, patient, field_of_view="lumbar")
+
+
+def _voxel(scene, vertebra):
+    index = np.rint(np.array(vertebra.center_zyx_mm) / scene.spacing_mm).astype(int)
+    inside = ((index >= 0) & (index < scene.labels.shape)).all()
+    return tuple(index) if inside else None
+
+
+def test_centres_lie_in_the_body_of_their_level(lumbar):
+    checked = 0
+    for vertebra in lumbar.vertebrae:
+        voxel = _voxel(lumbar, vertebra)
+        if voxel is None:
+            continue
+        value = int(lumbar.labels[voxel])
+        assert value & CODE_MASK == vertebra.level
+        assert value & BODY_BIT
+        checked += 1
+    assert checked >= 5
+
+
+def test_levels_follow_each_other_from_head_to_foot(lumbar):
+    orders = [level_numbered(v.level).order for v in lumbar.vertebrae]
+    heights = [v.center_zyx_mm[0] for v in lumbar.vertebrae]
+    assert orders == sorted(orders)
+    assert heights == sorted(heights, reverse=True)
+
+
+def test_same_seed_gives_the_same_scene(library):
+    a = build_scene(21, library, 4.0, field_of_view="neck")
+    b = build_scene(21, library, 4.0, field_of_view="neck")
+    c = build_scene(22, library, 4.0, field_of_view="neck")
+    assert np.array_equal(a.bone_sdf, b.bone_sdf) and a.vertebrae == b.vertebrae
+    assert a.labels.shape != c.labels.shape or not np.array_equal(a.labels, c.labels)
+
+
+def test_a_scene_survives_the_disk(lumbar, tmp_path):
+    save_scene(lumbar, tmp_path / "scene.npy")
+    loaded = load_scene(tmp_path / "scene.npy")
+    assert loaded.vertebrae == lumbar.vertebrae
+    assert np.array_equal(loaded.tissue, lumbar.tissue)
+    assert [p.name for p in sorted(tmp_path.iterdir())] == ["scene.json", "scene.npy"]
+
+
+@pytest.mark.parametrize(
+    ("variant", "present", "absent"),
+    [("T13", "T13", "L6"), ("L6", "L6", "T13"), ("no_T12", "T11", "T12"), ("no_L5", "L4", "L5")],
+)
+def test_variants_change_the_levels(variant, present, absent):
+    levels = draw_levels(np.random.default_rng(0), variant)
+    assert present in levels and absent not in levels and levels[-1] == "S1"
+
+
+def test_fractures_cost_the_height_they_claim(library):
+    rng = np.random.default_rng(3)
+    patient = draw_patient(rng, variant="usual", fractured=True)
+    scene = build_scene(31, library, SPACING_MM, patient, field_of_view="thoracolumbar")
+    fractured = [v for v in scene.vertebrae if v.grade > 0]
+    assert fractured
+    for vertebra in fractured:
+        now = [
+            vertebra.height_anterior_mm,
+            vertebra.height_middle_mm,
+            vertebra.height_posterior_mm,
+        ]
+        loss = 1 - np.array(now) / np.array(vertebra.intact_heights_mm)
+        claimed = patient.column.fractures[level_numbered(vertebra.level).name].loss
+        assert loss.max() == pytest.approx(claimed, abs=0.05)
+
+
+def test_tall_patients_have_longer_spines():
+    patient = draw_patient(np.random.default_rng(1), variant="usual", fractured=False)
+    lengths = []
+    for scale in (0.9, 1.1):
+        spec = replace(patient.column, scale=scale)
+        column = place_column(spec, np.random.default_rng(7))
+        lengths.append(column[0].center_zyx_mm[0] - column[-1].center_zyx_mm[0])
+    assert lengths[1] / lengths[0] == pytest.approx(1.1 / 0.9, rel=0.02)
+
+
+def test_the_canal_is_not_filled_with_bone(lumbar):
+    canal = np.isin(lumbar.tissue, [Tissue.CANAL, Tissue.CORD])
+    bone = lumbar.bone_sdf < 128
+    assert canal.sum() > 100
+    assert (canal & bone).sum() / canal.sum() < 0.35
