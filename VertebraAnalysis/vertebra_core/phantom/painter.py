@@ -121,7 +121,7 @@ class Painter:
         occupied = (0.5 - s / h).clamp_(0, 1)
         inside = (0.5 - (s + thickness) / h).clamp_(0, 1)
         spongy = self._spongy_table(sampled)[label & CODE_MASK]
-        spongy += look.trabecular_fine_hu * f + look.trabecular_patch_hu * (m + 0.5 * low_here)
+        spongy += look.trabecular_fine_hu * f + look.trabecular_patch_hu * (m + 0.25 * low_here)
         depth = (1 + (s + thickness) / look.sclerosis_depth_mm).clamp_(0, 1)
         spongy += look.sclerosis_hu * depth * depth
         if self._lesions is not None:
