@@ -10,6 +10,7 @@ from .grid import Grid, noise_field
 from .head_bones import skull_pieces
 from .organs import paint_organs, paint_table
 from .patient import PatientSpec, draw_field_of_view, draw_patient
+from .pelvis_placing import pelvis_pieces, sacrum_pieces
 from .scene import PhantomScene, encode_sdf
 from .shape_library import ShapeLibrary
 from .soft_spine import paint_canal, paint_cement, paint_discs, paint_implants
@@ -70,12 +71,16 @@ def build_scene(
     bones = _Bones(grid)
     for instance in instances:
         bones.add_vertebra(instance)
-    bones.add_sacrum(column[-1], library, scale, rng)
+    pelvis_scale = scale * np.exp(rng.normal(0, 0.05, 3))
+    for box, distance in sacrum_pieces(grid, column[-1], library, pelvis_scale, rng):
+        bones.add(box, distance, np.full(distance.shape, level_named("S1").number, np.uint8))
     bones.separate(gap_mm=rng.uniform(0.4, 1.8))
-    _add_other_bones(bones, instances, column, library, line, scale, tissue, rng)
+    _add_other_bones(bones, instances, line, scale, tissue, rng)
+    for piece in pelvis_pieces(grid, column[-1], library, pelvis_scale, rng):
+        bones.add_piece(*piece)
 
-    paint_discs(tissue, grid, instances, rng)
-    paint_canal(tissue, grid, instances)
+    paint_discs(tissue, grid, instances, column[-1], rng)
+    paint_canal(tissue, grid, instances, column[-1])
     if rng.random() < 0.85:
         paint_table(tissue, depth, grid, rng)
     paint_implants(tissue, grid, instances, patient.implants)
@@ -105,7 +110,7 @@ def _draw_instances(
     return instances
 
 
-def _add_other_bones(bones, instances, column, library, line, scale, tissue, rng) -> None:
+def _add_other_bones(bones, instances, line, scale, tissue, rng) -> None:
     grid = bones.grid
     for instance in instances:
         if instance.placed.name.startswith("T"):
@@ -116,7 +121,6 @@ def _add_other_bones(bones, instances, column, library, line, scale, tissue, rng
             bones.add_piece(*piece)
     for piece in skull_pieces(grid, line, scale, tissue, rng):
         bones.add_piece(*piece)
-    bones.add_pelvis(column[-1], library, scale, rng)
 
 
 class _Bones:
@@ -140,13 +144,9 @@ class _Bones:
             whole = _restore_distance(whole, self.grid.spacing_mm)
         is_body = body <= np.maximum(whole, 0) + 0.25
         codes = np.where(is_body, instance.number | BODY_BIT, instance.number).astype(np.uint8)
-        self._add(box, whole, codes)
+        self.add(box, whole, codes)
 
-    def add_sacrum(self, placed: PlacedLevel, library: ShapeLibrary, scale, rng) -> None:
-        for box, distance in library.place_sacrum(self.grid, placed, scale, rng):
-            self._add(box, distance, np.full(distance.shape, level_named("S1").number, np.uint8))
-
-    def _add(self, box, distance, codes) -> None:
+    def add(self, box, distance: np.ndarray, codes: np.ndarray) -> None:
         nearest, second = self._nearest[box], self._second[box]
         wins = distance < nearest
         np.minimum(second, np.maximum(distance, nearest), out=second)
@@ -164,10 +164,6 @@ class _Bones:
         wins = distance < self._other[box]
         self._other_code[box][wins] = code
         np.minimum(self._other[box], distance, out=self._other[box])
-
-    def add_pelvis(self, placed: PlacedLevel, library: ShapeLibrary, scale, rng) -> None:
-        for code, box, distance in library.place_pelvis(self.grid, placed, scale, rng):
-            self.add_piece(code, box, distance)
 
     def finish(self) -> tuple[np.ndarray, np.ndarray]:
         """Return labels (uint8) and the signed distance (mm) to the nearest bone of any kind."""

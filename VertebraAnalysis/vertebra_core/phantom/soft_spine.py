@@ -6,6 +6,7 @@ import numpy as np
 
 from .codes import Tissue
 from .grid import Grid, capsule_distance
+from .spine_curve import PlacedLevel
 from .vertebra_instance import VertebraInstance
 
 CORD_RADIUS_MM = 5.2
@@ -15,22 +16,23 @@ def paint_discs(
     tissue: np.ndarray,
     grid: Grid,
     instances: list[VertebraInstance],
+    sacrum: PlacedLevel,
     rng: np.random.Generator,
 ) -> None:
-    """Paint a disc between every two neighbouring bodies (none between C1 and C2), in place."""
-    for upper, lower in zip(instances[:-1], instances[1:], strict=True):
+    """Paint a disc below every body (none between C1 and C2), in place."""
+    below = [(i.placed, i.body_size_mm) for i in instances[1:]]
+    below.append((sacrum, instances[-1].body_size_mm))
+    for upper, (lower, lower_size) in zip(instances, below, strict=True):
         if upper.placed.name == "C1":
             continue
-        a, b = upper.placed.center_zyx_mm, lower.placed.center_zyx_mm
-        _, depth, width = (
-            (p + q) / 2 for p, q in zip(upper.body_size_mm, lower.body_size_mm, strict=True)
-        )
+        a, b = upper.placed.center_zyx_mm, lower.center_zyx_mm
+        _, depth, width = ((p + q) / 2 for p, q in zip(upper.body_size_mm, lower_size, strict=True))
         reach = np.array([upper.body_size_mm[0] * 0.9, depth, width])
         box = grid.box(np.minimum(a, b) - reach * 0.3, np.maximum(a, b) + reach * 0.3)
         wide = grid.box((a + b) / 2 - reach * 0.75, (a + b) / 2 + reach * 0.75)
         if box is None or wide is None:
             continue
-        axes = upper.placed.axes + lower.placed.axes
+        axes = upper.placed.axes + lower.axes
         axes /= np.linalg.norm(axes, axis=1, keepdims=True)
         z, y, x = grid.local(wide, (a + b) / 2, axes)
         half = np.linalg.norm(a - b) * 0.36
@@ -39,7 +41,9 @@ def paint_discs(
         tissue[wide][(np.abs(z) < half) & (oval < 1)] = Tissue.DISC
 
 
-def paint_canal(tissue: np.ndarray, grid: Grid, instances: list[VertebraInstance]) -> None:
+def paint_canal(
+    tissue: np.ndarray, grid: Grid, instances: list[VertebraInstance], sacrum: PlacedLevel
+) -> None:
     """Paint the canal and, down to L1, the spinal cord, in place."""
     points, radii = [], []
     for instance in instances:
@@ -47,6 +51,8 @@ def paint_canal(tissue: np.ndarray, grid: Grid, instances: list[VertebraInstance
         back = depth / 2 + instance.canal_depth_mm / 2
         points.append(instance.placed.center_zyx_mm + back * instance.placed.axes[1])
         radii.append(instance.canal_depth_mm / 2)
+    points.append(sacrum.center_zyx_mm + 24.0 * sacrum.axes[1])
+    radii.append(6.0)
     points, radii = np.array(points)[::-1], np.array(radii)[::-1]
     cord_end = next(
         (i.placed.center_zyx_mm[0] for i in instances if i.placed.name == "L1"), points[0][0]

@@ -158,8 +158,11 @@ def place_column(spec: ColumnSpec, rng: np.random.Generator) -> tuple[PlacedLeve
         below = float(lengths[min(i, n - 2)])
         fracture = spec.fractures.get(name)
         placed.append(PlacedLevel(name, centres[i], axes, float(heights[i]), below, fracture))
-    # The endplate of S1 faces half-way between its own step and the slope of the sacrum.
-    placed[-1] = replace(placed[-1], axes=_axes(-steps[-1], axial[-1], tilt[-1]))
+    # The endplate of S1 slopes more than the line from L5 does: it faces forward by half of the
+    # lumbosacral disc's wedge as well.
+    slope = a[-1] + np.deg2rad(rng.normal(10, 5))
+    up = np.array([np.cos(slope), -np.sin(slope), -np.sin(b[-1])])
+    placed[-1] = replace(placed[-1], axes=_axes(up, axial[-1], tilt[-1]))
     return tuple(placed)
 
 
