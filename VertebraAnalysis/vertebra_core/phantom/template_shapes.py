@@ -1,0 +1,273 @@
+"""Vertebrae and pelvic bones taken from public masks and meshes.
+
+Sources (see the README of the public data folder): expert masks of VerSe'19/'20 (Sekuboyina et
+al. 2021, CC BY-SA 4.0), the Visible Human lumbosacral meshes of RemusR9 (BSD-3), the mean lumbar
+surface of 87 patients of Clouthier et al. (MIT) and the cervical meshes of ArtiSynth (BSD-style).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+import vtk
+from scipy import ndimage
+from vtk.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray, vtk_to_numpy
+
+from ..levels import level_named
+from .shape import BoneShape, VertebraShape
+from .shape_frame import (
+    CLIP_MM,
+    Field,
+    cut_body,
+    distance_field,
+    find_frame,
+    grid_points,
+    sample,
+)
+from .shape_measurement import body_centre, finished_shape
+
+_STEP_MM = 0.5
+_PAD_MM = 5.0
+
+# Genant grades 2, 2 and 3 (VerSe'19 manifest): collapsed bodies are no intact shapes.
+_FRACTURED = {("sub-verse004", 16), ("sub-verse004", 17), ("sub-verse004", 20)}
+
+# Rows give LPS x, y, z (mm) from a mesh's own axes.
+_VHM_TO_LPS = np.array([[0, 1000, 0], [-1000, 0, 0], [0, 0, 1000.0]])
+_OPENSIM_TO_LPS = np.array([[0, 0, -1000], [-1000, 0, 0], [0, 1000, 0.0]])
+_ARTISYNTH_TO_LPS = np.eye(3)
+_MEAN_LUMBAR_TO_LPS = np.array([[0, 1, 0], [-1, 0, 0], [0, 0, 1.0]])
+
+
+def load_template_shapes(data_folder: Path) -> tuple[VertebraShape, ...]:
+    """Load every intact vertebra of the public data folder that may be trained on.
+
+    Parameters
+    ----------
+    data_folder : Path
+        Holds ``masks`` and ``meshes``; files that are absent are passed over.
+    """
+    folder = Path(data_folder)
+    shapes = mask_shapes(folder / "masks") + mesh_shapes(folder / "meshes")
+    return tuple(sorted(shapes, key=lambda s: (s.level, s.source)))
+
+
+def mask_shapes(folder: Path) -> tuple[VertebraShape, ...]:
+    """Load the vertebrae of every ``*_seg-vert_msk.nii.gz``, without those cut off or fractured."""
+    shapes = []
+    for path in sorted(Path(folder).glob("*_seg-vert_msk.nii.gz")):
+        subject = path.name.split("_")[0]
+        image = sitk.DICOMOrient(sitk.ReadImage(str(path)), "LPS")
+        labels = sitk.GetArrayFromImage(image).round().astype(np.uint8)
+        spacing = np.array(image.GetSpacing()[::-1])
+        for number in np.unique(labels)[1:]:
+            voxels = ndimage.find_objects((labels == number).astype(np.uint8))[0]
+            cut_off = any(
+                s.start == 0 or s.stop == n for s, n in zip(voxels, labels.shape, strict=True)
+            )
+            # A slice at the very edge is often left unlabelled: within 2 mm counts as the edge.
+            near = [voxels[0].start * spacing[0], (labels.shape[0] - voxels[0].stop) * spacing[0]]
+            if cut_off or min(near) < 2.0 or (subject, int(number)) in _FRACTURED:
+                continue
+            mask = np.pad(labels[voxels] == number, 8)
+            field = _interpolated_field(mask, spacing)
+            shapes.append(shape_from_field(field, int(number), subject))
+    return tuple(shapes)
+
+
+def mesh_shapes(folder: Path) -> tuple[VertebraShape, ...]:
+    """Load the vertebrae of the Visible Human, mean lumbar and ArtiSynth meshes."""
+    folder = Path(folder)
+    found: list[tuple[vtk.vtkPolyData, str, str]] = []
+    for i in range(1, 6):
+        path = folder / "vhm_lumbosacral" / f"L{i}_Schrumpfverpacken.obj"
+        if path.exists():
+            found.append((_read_mesh(path, _VHM_TO_LPS), f"L{i}", "vhm_lumbosacral"))
+    for i in range(1, 8):
+        path = folder / "artisynth_cervical" / f"c{i}.obj"
+        if path.exists():
+            found.append((_read_mesh(path, _ARTISYNTH_TO_LPS), f"C{i}", "artisynth_cervical"))
+    if (folder / "mean_lumbar" / "meanMesh_vertices.csv").exists():
+        parts = _split(_read_csv_mesh(folder / "mean_lumbar", _MEAN_LUMBAR_TO_LPS))
+        for mesh, name in zip(parts, ("L2", "L3", "L4", "L5"), strict=True):
+            found.append((mesh, name, "mean_lumbar"))
+    return tuple(
+        shape_from_field(_mesh_field(mesh, _STEP_MM), level_named(name).number, source)
+        for mesh, name, source in found
+    )
+
+
+def opensim_shapes(folder: Path) -> tuple[VertebraShape, ...]:
+    """Load the OpenSim vertebrae C1-L5: geometry for EVALUATION ONLY, never to be trained on.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds ``cerv1.vtp`` ... ``lumbar5.vtp``.
+    """
+    files = [(f"cerv{i}", f"C{i}") for i in range(1, 8)]
+    files += [(f"thoracic{i}", f"T{i}") for i in range(1, 13)]
+    files += [(f"lumbar{i}", f"L{i}") for i in range(1, 6)]
+    return tuple(
+        shape_from_field(
+            _mesh_field(_read_mesh(Path(folder) / f"{file}.vtp", _OPENSIM_TO_LPS), _STEP_MM),
+            level_named(name).number,
+            "opensim",
+        )
+        for file, name in files
+    )
+
+
+def load_sacrum(data_folder: Path) -> BoneShape | None:
+    """Load the Visible Human sacrum, its frame that of the S1 body; None where it is absent."""
+    return _pelvic_bone(data_folder, "S1_Schrumpfverpacken.obj", 1.0)
+
+
+def load_pelvis(data_folder: Path) -> BoneShape | None:
+    """Load the Visible Human hip bones in the frame of the S1 body; None where they are absent."""
+    return _pelvic_bone(data_folder, "Pelvis.obj", 1.5)
+
+
+def shape_from_field(field: Field, level: int, source: str) -> VertebraShape:
+    """Bring a vertebra into its own frame, cut its body out and measure it."""
+    rng = np.random.default_rng(level)
+    centre, axes = find_frame(field, level, rng)
+    points = grid_points()
+    sdf = sample(field, centre, axes, points)
+    body = cut_body(sdf, level)
+    if level != 1:
+        # The body's centre of mass becomes the origin.
+        shift = body_centre(body) * [1, 1, 0]
+        centre = centre + shift @ axes
+        sdf = sample(field, centre, axes, points)
+        body = cut_body(sdf, level)
+    return finished_shape(sdf, body, level, source)
+
+
+def _pelvic_bone(data_folder: Path, name: str, step_mm: float) -> BoneShape | None:
+    folder = Path(data_folder) / "meshes" / "vhm_lumbosacral"
+    if not (folder / name).exists() or not (folder / "S1_body.obj").exists():
+        return None
+    points = vtk_to_numpy(_read_mesh(folder / "S1_body.obj", _VHM_TO_LPS).GetPoints().GetData())
+    centre, axes = first_sacral_frame(points[:, ::-1].astype(float))
+    mesh = _read_mesh(folder / name, _VHM_TO_LPS)
+    field = _mesh_field(mesh, step_mm)
+    local = (vtk_to_numpy(mesh.GetPoints().GetData())[:, ::-1] - centre) @ axes.T
+    low, high = np.floor(local.min(0) - 8), np.ceil(local.max(0) + 8)
+    lines = [np.arange(a, b + step_mm, step_mm) for a, b in zip(low, high, strict=True)]
+    sdf = sample(field, centre, axes, np.stack(np.meshgrid(*lines, indexing="ij")))
+    return BoneShape(
+        np.clip(sdf, -CLIP_MM, CLIP_MM).astype(np.float16),
+        tuple(float(v) for v in low),
+        step_mm,
+        "vhm_lumbosacral",
+    )
+
+
+def first_sacral_frame(points_zyx_mm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return centre and axes of the S1 body from surface points; up is the endplate's normal."""
+    points = points_zyx_mm[np.abs(points_zyx_mm[:, 2]) < 12]
+    y = points[:, 1]
+    # The endplate is the upper envelope between the promontory and the back wall.
+    bins = np.linspace(np.percentile(y, 10), np.percentile(y, 80), 9)
+    tops = [points[(y >= a) & (y < b), 0].max() for a, b in zip(bins[:-1], bins[1:], strict=True)]
+    tilt = -np.arctan(np.polyfit((bins[:-1] + bins[1:]) / 2, tops, 1)[0])
+    c, s = np.cos(tilt), np.sin(tilt)
+    axes = np.array([[c, s, 0], [-s, c, 0], [0, 0, 1.0]])
+    local = points @ axes.T
+    middle = (np.percentile(local, 2, axis=0) + np.percentile(local, 98, axis=0)) / 2
+    return (middle * [1, 1, 0]) @ axes, axes
+
+
+def _interpolated_field(mask: np.ndarray, spacing: np.ndarray) -> Field:
+    """Shape-based interpolation of a mask with thick slices to an isotropic distance field."""
+    raw = ndimage.distance_transform_edt(~mask, sampling=spacing)
+    raw -= ndimage.distance_transform_edt(mask, sampling=spacing)
+    # Half a slice of smoothing takes the stair-steps of thick slices.
+    raw = ndimage.gaussian_filter(raw.astype(np.float32), 0.45 * spacing.max() / spacing)
+    box = ndimage.find_objects(mask.astype(np.uint8))[0]
+    low = [max(s.start * d - _PAD_MM, 0) for s, d in zip(box, spacing, strict=True)]
+    high = [s.stop * d + _PAD_MM for s, d in zip(box, spacing, strict=True)]
+    lines = [np.arange(a, b, _STEP_MM) / d for a, b, d in zip(low, high, spacing, strict=True)]
+    fine = ndimage.map_coordinates(raw, np.meshgrid(*lines, indexing="ij"), order=1, mode="nearest")
+    return distance_field(fine < 0, low, _STEP_MM)
+
+
+def _mesh_field(mesh: vtk.vtkPolyData, step_mm: float) -> Field:
+    points = vtk_to_numpy(mesh.GetPoints().GetData())
+    low = np.floor(points.min(0) - _PAD_MM)
+    size = np.ceil((points.max(0) + _PAD_MM - low) / step_mm).astype(int) + 1
+    stencil = vtk.vtkPolyDataToImageStencil()
+    stencil.SetInputData(mesh)
+    stencil.SetOutputSpacing(step_mm, step_mm, step_mm)
+    stencil.SetOutputOrigin(*low)
+    stencil.SetOutputWholeExtent(0, size[0] - 1, 0, size[1] - 1, 0, size[2] - 1)
+    image = vtk.vtkImageStencilToImage()
+    image.SetInputConnection(stencil.GetOutputPort())
+    image.SetInsideValue(1)
+    image.SetOutsideValue(0)
+    image.SetOutputScalarTypeToUnsignedChar()
+    image.Update()
+    scalars = vtk_to_numpy(image.GetOutput().GetPointData().GetScalars())
+    mask = ndimage.binary_fill_holes(scalars.reshape(size[::-1]).astype(bool))
+    return distance_field(mask, low[::-1], step_mm)
+
+
+def _read_mesh(path: Path, to_lps: np.ndarray) -> vtk.vtkPolyData:
+    reader = vtk.vtkOBJReader() if path.suffix == ".obj" else vtk.vtkXMLPolyDataReader()
+    reader.SetFileName(str(path))
+    reader.Update()
+    clean = vtk.vtkCleanPolyData()
+    triangles = vtk.vtkTriangleFilter()
+    triangles.SetInputConnection(reader.GetOutputPort())
+    clean.SetInputConnection(triangles.GetOutputPort())
+    clean.Update()
+    mesh = clean.GetOutput()
+    points = vtk_to_numpy(mesh.GetPoints().GetData()) @ to_lps.T
+    return _with_points(mesh, points)
+
+
+def _with_points(mesh: vtk.vtkPolyData, points: np.ndarray) -> vtk.vtkPolyData:
+    out = vtk.vtkPolyData()
+    out.DeepCopy(mesh)
+    array = vtk.vtkPoints()
+    array.SetData(numpy_to_vtk(np.ascontiguousarray(points, np.float64), deep=True))
+    out.SetPoints(array)
+    return out
+
+
+def _read_csv_mesh(folder: Path, to_lps: np.ndarray) -> vtk.vtkPolyData:
+    vertices = np.loadtxt(folder / "meanMesh_vertices.csv", delimiter=",")
+    faces = np.loadtxt(folder / "meanMesh_faces.csv", delimiter=",").astype(np.int64) - 1
+    cells = np.hstack([np.full((len(faces), 1), 3), faces]).ravel()
+    mesh = vtk.vtkPolyData()
+    polygons = vtk.vtkCellArray()
+    polygons.ImportLegacyFormat(numpy_to_vtkIdTypeArray(cells, deep=True))
+    mesh.SetPolys(polygons)
+    return _with_points(mesh, vertices @ to_lps.T)
+
+
+def _split(mesh: vtk.vtkPolyData) -> list[vtk.vtkPolyData]:
+    """Split into connected pieces of some size, head to foot."""
+    regions = vtk.vtkPolyDataConnectivityFilter()
+    regions.SetInputData(mesh)
+    regions.SetExtractionModeToSpecifiedRegions()
+    probe = vtk.vtkPolyDataConnectivityFilter()
+    probe.SetInputData(mesh)
+    probe.SetExtractionModeToAllRegions()
+    probe.Update()
+    parts = []
+    for i in range(probe.GetNumberOfExtractedRegions()):
+        regions.InitializeSpecifiedRegionList()
+        regions.AddSpecifiedRegion(i)
+        clean = vtk.vtkCleanPolyData()
+        clean.SetInputConnection(regions.GetOutputPort())
+        clean.Update()
+        part = vtk.vtkPolyData()
+        part.DeepCopy(clean.GetOutput())
+        if part.GetNumberOfPoints() > 1000:
+            parts.append(part)
+    parts.sort(key=lambda p: -np.mean(p.GetBounds()[4:]))
+    return parts
