@@ -15,15 +15,20 @@ _VESSEL_CELL_MM = 8.0
 _LESION_CELL_MM = 7.0
 _LOW_CELL_MM = 32.0
 _STREAK_START = 1.0
+# Trabeculae of vertebral bodies run upright.
+_GRAIN_STRETCH = 1.6
+_ARCH_DENSITY_HU = 90.0
 # Cortex of arches, ribs and long bones is thicker than the shell of a body.
 _CORTEX_SCALE = {
-    Bone.RIB: 1.5,
-    Bone.SKULL: 2.5,
-    Bone.FEMUR: 2.2,
-    Bone.PELVIS: 1.8,
-    Bone.SHOULDER: 1.7,
+    Bone.RIB: 1.9,
+    Bone.SKULL: 3.5,
+    Bone.FEMUR: 3.5,
+    Bone.PELVIS: 2.4,
+    Bone.SHOULDER: 2.2,
+    Bone.STERNUM: 1.2,
+    26: 1.3,
 }
-_ARCH_CORTEX_SCALE = 1.8
+_ARCH_CORTEX_SCALE = 2.4
 
 
 class Painter:
@@ -38,13 +43,14 @@ class Painter:
     """
 
     def __init__(self, shape_zyx, spacing_zyx_mm, appearance: Appearance, generator) -> None:
-        def field(cell_mm: float) -> SmoothField:
+        def field(cell_mm) -> SmoothField:
             return SmoothField(shape_zyx, spacing_zyx_mm, cell_mm, generator)
 
         self._appearance = appearance
         self._voxel_mm = float(torch.tensor(list(spacing_zyx_mm)).prod()) ** (1 / 3)
         # Nodes closer than the voxels would only cost time.
-        self._fine = field(max(appearance.texture_cell_mm[0], 1.2 * self._voxel_mm))
+        fine = max(appearance.texture_cell_mm[0], 1.2 * self._voxel_mm)
+        self._fine = field((_GRAIN_STRETCH * fine, fine, fine))
         self._middle = field(max(appearance.texture_cell_mm[1], 2.0 * self._voxel_mm))
         self._low = field(_LOW_CELL_MM)
         self._vessels = field(_VESSEL_CELL_MM), field(_VESSEL_CELL_MM)
@@ -121,6 +127,7 @@ class Painter:
         occupied = (0.5 - s / h).clamp_(0, 1)
         inside = (0.5 - (s + thickness) / h).clamp_(0, 1)
         spongy = self._spongy_table(sampled)[label & CODE_MASK]
+        spongy[label < Bone.RIB] += _ARCH_DENSITY_HU
         spongy += look.trabecular_fine_hu * f + look.trabecular_patch_hu * (m + 0.25 * low_here)
         depth = (1 + (s + thickness) / look.sclerosis_depth_mm).clamp_(0, 1)
         spongy += look.sclerosis_hu * depth * depth

@@ -50,16 +50,17 @@ class SmoothField:
         Size of the grid.
     spacing_zyx_mm : sequence of float
         Spacing of the grid.
-    cell_mm : float
-        Distance of the random nodes; features are about 1.5 cells wide.
+    cell_mm : float or sequence of float
+        Distance of the random nodes (one value or z, y, x); features are about 1.5 cells wide.
     generator : torch.Generator
     """
 
-    def __init__(self, shape_zyx, spacing_zyx_mm, cell_mm: float, generator: torch.Generator):
+    def __init__(self, shape_zyx, spacing_zyx_mm, cell_mm, generator: torch.Generator):
+        cells = np.broadcast_to(np.asarray(cell_mm, float), (3,))
         phases = torch.rand(3, generator=generator).tolist()
         self._matrices = [
-            _spline_matrix(n, s / cell_mm, p)
-            for n, s, p in zip(shape_zyx, spacing_zyx_mm, phases, strict=True)
+            _spline_matrix(n, s / c, p)
+            for n, s, c, p in zip(shape_zyx, spacing_zyx_mm, cells, phases, strict=True)
         ]
         size = [m.shape[1] for m in self._matrices]
         self._nodes = torch.randn(size, generator=generator) / _SPLINE_SD

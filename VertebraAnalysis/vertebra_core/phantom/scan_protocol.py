@@ -56,7 +56,7 @@ class ScanProtocol:
     psf_mm: float = 0.6
     sharpening: float = 0.0
     noise_hu: float = 14.0
-    noise_grain_mm: float = 0.6
+    noise_grain_mm: float = 0.45
     streak_hu: float = 8.0
     slice_mm: float = 1.5
     increment_mm: float = 1.0
@@ -99,7 +99,7 @@ class ScanProtocol:
             psf_mm=float(psf),
             sharpening=float(sharpening),
             noise_hu=float(np.clip(noise, 3, 110)),
-            noise_grain_mm=float(psf * rng.uniform(0.75, 1.1)),
+            noise_grain_mm=float(psf * rng.uniform(0.6, 0.95)),
             streak_hu=float(noise * rng.uniform(0.2, 1.2)),
             slice_mm=slice_mm,
             increment_mm=float(increment),
