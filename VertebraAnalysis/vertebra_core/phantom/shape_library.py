@@ -55,14 +55,14 @@ class ShapeLibrary:
         return cls()
 
     @classmethod
-    def with_templates(cls, data_folder: Path, cache_folder: Path | None = None) -> ShapeLibrary:
+    def with_templates(cls, data_folder: Path, cache: Path | None = None) -> ShapeLibrary:
         """Return a library of formulas and the public templates.
 
         Parameters
         ----------
         data_folder : Path
             Public data folder, holding ``masks`` and ``meshes``.
-        cache_folder : Path, optional
+        cache : Path, optional
             Read from there if a library was saved in it, else saved to it once built.
 
         Raises
@@ -70,14 +70,14 @@ class ShapeLibrary:
         FileNotFoundError
             If `data_folder` holds neither masks nor meshes and there is no cache.
         """
-        if cache_folder is not None and (Path(cache_folder) / "library.json").exists():
-            return cls.load(cache_folder)
+        if cache is not None and (Path(cache) / "library.json").exists():
+            return cls.load(cache)
         folder = Path(data_folder)
         if not (folder / "masks").is_dir() and not (folder / "meshes").is_dir():
             raise FileNotFoundError(f"no masks or meshes in {folder}")
         library = cls(load_template_shapes(folder), load_sacrum(folder), load_pelvis(folder))
-        if cache_folder is not None:
-            library.save(cache_folder)
+        if cache is not None:
+            library.save(cache)
         return library
 
     def draw(self, level_number: int, rng: np.random.Generator) -> VertebraShape:
