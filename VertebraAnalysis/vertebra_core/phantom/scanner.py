@@ -15,6 +15,7 @@ from .random_field import smooth_curve, torch_generator
 from .sampling import SampledScene
 from .scan_protocol import ScanProtocol
 
+_VOXEL_BLUR = 0.28
 _DENSE_HU = 250.0
 _DENSE_ROW_HU_MM = 2.0e4
 # A supine trunk attenuates most from side to side, which draws noise out along x.
@@ -65,6 +66,8 @@ def render(
         positions = np.arange(count) * spacing[0]
         if protocol.slice_mm > 1.2 * spacing[0]:
             hu = apply_matrix_z(slice_matrix(count, spacing[0], positions, protocol.slice_mm), hu)
+        else:
+            hu = filter_axis(hu, gaussian_kernel(_VOXEL_BLUR), 0)
         back = None
     hu = reconstruct(
         hu, spacing, protocol, generator, rng, metal_profile(metal, spacing, positions)
@@ -157,13 +160,15 @@ def reconstruct(
     pitch = [float(spacing_zyx_mm[1]), float(spacing_zyx_mm[2])]
     rows = _dense_rows(slices, pitch[1])
     for axis in (1, 2):
-        kernel = sharpened_kernel(protocol.psf_mm / pitch[axis - 1], protocol.sharpening)
+        # Tissues are looked up at voxel centres; coarse voxels see their surroundings too.
+        spread = math.hypot(protocol.psf_mm, _VOXEL_BLUR * max(0.0, pitch[axis - 1] - 0.8))
+        kernel = sharpened_kernel(spread / pitch[axis - 1], protocol.sharpening)
         slices = filter_axis(slices, kernel, axis)
     if metal is not None:
         slices += protocol.metal_streak_hu * _metal_streaks(
             slices.shape, pitch, metal, generator, rng
         )
-    _add_noise(slices, pitch, protocol, generator)
+    _add_noise(slices, pitch, float(spacing_zyx_mm[0]), protocol, generator)
     _add_rows(slices, pitch, rows, protocol, generator)
     return slices
 
@@ -257,7 +262,7 @@ def _add_rows(slices, pitch, rows, protocol, generator) -> None:
         slices += bend[0] * y + bend[1] * x + bend[2] * (y * y + x * x - 0.7)
 
 
-def _add_noise(slices, pitch, protocol, generator) -> None:
+def _add_noise(slices, pitch, step_mm, protocol, generator) -> None:
     noise = torch.randn(slices.shape, generator=generator)
     energy = 1.0
     for axis in (1, 2):
@@ -265,9 +270,10 @@ def _add_noise(slices, pitch, protocol, generator) -> None:
         kernel = _noise_kernel(stretch * protocol.noise_grain_mm / pitch[axis - 1])
         noise = filter_axis(noise, kernel, axis)
         energy *= float(kernel[0] ** 2 + 2 * (kernel[1:] ** 2).sum())
-    # Thick slices gather more photons, which low-dose protocols give back in part; coarse voxels
-    # average in part, depending on how the scan was resampled.
-    dose = (1.5 / protocol.slice_mm) ** 0.3 * min(1.0, (1.0 / max(pitch)) ** 0.5)
+    # Thick slices gather more photons, which low-dose protocols give back in part; coarse grids
+    # average over their voxels (measured on chest CT: 20 HU at 1 mm, 9 at 1.5 mm, 7 at 2 mm).
+    coarse = max(1.0, *pitch) * max(1.0, step_mm / max(protocol.increment_mm, 1.0)) ** 0.5
+    dose = (1.5 / protocol.slice_mm) ** 0.3 / coarse
     slices.add_(noise, alpha=protocol.noise_hu * dose / math.sqrt(energy))
 
 
