@@ -55,7 +55,7 @@ class OutputError(VertebraError):
     exit_code = 2
 
 
-class Cancelled(VertebraError):
+class Cancelled(VertebraError):  # noqa: N818 - an outcome the user chose, not an error
     """The user stopped the analysis."""
 
     exit_code = 3

@@ -10,15 +10,27 @@ import numpy as np
 UNSIGNED_SHIFT = 1024
 _SAMPLE_VOXELS = 2_000_000
 
-# Shares of voxels below were chosen from five real CTs, crops of them down to a single lumbar
-# body, and MR; see Testing/Core/test_volume_checks.py.
-_MIN_TISSUE_SHARE = 0.02  # of all voxels within -200..250 HU
-_MIN_FAT_SHARE = 0.002  # of all voxels within -250..-20 HU: marrow and paraspinal fat at least
-_MAX_GAP_SHARE = 1.0  # voxels within -700..-250 HU for each one within -200..250 HU
-_MAX_LABELS = 300
-_MIN_LABEL_RUNS = 0.75  # of voxels that are not 0, those that equal their neighbour
-_FEW_LABELS = 40
+# Where the scale fixes values: soft tissue, and fat (marrow and paraspinal fat are in any crop
+# that holds a vertebra).
+_TISSUE_HU = (-200, 250)
+_FAT_HU = (-250, -20)
 _AIR_LIMIT_HU = -300
+_LUNG_LIMIT_HU = -500
+_LEAST_BONE_HU = 150
+# Scanners pad what lies outside their field of view with values such as -2000 and -3024.
+_PADDING_LIMIT = -1500
+
+# Shares were read off real data. The voxels between lung and fat (-700..-250 HU) plus those above
+# 300 HU number 0.07-0.52 of those in soft tissue in five CTs, and 1.5 or more in ten MR images
+# stretched to any range that could be taken for HU + 1024.
+_MIN_TISSUE_SHARE = 0.01
+_MIN_SHIFTED_TISSUE_SHARE = 0.1
+_MIN_FAT_SHARE = 0.001
+_MAX_SPREAD = 1.0
+_MIN_LUNG_SHARE = 0.05
+_MAX_LABELS = 300
+_FEW_LABELS = 40
+_MIN_LABEL_RUNS = 0.75  # of voxels that are not 0, those that equal their neighbour
 
 
 class Scale(Enum):
@@ -65,19 +77,21 @@ class IntensitySample:
             return Scale.CONSTANT
         if self._is_label_map():
             return Scale.LABEL_MAP
-        if self.whole and (0 <= self.low and self.high <= 255):
+        if self.whole and ((self.low >= 0 and self.high <= 255) or self._is_signed_byte()):
             return Scale.EIGHT_BIT
-        if self.whole and (self.low >= -128 and self.high <= 127):
-            return Scale.EIGHT_BIT
-        if np.mean(self.values > _AIR_LIMIT_HU) < 1e-4:
+        inside = self.values[self.values > _PADDING_LIMIT]
+        if np.mean(inside > _AIR_LIMIT_HU) < 1e-4:
             return Scale.ALL_AIR
-        if looks_like_hounsfield(self.values):
-            return Scale.HOUNSFIELD
-        if self.low >= 0 and looks_like_hounsfield(self.values - UNSIGNED_SHIFT):
+        if inside.min() >= 0 and looks_like_shifted_hounsfield(inside):
             return Scale.UNSIGNED_SHIFTED
-        if np.mean(self.values < -20) < _MIN_FAT_SHARE and self.high > 255:
+        if looks_like_hounsfield(inside):
+            return Scale.HOUNSFIELD
+        if np.mean(inside < -20) < _MIN_FAT_SHARE and self.high > 255:
             return Scale.MAGNETIC_RESONANCE
         return Scale.UNKNOWN
+
+    def _is_signed_byte(self) -> bool:
+        return self.low == -128 and self.high == 127
 
     def _is_label_map(self) -> bool:
         if not self.whole or self.low < 0 or self.n_distinct > _MAX_LABELS:
@@ -105,10 +119,32 @@ def sample_intensities(voxels: np.ndarray) -> IntensitySample:
 
 
 def looks_like_hounsfield(values: np.ndarray) -> bool:
-    """Tell whether `values` are distributed as in a CT of the body in Hounsfield units."""
-    tissue = np.mean((values >= -200) & (values <= 250))
-    fat = np.mean((values >= -250) & (values <= -20))
-    gap = np.mean((values > -700) & (values < -250))
+    """Tell whether `values` are distributed as Hounsfield units of a body with bone."""
+    tissue, fat, spread = _shares(values)
+    lung = np.mean(values < _LUNG_LIMIT_HU)
     return bool(
-        tissue >= _MIN_TISSUE_SHARE and fat >= _MIN_FAT_SHARE and gap <= _MAX_GAP_SHARE * tissue
+        tissue >= _MIN_TISSUE_SHARE
+        and fat >= _MIN_FAT_SHARE
+        and values.max() >= _LEAST_BONE_HU
+        and (spread <= _MAX_SPREAD or lung >= _MIN_LUNG_SHARE)
     )
+
+
+def looks_like_shifted_hounsfield(values: np.ndarray) -> bool:
+    """Tell whether `values` less 1024 are distributed as Hounsfield units of a body with bone."""
+    shifted = values - UNSIGNED_SHIFT
+    tissue, fat, spread = _shares(shifted)
+    return bool(
+        tissue >= _MIN_SHIFTED_TISSUE_SHARE
+        and fat >= _MIN_FAT_SHARE
+        and shifted.max() >= _LEAST_BONE_HU
+        and spread <= _MAX_SPREAD
+    )
+
+
+def _shares(hu: np.ndarray) -> tuple[float, float, float]:
+    """Shares of soft tissue and of fat, and what CT hardly has per voxel of soft tissue."""
+    tissue = np.mean((hu >= _TISSUE_HU[0]) & (hu <= _TISSUE_HU[1]))
+    fat = np.mean((hu >= _FAT_HU[0]) & (hu <= _FAT_HU[1]))
+    rare = np.mean(((hu > -700) & (hu < -250)) | (hu > 300))
+    return float(tissue), float(fat), float(rare / max(tissue, 1e-9))

@@ -46,12 +46,12 @@ class _Placed:
         return x, y, z
 
     def index_to_lps(self, index_zyx: np.ndarray) -> np.ndarray:
-        """Map continuous voxel indices, shape (..., 3) in z, y, x order, to LPS mm in x, y, z order."""
+        """Map continuous indices (..., 3), z, y, x order, to LPS mm in x, y, z order."""
         scaled = np.asarray(index_zyx, float)[..., ::-1] * np.asarray(self.spacing_xyz_mm)
         return scaled @ np.asarray(self.direction).reshape(3, 3).T + np.asarray(self.origin_lps_mm)
 
     def lps_to_index(self, point_lps_mm: np.ndarray) -> np.ndarray:
-        """Map LPS mm, shape (..., 3) in x, y, z order, to continuous voxel indices in z, y, x order."""
+        """Map LPS mm (..., 3), x, y, z order, to continuous indices in z, y, x order."""
         shifted = np.asarray(point_lps_mm, float) - np.asarray(self.origin_lps_mm)
         rotated = shifted @ np.linalg.inv(np.asarray(self.direction).reshape(3, 3)).T
         return (rotated / np.asarray(self.spacing_xyz_mm))[..., ::-1]

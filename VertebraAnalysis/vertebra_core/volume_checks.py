@@ -7,7 +7,7 @@ Limits, and why:
   the height loss of a mild fracture (20 % of 25 mm [1]_) is then a single slice or two.
 - Extent at least 10 mm per axis: less cannot hold half of any vertebral body.
 - Hounsfield units are recognised by what the scale fixes [2]_: air -1000, fat about -100, soft
-  tissue 0-100, and next to nothing between -700 and -250 but lung's partial volume.
+  tissue 0-100, and little between lung and fat (see `intensity`).
 
 References
 ----------
@@ -23,7 +23,7 @@ from dataclasses import replace
 import numpy as np
 
 from vertebra_core.errors import InputError
-from vertebra_core.intensity import IntensitySample, Scale, sample_intensities
+from vertebra_core.intensity import UNSIGNED_SHIFT, IntensitySample, Scale, sample_intensities
 from vertebra_core.volume import AIR_HU, CtVolume
 
 MIN_SPACING_MM = 0.15
@@ -32,7 +32,6 @@ COARSE_SPACING_MM = 3.01
 MIN_EXTENT_MM = 10.0
 MIN_SLICES = 2
 MAX_VOXELS = 2_000_000_000
-UNSIGNED_SHIFT_HU = 1024
 
 _GIVE_CT = "Give the original CT series or its NIfTI, NRRD or MHA copy in Hounsfield units."
 _MAX_HU = np.iinfo(np.int16).max
@@ -158,7 +157,7 @@ def checked_ct(raw: CtVolume) -> CtVolume:
     warnings = list(raw.warnings)
     shift = 0
     if scale is Scale.UNSIGNED_SHIFTED:
-        shift = UNSIGNED_SHIFT_HU
+        shift = UNSIGNED_SHIFT
         warnings.append(
             f"The values are Hounsfield units plus {shift} (unsigned storage, from "
             f"{sample.low:g} to {sample.high:g}); {shift} was subtracted."
@@ -208,7 +207,7 @@ def _refuse(scale: Scale, sample: IntensitySample) -> None:
     if scale is Scale.MAGNETIC_RESONANCE:
         raise InputError(
             "not_ct",
-            f"The image looks like MR, not CT ({span}, no negative values of fat and air).",
+            f"The image looks like MR, not CT ({span}, without the negative values of fat and air).",
             "Only CT in Hounsfield units can be analysed.",
         )
     if scale is Scale.UNKNOWN:

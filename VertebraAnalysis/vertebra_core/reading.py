@@ -1,0 +1,166 @@
+"""Read CT and label maps from NIfTI, NRRD, MHA and DICOM."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk  # noqa: N813
+
+from vertebra_core.dicom_series import is_dicom_file, read_dicom_file, read_dicom_folder
+from vertebra_core.errors import InputError
+from vertebra_core.nifti_header import check_nifti, is_nifti
+from vertebra_core.regular_grid import straightened, tilt_degrees
+from vertebra_core.volume import CtVolume, LabelVolume, from_sitk
+from vertebra_core.volume_checks import check_finite, check_grid, checked_ct
+
+_FORMATS = "Give a NIfTI, NRRD or MHA file, or a folder with a DICOM series."
+_MAX_LABEL = np.iinfo(np.uint16).max
+_MAX_DISTINCT_LABELS = 1000
+
+
+def read_ct(path: Path | str, series_uid: str | None = None) -> CtVolume:
+    """Read a CT and check it.
+
+    Parameters
+    ----------
+    path : Path or str
+        NIfTI, NRRD or MHA file, a folder that holds DICOM files (also in subfolders), or one
+        DICOM file, which stands for the series it belongs to.
+    series_uid : str, optional
+        Series to take from a DICOM folder; by default the best CT series in it.
+
+    Returns
+    -------
+    CtVolume
+        int16 HU, right-angled grid; `warnings` say what was odd or changed.
+
+    Raises
+    ------
+    InputError
+        ``not_found``, ``empty_file``, ``unreadable``, ``truncated``, those of
+        `dicom_series.read_dicom_folder` and of `volume_checks.checked_ct`.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError("not_found", f"There is no file or folder {path}.", "Check the path.")
+    if path.is_dir():
+        return checked_ct(read_dicom_folder(path, series_uid))
+    if is_dicom_file(path):
+        return checked_ct(read_dicom_file(path))
+    volume, _ = _read_file(path)
+    return checked_ct(straightened(volume))
+
+
+def read_label_map(path: Path | str) -> LabelVolume:
+    """Read a label map.
+
+    Parameters
+    ----------
+    path : Path or str
+        NIfTI, NRRD (also ``.seg.nrrd`` with one layer) or MHA file.
+
+    Returns
+    -------
+    LabelVolume
+        uint8 where all labels are below 256, else uint16; `names` from ``.seg.nrrd``.
+
+    Raises
+    ------
+    InputError
+        ``not_found``, ``empty_file``, ``unreadable``, ``truncated``, ``not_label_map``,
+        ``empty_label_map`` and the codes of `volume_checks.check_grid`.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(
+            "not_found", f"There is no label map {path}.", "Give a NIfTI, NRRD or MHA file."
+        )
+    try:
+        volume, names = _read_file(path)
+    except InputError as error:
+        if error.code == "not_scalar":
+            hint = "Export the segmentation as one label map without overlapping segments."
+            raise InputError(error.code, error.message, hint) from error
+        raise
+    check_finite(volume.hu)
+    values = np.unique(volume.hu)
+    whole = np.array_equal(values, np.rint(values))
+    if not whole or values[0] < 0 or values[-1] > _MAX_LABEL or len(values) > _MAX_DISTINCT_LABELS:
+        raise InputError(
+            "not_label_map",
+            f"{path.name} is not a label map: it has {len(values)} values from {values[0]:g} to "
+            f"{values[-1]:g}.",
+            "Labels are whole numbers from 0, one per vertebra.",
+        )
+    if len(values) == 1:
+        raise InputError(
+            "empty_label_map", f"{path.name} holds no label.", "Check that it was exported whole."
+        )
+    labels = volume.hu.astype(np.uint8 if values[-1] < 256 else np.uint16)
+    placed = (volume.spacing_xyz_mm, volume.origin_lps_mm, volume.direction)
+    return straightened(LabelVolume(labels, *placed, names))
+
+
+def _read_file(path: Path) -> tuple[CtVolume, dict[int, str]]:
+    """Voxels as stored, with the segment names that the file carries."""
+    if path.stat().st_size == 0:
+        raise InputError("empty_file", f"{path.name} is an empty file.", "Copy the file again.")
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    try:
+        reader.ReadImageInformation()
+    except RuntimeError as error:
+        if is_nifti(path):
+            check_nifti(path)
+        raise _unreadable(path) from error
+    check_grid(
+        reader.GetSize(),
+        reader.GetSpacing(),
+        reader.GetDirection(),
+        reader.GetNumberOfComponents(),
+    )
+    header = check_nifti(path) if is_nifti(path) else None
+    try:
+        volume = from_sitk(reader.Execute())
+    except RuntimeError as error:
+        raise _unreadable(path) from error
+    if np.iscomplexobj(volume.hu):
+        raise InputError("not_scalar", "The image has complex values, not one number per voxel.")
+    if header is not None and header.affine_lps is not None:
+        volume = _with_slanted_axes(volume, header.affine_lps)
+    return volume, _segment_names(reader)
+
+
+def _with_slanted_axes(volume: CtVolume, affine_lps: np.ndarray) -> CtVolume:
+    spacing = np.linalg.norm(affine_lps[:, :3], axis=0)
+    if not np.isfinite(affine_lps).all() or spacing.min() <= 0:
+        return volume
+    direction = tuple((affine_lps[:, :3] / spacing).ravel().tolist())
+    if tilt_degrees(direction) < 0.1:
+        return volume
+    check_grid(volume.size_xyz, tuple(spacing.tolist()), direction)
+    return replace(
+        volume,
+        spacing_xyz_mm=tuple(spacing.tolist()),
+        origin_lps_mm=tuple(affine_lps[:, 3].tolist()),
+        direction=direction,
+    )
+
+
+def _segment_names(reader: sitk.ImageFileReader) -> dict[int, str]:
+    """Names that 3D Slicer writes into the header of a ``.seg.nrrd``."""
+    names = {}
+    for key in reader.GetMetaDataKeys():
+        if key.startswith("Segment") and key.endswith("_LabelValue"):
+            name = key.removesuffix("LabelValue") + "Name"
+            if reader.HasMetaDataKey(name):
+                names[int(reader.GetMetaData(key))] = reader.GetMetaData(name)
+    return names
+
+
+def _unreadable(path: Path) -> InputError:
+    return InputError(
+        "unreadable", f"{path.name} cannot be read: it is damaged or no image format.", _FORMATS
+    )
