@@ -207,7 +207,7 @@ def _refuse(scale: Scale, sample: IntensitySample) -> None:
     if scale is Scale.MAGNETIC_RESONANCE:
         raise InputError(
             "not_ct",
-            f"The image looks like MR, not CT ({span}, without the negative values of fat and air).",
+            f"The image looks like MR, not CT ({span}, no air or fat below 0).",
             "Only CT in Hounsfield units can be analysed.",
         )
     if scale is Scale.UNKNOWN:

@@ -1,0 +1,73 @@
+"""The device and the number of threads to compute with."""
+
+from __future__ import annotations
+
+import os
+
+import SimpleITK as sitk  # noqa: N813
+import torch
+
+from vertebra_core.errors import InputError
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """Pick the device to compute on.
+
+    Parameters
+    ----------
+    name : str
+        ``"auto"`` (CUDA, else MPS, else CPU), ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"mps"``.
+
+    Raises
+    ------
+    InputError
+        ``unknown_device`` or ``device_unavailable``.
+    """
+    cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
+    if name == "auto":
+        return torch.device("cuda" if cuda else "mps" if mps else "cpu")
+    kind, _, index = name.partition(":")
+    if kind not in DEVICES[1:] or (index and not index.isdigit()):
+        raise InputError(
+            "unknown_device",
+            f"There is no device '{name}'.",
+            f"Choose one of {', '.join(DEVICES)}.",
+        )
+    there = {"cpu": True, "cuda": cuda, "mps": mps}[kind]
+    if not there or (kind == "cuda" and index and int(index) >= torch.cuda.device_count()):
+        raise InputError(
+            "device_unavailable",
+            f"The device '{name}' is not available on this computer.",
+            "Choose 'auto' or 'cpu'.",
+        )
+    return torch.device(name)
+
+
+def set_threads(n_threads: int | None) -> int:
+    """Set the number of CPU threads of PyTorch and SimpleITK; None takes all cores.
+
+    Returns
+    -------
+    int
+        The number set.
+
+    Raises
+    ------
+    InputError
+        ``bad_threads`` if the number is below 1.
+    """
+    if n_threads is not None and n_threads < 1:
+        raise InputError("bad_threads", "The number of threads must be at least 1.")
+    count = n_threads or _usable_cores()
+    torch.set_num_threads(count)
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(count)
+    return count
+
+
+def _usable_cores() -> int:
+    # Containers and clusters often allow fewer cores than the machine has.
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
