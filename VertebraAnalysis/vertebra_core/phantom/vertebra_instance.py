@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import ndimage
 
 from ..levels import level_named
-from .fracture import heights_from_sdf, source_points
+from ..morphometry import INTACT_RATIOS
+from .fracture import HEIGHT_INSET, heights_from_sdf, source_points
 from .grid import Grid
 from .scene import PhantomVertebra
 from .shape import VertebraShape
 from .spine_curve import PlacedLevel
+from .vertebra_parameters import TYPICAL
 
 OUTSIDE_MM = 16.0
 _REACH_LOW = np.array([-62.0, -45.0, -68.0])
@@ -33,6 +35,9 @@ class Variation:
         Slope added to everything behind the body (mm down per mm back).
     bumps : ndarray, shape (3, 6, 6, 6)
         Coarse displacement in mm along z, y, x.
+    profile : tuple of float
+        Factors on the anterior, middle and posterior height that give the body the proportions
+        drawn for it.
     osteophytes : ndarray, shape (n, 4)
         Centre z, y, x (mm, in the intact body's frame) and radius (mm) of bony spurs.
     """
@@ -42,6 +47,7 @@ class Variation:
     transverse_stretch: float
     spinous_shear: float
     bumps: np.ndarray
+    profile: tuple[float, float, float]
     osteophytes: np.ndarray
 
 
@@ -110,6 +116,7 @@ class VertebraInstance:
 
     def _undo_variation(self, z, y, x, depth, width):
         v = self.variation
+        z = z / _height_factor(v.profile, y, depth)
         behind = np.maximum(y - np.float32(depth / 2 + 4), 0)
         beside = np.maximum(np.abs(x) - np.float32(width / 2 + 2), 0)
         z = z + np.float32(v.spinous_shear) * behind
@@ -131,20 +138,23 @@ class VertebraInstance:
         lines = [np.arange(-h, h + step, step, dtype=np.float32) for h in half]
         z, y, x = lines[0][:, None, None], lines[1][None, :, None], lines[2][None, None, :]
         _, body = self.distances(z, y, x)
-        heights = heights_from_sdf(
-            body, tuple(float(line[0]) for line in lines), step, depth, width
-        )
+        first = tuple(float(line[0]) for line in lines)
+        heights = heights_from_sdf(body, first, step, depth, width)
         centre = np.zeros(3)
         inside = np.argwhere(body < 0)
         if self.placed.name != "C1" and len(inside):
             centre = inside.mean(0) * step - half
         fracture = self.placed.fracture
-        intact = heights
+        intact, grade = heights, 0
         if fracture is not None:
-            sound = VertebraInstance(_without_fracture(self.placed), self.shape, self.variation)
+            sound = VertebraInstance(
+                replace(self.placed, fracture=None), self.shape, self.variation
+            )
             _, sound_body = sound.distances(z, y, x)
-            intact = heights_from_sdf(
-                sound_body, tuple(float(line[0]) for line in lines), step, depth, width
+            intact = heights_from_sdf(sound_body, first, step, depth, width)
+            # What was built is graded, not what was asked for: ripples change a loss a little.
+            grade = genant_grade(
+                max(1 - now / was for now, was in zip(heights, intact, strict=True))
             )
         world = self.placed.center_zyx_mm + centre @ self.placed.axes - origin_zyx_mm
         return PhantomVertebra(
@@ -157,10 +167,18 @@ class VertebraInstance:
             intact_heights_mm=tuple(float(h) for h in intact),
             width_mm=width,
             depth_mm=depth,
-            grade=0 if fracture is None else genant_grade(fracture.loss),
-            shape="normal" if fracture is None else fracture.shape,
+            grade=grade,
+            shape="normal" if fracture is None or grade == 0 else fracture.shape,
             trabecular_hu=trabecular_hu,
         )
+
+
+def _height_factor(profile, y: np.ndarray, depth_mm: float) -> np.ndarray:
+    """Factor on heights at depth `y` (mm): linear between the three stations, 1 behind the body."""
+    stations = np.array([HEIGHT_INSET, 0.5, 1 - HEIGHT_INSET]) * depth_mm - depth_mm / 2
+    factor = np.interp(y, stations, profile)
+    fade = np.clip(1 - (y - depth_mm / 2) / 8.0, 0, 1)
+    return (1 + (factor - 1) * fade).astype(np.float32)
 
 
 def genant_grade(loss: float) -> int:
@@ -169,12 +187,6 @@ def genant_grade(loss: float) -> int:
     Genant et al., J Bone Miner Res 8 (1993) 1137-1148.
     """
     return int(np.searchsorted([0.20, 0.25, 0.40], loss, side="right"))
-
-
-def _without_fracture(placed: PlacedLevel) -> PlacedLevel:
-    from dataclasses import replace
-
-    return replace(placed, fracture=None)
 
 
 def draw_variation(
@@ -194,26 +206,44 @@ def draw_variation(
         0 (young) to 1 (severe): how many and how large the osteophytes are.
     """
     height_scale = placed.intact_height_mm / shape.height_mm
-    common = np.exp(0.04 * rng.standard_normal())
-    # Bodies of tall spacing are also wider, but less than in proportion.
-    lateral = lateral_scale * common * (height_scale / lateral_scale) ** 0.3
-    scale = np.array(
-        [
-            height_scale,
-            lateral * np.exp(0.03 * rng.standard_normal()),
-            lateral * np.exp(0.03 * rng.standard_normal()),
-        ]
-    )
+    typical = TYPICAL.get(placed.name)
+    scale = np.array([height_scale, lateral_scale, lateral_scale])
+    if typical is not None:
+        # Templates keep their form, but neighbours of one spine share its size.
+        wanted = np.array([typical.depth, typical.width]) * lateral_scale
+        scale[1:] = wanted / [shape.depth_mm, shape.width_mm] * np.exp(0.04 * rng.normal(size=2))
+        scale[1:] = np.clip(scale[1:], 0.7 * scale[1:].mean(), 1.3 * scale[1:].mean())
     size = scale * [shape.height_mm, shape.depth_mm, shape.width_mm]
-    bumps = rng.standard_normal((3, 6, 6, 6)).astype(np.float32) * rng.uniform(0.3, 1.3)
+    bumps = rng.standard_normal((3, 6, 6, 6)).astype(np.float32) * rng.uniform(0.3, 1.1)
     return Variation(
         scale_zyx=scale,
         spinous_stretch=float(np.exp(0.12 * rng.standard_normal())),
         transverse_stretch=float(np.exp(0.12 * rng.standard_normal())),
         spinous_shear=float(0.10 * rng.standard_normal()),
         bumps=bumps,
+        profile=_draw_profile(placed, shape, height_scale, rng),
         osteophytes=_draw_osteophytes(placed.name, size, degeneration, rng),
     )
+
+
+def _draw_profile(placed, shape, height_scale, rng) -> tuple[float, float, float]:
+    """Draw the proportions of an intact body and compare them with those of the shape."""
+    ratios = INTACT_RATIOS.get(placed.name)
+    if ratios is None:
+        return (1.0, 1.0, 1.0)
+    native = heights_from_sdf(
+        shape.body_sdf.astype(np.float32),
+        shape.origin_zyx_mm,
+        shape.spacing_mm,
+        shape.depth_mm,
+        shape.width_mm,
+    )
+    wedge = ratios.wedge_ratio + ratios.wedge_sd * rng.standard_normal()
+    middle = ratios.middle_ratio + ratios.middle_sd * rng.standard_normal()
+    posterior = 3 * placed.intact_height_mm / (1 + wedge + middle * (1 + wedge) / 2)
+    wanted = wedge * posterior, middle * (1 + wedge) / 2 * posterior, posterior
+    factors = np.array(wanted) / (np.array(native) * height_scale)
+    return tuple(float(f) for f in np.clip(np.nan_to_num(factors, nan=1.0), 0.65, 1.5))
 
 
 def _draw_osteophytes(name, size_zyx_mm, degeneration, rng) -> np.ndarray:
