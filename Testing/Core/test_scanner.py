@@ -80,6 +80,30 @@ def test_cortex_stands_out_and_is_smeared_by_the_point_spread(sampled, plain_loo
     assert cortex(1.2) < cortex(0.3)
 
 
+def test_endplates_can_be_thicker_than_walls(sampled, plain_look):
+    def contrast(ratio):
+        look = replace(plain_look, endplate_ratio=ratio, cortical_variation=0.0, sclerosis_hu=0.0)
+        hu = render(sampled, 1.0, look, CLEAN, np.random.default_rng(0))
+        wall = float(hu[25:34, 55, 25:40].max(1).values.mean())
+        endplate = float(hu[14:24, 56:65, 46:55].amax(0).mean())
+        return endplate - wall
+
+    assert contrast(1.8) > contrast(1.0) + 60
+
+
+def test_cement_and_lesions_appear_where_asked(sampled, plain_look):
+    def core(**changes):
+        look = replace(plain_look, **changes)
+        hu = render(sampled, 1.0, look, CLEAN, np.random.default_rng(0))
+        return [hu[sampled.body(n) & (sampled.bone_sdf < -4)] for n in (21, 22)]
+
+    treated, untouched = core(cement_levels=(21,))
+    assert float(treated.max()) > 700 > float(untouched.max())
+    lytic = core(lesion_hu=-200.0, lesion_threshold=0.5)
+    plain = core()
+    assert float(lytic[0].mean()) < float(plain[0].mean()) - 20
+
+
 def test_occupancy_is_subvoxel(plain_look):
     # A surface that moves by half a voxel changes the rim's density, not only its place.
     scene, rims = toy_scene(), []

@@ -46,7 +46,7 @@ _PLAIN = {
     Tissue.BLADDER: (6, 4, 2),
     Tissue.SOFT_OTHER: (42, 10, 6),
     Tissue.CALCIFICATION: (650, 250, 90),
-    Tissue.TABLE: (-350, 150, 10),
+    Tissue.TABLE: (-150, 250, 10),
     Tissue.METAL: (3500, 900, 0),
     Tissue.CEMENT: (1400, 350, 120),
     Tissue.STOMACH: (25, 20, 12),
@@ -76,7 +76,7 @@ _ENHANCED = {
 # Amount by which strong local texture pulls a tissue towards its neighbour: fat streaks in muscle,
 # septa and small vessels in fat, portal vessels in the liver, HU per unit of texture.
 _STREAKS = {
-    Tissue.MUSCLE: (-35, 25),
+    Tissue.MUSCLE: (-60, 35),
     Tissue.FAT: (45, 20),
     Tissue.SOFT_OTHER: (-40, 20),
     Tissue.BOWEL_WALL: (-25, 20),
@@ -106,6 +106,10 @@ class Appearance:
         with gas the rest is (0-1).
     cortical_hu, cortical_thickness_mm, cortical_variation : float
         Density and thickness of the shell of vertebral bodies and how much the thickness varies.
+    endplate_ratio : float
+        Thickness of endplates against upright walls.
+    spot_hu : float
+        Strength of small dense spots in spongy bone.
     trabecular_hu : float or None
         Density at L1-L3; None takes what the scene states per vertebra.
     level_shift_hu : tuple of float
@@ -133,6 +137,8 @@ class Appearance:
     cortical_hu: float
     cortical_thickness_mm: float
     cortical_variation: float
+    endplate_ratio: float
+    spot_hu: float
     trabecular_hu: float | None
     level_shift_hu: tuple[float, ...]
     trabecular_fine_hu: float
@@ -170,12 +176,14 @@ class Appearance:
             faeces=float(rng.uniform(0, 1) if rng.random() < 0.6 else 0),
             cortical_hu=float(np.clip(rng.normal(1250, 220), 650, 1900)),
             cortical_thickness_mm=float(
-                np.clip(0.58 * np.exp(0.32 * rng.standard_normal()) - 0.08 * old, 0.28, 1.5)
+                np.clip(0.52 * np.exp(0.34 * rng.standard_normal()) - 0.08 * old, 0.28, 1.5)
             ),
-            cortical_variation=float(rng.uniform(0.15, 0.4)),
+            cortical_variation=float(rng.uniform(0.2, 0.5)),
+            endplate_ratio=float(rng.uniform(0.9, 1.7)),
+            spot_hu=float(rng.uniform(0, 220)),
             trabecular_hu=trabecular,
             level_shift_hu=_floats(rng.standard_normal(128) * rng.uniform(3, 18)),
-            trabecular_fine_hu=float(rng.uniform(15, 38) + 0.09 * trabecular),
+            trabecular_fine_hu=float(rng.uniform(12, 30) + 0.07 * trabecular),
             trabecular_patch_hu=float(rng.uniform(4, 18)),
             sclerosis_hu=float(max(0.0, rng.normal(120, 70))),
             sclerosis_depth_mm=float(rng.uniform(2.0, 6.0)),

@@ -8,13 +8,17 @@ import torch
 
 from .appearance import Appearance
 from .codes import BODY_BIT, CODE_MASK, Bone, Tissue
+from .filters import filter_axis, gaussian_kernel
 from .random_field import SmoothField
 from .sampling import SampledScene
 
 _VESSEL_CELL_MM = 8.0
 _LESION_CELL_MM = 7.0
 _LOW_CELL_MM = 32.0
-_STREAK_START = 1.0
+_STREAK_START = 0.9
+# Soft tissue is looked up voxel by voxel: its borders need smoothing before bone is laid over it.
+_SOFT_EDGE_MM = 0.45
+_SPOT_START = 1.9
 # Trabeculae of vertebral bodies run upright.
 _GRAIN_STRETCH = 1.6
 _ARCH_DENSITY_HU = 90.0
@@ -28,7 +32,7 @@ _CORTEX_SCALE = {
     Bone.STERNUM: 1.2,
     26: 1.3,
 }
-_ARCH_CORTEX_SCALE = 2.4
+_ARCH_CORTEX_SCALE = 2.1
 
 
 class Painter:
@@ -47,6 +51,7 @@ class Painter:
             return SmoothField(shape_zyx, spacing_zyx_mm, cell_mm, generator)
 
         self._appearance = appearance
+        self._smoothing = [gaussian_kernel(_SOFT_EDGE_MM / float(s)) for s in spacing_zyx_mm]
         self._voxel_mm = float(torch.tensor(list(spacing_zyx_mm)).prod()) ** (1 / 3)
         # Nodes closer than the voxels would only cost time.
         fine = max(appearance.texture_cell_mm[0], 1.2 * self._voxel_mm)
@@ -72,6 +77,8 @@ class Painter:
         present = torch.bincount(code, minlength=len(self._tables[0])) > 0
         self._add_vessels(hu, sampled.tissue, low, present, (z_start, z_stop))
         self._fill_bowel(hu, sampled.tissue, fine, middle, low, present)
+        for axis, kernel in enumerate(self._smoothing):
+            hu = filter_axis(hu, kernel, axis)
         self._add_bone(hu, sampled, fine, middle, low, (z_start, z_stop))
         for tissue in (Tissue.METAL, Tissue.CEMENT):
             if present[tissue]:
@@ -124,6 +131,7 @@ class Painter:
         f, m, low_here = (t.view(-1)[where] for t in (fine, middle, low))
         thickness = self._cortex_table()[label]
         thickness *= (1 + look.cortical_variation * (0.6 * m + 0.6 * low_here)).clamp_(0.3, 2.2)
+        thickness *= 1 + (look.endplate_ratio - 1) * _steepness(sdf, where, sampled.bone_sdf, h)
         occupied = (0.5 - s / h).clamp_(0, 1)
         inside = (0.5 - (s + thickness) / h).clamp_(0, 1)
         spongy = self._spongy_table(sampled)[label & CODE_MASK]
@@ -131,6 +139,7 @@ class Painter:
         spongy += look.trabecular_fine_hu * f + look.trabecular_patch_hu * (m + 0.25 * low_here)
         depth = (1 + (s + thickness) / look.sclerosis_depth_mm).clamp_(0, 1)
         spongy += look.sclerosis_hu * depth * depth
+        spongy += look.spot_hu * (f - _SPOT_START).clamp_(min=0)
         if self._lesions is not None:
             seed = self._lesions.evaluate(*slab).view(-1)[where] + 0.15 * m
             spongy += look.lesion_hu * (3 * (seed - look.lesion_threshold)).clamp_(0, 1)
@@ -151,3 +160,11 @@ class Painter:
 
     def _spongy_table(self, sampled: SampledScene) -> torch.Tensor:
         return torch.from_numpy(self._appearance.trabecular_table(sampled.trabecular_hu.numpy()))
+
+
+def _steepness(flat_sdf, where, sdf, voxel_mm: float) -> torch.Tensor:
+    """Squared z component of the surface normal (1 on endplates, 0 on upright walls)."""
+    stride = sdf.shape[1] * sdf.shape[2]
+    above = flat_sdf[(where + stride).clamp_(max=len(flat_sdf) - 1)]
+    below = flat_sdf[(where - stride).clamp_(min=0)]
+    return ((above - below) / (2 * voxel_mm)).square_().clamp_(max=1)

@@ -101,8 +101,7 @@ def sample_scene(
         return _all_air(scene, shape_zyx)
     points = [p.expand(shape_zyx) - start for p, start in zip(points, low, strict=True)]
     labels, sdf, tissue = (
-        torch.from_numpy(np.ascontiguousarray(a[block]))
-        for a in (scene.labels, scene.bone_sdf, scene.tissue)
+        torch.from_numpy(np.array(a[block])) for a in (scene.labels, scene.bone_sdf, scene.tissue)
     )
     index, outside = _nearest_index(points, labels.shape)
     picked_labels = torch.take(labels, index)

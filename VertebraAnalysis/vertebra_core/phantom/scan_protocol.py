@@ -100,7 +100,7 @@ class ScanProtocol:
             sharpening=float(sharpening),
             noise_hu=float(np.clip(noise, 3, 110)),
             noise_grain_mm=float(psf * rng.uniform(0.6, 0.95)),
-            streak_hu=float(noise * rng.uniform(0.2, 1.2)),
+            streak_hu=float(noise * rng.uniform(0.1, 0.9)),
             slice_mm=slice_mm,
             increment_mm=float(increment),
             slice_phase=float(rng.random()),

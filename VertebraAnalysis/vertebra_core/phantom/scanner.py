@@ -246,7 +246,7 @@ def _add_rows(slices, pitch, rows, protocol, generator) -> None:
     nodes = max(3, math.ceil(width * pitch[1] / 60) + 1)
     noise = torch.randn(count, height, nodes, generator=generator)
     noise = filter_axis(noise, gaussian_kernel(0.7 / pitch[0]), 1) * 1.5
-    noise *= protocol.streak_hu * (0.12 + rows)
+    noise *= protocol.streak_hu * (0.05 + rows)
     noise -= protocol.beam_hardening_hu * rows
     where = torch.linspace(0, nodes - 1, width)
     low = where.long().clamp(max=nodes - 2)
