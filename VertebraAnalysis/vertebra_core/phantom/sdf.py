@@ -135,9 +135,10 @@ class Canvas:
         )
         return z[:, None, None], y[None, :, None], x[None, None, :]
 
-    def _box(self, solid: Solid):
-        low = (solid.low_zyx_mm - _MARGIN_MM - self.origin_zyx_mm) / self.spacing_mm
-        high = (solid.high_zyx_mm + _MARGIN_MM - self.origin_zyx_mm) / self.spacing_mm
+    def box(self, low_zyx_mm, high_zyx_mm) -> tuple[slice, slice, slice] | None:
+        """Return the slices that cover a box, or None where it misses the canvas."""
+        low = (np.asarray(low_zyx_mm) - self.origin_zyx_mm) / self.spacing_mm
+        high = (np.asarray(high_zyx_mm) - self.origin_zyx_mm) / self.spacing_mm
         low = np.maximum(np.floor(low).astype(int), 0)
         high = np.minimum(np.ceil(high).astype(int) + 1, self.field.shape)
         if (low >= high).any():
@@ -146,13 +147,13 @@ class Canvas:
 
     def add(self, solid: Solid, blend_mm: float = 2.0) -> None:
         """Join a solid with a fillet of `blend_mm`."""
-        box = self._box(solid)
+        box = self.box(solid.low_zyx_mm - _MARGIN_MM, solid.high_zyx_mm + _MARGIN_MM)
         if box is not None:
             self.field[box] = smooth_min(self.field[box], solid.distance(*self.axes(box)), blend_mm)
 
     def cut(self, solid: Solid, blend_mm: float = 1.0) -> None:
         """Cut a solid away, its edge rounded over `blend_mm`."""
-        box = self._box(solid)
+        box = self.box(solid.low_zyx_mm - _MARGIN_MM, solid.high_zyx_mm + _MARGIN_MM)
         if box is not None:
             self.field[box] = smooth_max(self.field[box], -solid.distance(*self.axes(box)), blend_mm)
 

@@ -74,13 +74,18 @@ def canal_depth(sdf: np.ndarray, posterior_wall_mm: float) -> float:
     """
     middle = sdf[:, :, _IX - 1 : _IX + 2].astype(np.float32).mean(-1)
     shadow = middle.min(0)
-    start = int(np.ceil(posterior_wall_mm + 3)) - GRID_LOW_ZYX_MM[1]
-    bone = np.flatnonzero(shadow[start:] < 0)
-    if not len(bone):
-        return 15.0
-    j = start + bone[0]
-    lamina = j + GRID_LOW_ZYX_MM[1] - shadow[j] / (shadow[j] - shadow[j - 1])
-    return float(lamina - posterior_wall_mm)
+    start = int(np.floor(posterior_wall_mm)) - GRID_LOW_ZYX_MM[1]
+    # The lips of the endplates may overhang the wall: the canal is the first wide gap behind it.
+    gap = 0
+    for j in range(start, len(shadow)):
+        if shadow[j] >= 0:
+            gap += 1
+        elif gap >= 6:
+            lamina = j + GRID_LOW_ZYX_MM[1] - shadow[j] / (shadow[j] - shadow[j - 1])
+            return float(lamina - posterior_wall_mm)
+        else:
+            gap = 0
+    return 15.0
 
 
 def finished_shape(sdf: np.ndarray, body: np.ndarray, level: int, source: str) -> VertebraShape:
