@@ -18,9 +18,9 @@ import numpy as np
 
 from .localisation_metrics import match_case
 from .records import CaseRecord, FoundVertebra, TrueVertebra
+from .truth import HEIGHT_NAMES
 
 N_GRADES = 4
-HEIGHT_NAMES = ("anterior", "middle", "posterior")
 
 
 @dataclass(frozen=True)

@@ -5,28 +5,24 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from ..analysis import Heights, SpineAnalysis, Vertebra
 from ..levels import level_named
 from ..volume import CtVolume
 from .label_numbers import verse_names
-from .records import CaseRecord, FoundVertebra, MaskScore
+from .prediction import Prediction
+from .records import CaseRecord, MaskScore
 from .segmentation_metrics import pair_labels, score_labels
 from .truth import CaseTruth
+
+SACRUM = level_named("S1").number
 
 STRAY_LIMIT_MM = 10.0
 """Voxels labelled farther than this from any true vertebra are stray."""
 
 
 def score_case(
-    name: str,
-    geometry: CtVolume,
-    truth: CaseTruth,
-    analysis: SpineAnalysis,
-    labels: np.ndarray | None,
-    bodies: np.ndarray | None,
-    network_levels: tuple[str, ...] | None = None,
+    name: str, geometry: CtVolume, truth: CaseTruth, prediction: Prediction
 ) -> CaseRecord:
-    """Score an analysis.
+    """Score what an analysis predicted.
 
     Parameters
     ----------
@@ -34,29 +30,21 @@ def score_case(
     geometry : CtVolume
         Volume whose grid the label maps have.
     truth : CaseTruth
-    analysis : SpineAnalysis
-    labels, bodies : ndarray of uint8, shape (z, y, x), or None
-        Predicted label maps, VerSe numbers.
-    network_levels : tuple of str, optional
-        Level of each vertebra before positional logic.
+    prediction : Prediction
 
     Raises
     ------
     ValueError
         If the label maps differ in shape.
     """
-    network_levels = network_levels or (None,) * len(analysis.vertebrae)
-    found = tuple(
-        found_vertebra(v, level)
-        for v, level in zip(analysis.vertebrae, network_levels, strict=True)
-    )
     spacing = geometry.spacing_xyz_mm[::-1]
     masks: tuple[MaskScore, ...] = ()
     stray = None
+    labels, bodies = prediction.labels, prediction.bodies
     if truth.labels is not None and labels is not None:
         names = verse_names()
         in_view = {level_named(v.level).number: v.in_view for v in truth.vertebrae}
-        true_mobile = _without(truth.labels, 26)
+        true_mobile = np.where(truth.labels == SACRUM, 0, truth.labels).astype(np.uint8)
         pairs = pair_labels(true_mobile, labels)
         masks = score_labels(true_mobile, labels, spacing, names, in_view, "vertebra", pairs)
         if truth.bodies is not None and bodies is not None:
@@ -67,26 +55,12 @@ def score_case(
         kind=truth.kind,
         spacing_xyz_mm=tuple(float(s) for s in geometry.spacing_xyz_mm),
         truth=truth.vertebrae,
-        found=found,
+        found=prediction.found,
         masks=masks,
-        seconds_per_stage=dict(analysis.manifest.seconds_per_stage),
+        seconds_per_stage=dict(prediction.seconds_per_stage),
         stray_ml=stray,
-        notes=truth.notes,
-    )
-
-
-def found_vertebra(vertebra: Vertebra, network_level: str | None = None) -> FoundVertebra:
-    """Take from an analysed vertebra what evaluation needs."""
-    return FoundVertebra(
-        level=vertebra.level,
-        center_lps_mm=tuple(float(c) for c in vertebra.center_lps_mm),
-        level_probability=vertebra.level_probability,
-        network_level=network_level,
-        grade=vertebra.grade,
-        shape=vertebra.shape,
-        grade_probabilities=vertebra.grade_probabilities,
-        heights_mm=_heights(vertebra.heights_mm),
-        flags=tuple(flag.code for flag in vertebra.flags),
+        centres_by_localiser=dict(prediction.centres_by_localiser),
+        notes=truth.notes + prediction.notes,
     )
 
 
@@ -110,11 +84,3 @@ def stray_volume_ml(
         far = np.ones_like(true_mask)
     voxel_ml = float(np.prod(spacing_zyx_mm) * np.prod(steps)) / 1000.0
     return int(np.count_nonzero(far & found_mask)) * voxel_ml
-
-
-def _heights(heights: Heights | None) -> tuple[float, float, float] | None:
-    return (heights.anterior, heights.middle, heights.posterior) if heights else None
-
-
-def _without(labels: np.ndarray, number: int) -> np.ndarray:
-    return np.where(labels == number, 0, labels).astype(np.uint8)

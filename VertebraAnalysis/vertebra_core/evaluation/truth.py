@@ -11,7 +11,7 @@ import numpy as np
 from scipy import ndimage
 
 from ..levels import is_level_number, level_named, level_numbered
-from ..volume import CtVolume
+from ..volume import CtVolume, LabelVolume
 from .label_numbers import verse_names
 from .records import PHANTOM, REAL, TrueVertebra
 
@@ -21,6 +21,8 @@ DEEP_SHARE = 0.4
 CORE_SIGMA_MM = 10.0
 CORE_RADIUS_MM = 20.0
 """Where the mask, blurred by so much, is densest lies the body; its core is sought around there."""
+
+HEIGHT_NAMES = ("anterior", "middle", "posterior")
 
 VIEW_SHARE = 0.7
 """A body cut by the border must be found while it keeps this share of its neighbours' volume."""
@@ -74,6 +76,8 @@ def truth_from_labels(
         if body_box is not None:
             body, box = bodies[body_box] == number, body_box
         elif box is not None:
+            # One voxel of margin tells a mask that ends from one that the border cuts.
+            box = tuple(slice(max(0, b.start - 1), b.stop + 1) for b in box)
             body = labels[box] == number
             # C1 has no body: VerSe puts its centre at the centroid of the ring.
             body = body if name == "C1" else deepest_part(body, geometry.spacing_xyz_mm[::-1])
@@ -114,7 +118,7 @@ def deepest_part(mask: np.ndarray, spacing_zyx_mm: tuple[float, float, float]) -
     Parameters
     ----------
     mask : ndarray of bool, shape (z, y, x)
-        One vertebra, cropped.
+        One vertebra, cropped with a margin; it goes on beyond faces where there is none.
     """
     # The mask goes on beyond a border that cuts it, so that a cut body is deep up to the border.
     depth = ndimage.distance_transform_edt(
@@ -160,7 +164,8 @@ def read_truth_file(path: Path) -> tuple[str, dict[str, TrueVertebra]]:
 
     It holds ``{"vertebrae": [...]}`` or ``{"centers": [...]}``; each entry has ``level`` (name or
     VerSe number), ``center_lps_mm`` and, if known, ``grade``, ``shape`` and ``heights_mm``
-    (anterior, middle, posterior). A ``seed`` marks a phantom.
+    (anterior, middle, posterior; or ``height_anterior_mm`` and so on, as phantoms have them). A
+    ``seed`` marks a phantom.
 
     Returns
     -------
@@ -180,7 +185,7 @@ def read_truth_file(path: Path) -> tuple[str, dict[str, TrueVertebra]]:
         facts = [_fact(entry) for entry in entries]
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{Path(path).name} is not a truth file: {error!r}") from error
-    return PHANTOM if "seed" in content else REAL, {v.level: v for v in facts}
+    return PHANTOM if "seed" in content else REAL, {v.level: v for v in facts if v.level != "S1"}
 
 
 def _fact(entry: dict) -> TrueVertebra:
@@ -188,7 +193,9 @@ def _fact(entry: dict) -> TrueVertebra:
     name = level_named(level).name if isinstance(level, str) else level_numbered(level).name
     heights = entry.get("heights_mm")
     if isinstance(heights, dict):
-        heights = [heights[k] for k in ("anterior", "middle", "posterior")]
+        heights = [heights[k] for k in HEIGHT_NAMES]
+    elif heights is None and "height_anterior_mm" in entry:
+        heights = [entry[f"height_{k}_mm"] for k in HEIGHT_NAMES]
     return TrueVertebra(
         name,
         tuple(float(c) for c in entry["center_lps_mm"]),
@@ -198,7 +205,7 @@ def _fact(entry: dict) -> TrueVertebra:
     )
 
 
-def read_verse_centroids(path: Path, geometry: CtVolume) -> dict[str, TrueVertebra]:
+def read_verse_centroids(path: Path, geometry: CtVolume | LabelVolume) -> dict[str, TrueVertebra]:
     """Read a VerSe centroid file: voxel coordinates along the axes that ``direction`` names.
 
     Raises
@@ -222,11 +229,11 @@ def read_verse_centroids(path: Path, geometry: CtVolume) -> dict[str, TrueVerteb
     return facts
 
 
-def _to_image_axes(point: np.ndarray, axes: str, geometry: CtVolume) -> np.ndarray:
+def _to_image_axes(point: np.ndarray, axes: str, geometry: CtVolume | LabelVolume) -> np.ndarray:
     """Bring a voxel position given along `axes` (letters that each axis points to) to x, y, z."""
     letters = {"L": (0, 1), "R": (0, -1), "P": (1, 1), "A": (1, -1), "S": (2, 1), "I": (2, -1)}
     direction = np.asarray(geometry.direction).reshape(3, 3)
-    size_xyz = geometry.hu.shape[::-1]
+    size_xyz = geometry.size_xyz
     index = np.zeros(3)
     for image_axis in range(3):
         world = int(np.abs(direction[:, image_axis]).argmax())

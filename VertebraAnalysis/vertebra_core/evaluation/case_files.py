@@ -1,0 +1,169 @@
+"""Find evaluation cases in a folder: CT beside labels, a folder per case, or VerSe's layout."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import InputError
+from ..levels import level_numbered
+
+IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd")
+
+# Endings that name a role, in order of preference; the case's name is what comes before.
+_ROLES: dict[str, tuple[str, ...]] = {
+    "ct": ("ct",),
+    "labels": ("labels", "labels_totalseg", "seg-vert_msk", "msk", "seg", "mask"),
+    "bodies": ("bodies", "vertebral_bodies_by_level"),
+}
+_SIDE_FILES: dict[str, tuple[str, ...]] = {
+    "truth": ("truth", "centers"),
+    "centroids": ("seg-subreg_ctd", "seg-vb_ctd", "ctd"),
+}
+
+
+@dataclass(frozen=True)
+class CaseFiles:
+    """The files of one case.
+
+    Attributes
+    ----------
+    name : str
+    ct : Path
+    labels, bodies : Path or None
+        Label maps of vertebrae and of bodies.
+    truth : Path or None
+        Truth file (see `truth.read_truth_file`).
+    centroids : Path or None
+        VerSe centroid file.
+    """
+
+    name: str
+    ct: Path
+    labels: Path | None = None
+    bodies: Path | None = None
+    truth: Path | None = None
+    centroids: Path | None = None
+
+
+def find_cases(folder: Path) -> tuple[CaseFiles, ...]:
+    """Find the cases below `folder`, sorted by name.
+
+    Three layouts are understood, also mixed: ``NAME_ct.*`` beside ``NAME_labels.*`` (or
+    ``NAME_seg-vert_msk.*``), ``NAME/ct.*`` beside ``NAME/labels.*``, and VerSe's ``rawdata`` and
+    ``derivatives``. Bodies, truth files and centroid files are taken where they are named alike.
+    A CT with neither labels nor truth is left out.
+
+    Raises
+    ------
+    InputError
+        If there is no such folder or it holds no case.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise InputError(
+            "no_such_folder", f"There is no folder {folder}.", "Give a folder of CTs and labels."
+        )
+    by_case: dict[str, dict[str, tuple[int, Path]]] = {}
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        named = _role_of(path, folder)
+        if named is not None:
+            case, role, rank = named
+            held = by_case.setdefault(case, {}).get(role)
+            if held is None or rank < held[0]:
+                by_case[case][role] = (rank, path)
+    cases = tuple(
+        CaseFiles(name, **{role: path for role, (_, path) in files.items()})
+        for name, files in sorted(by_case.items())
+        if "ct" in files and len(files) > 1
+    )
+    if not cases:
+        raise InputError(
+            "no_cases",
+            f"No pair of CT and labels was found in {folder}.",
+            "Name them NAME_ct.nii.gz and NAME_labels.nii.gz, or use VerSe's layout.",
+        )
+    return cases
+
+
+def read_grades(path: Path) -> dict[str, dict[str, int]]:
+    """Read a table of Genant grades.
+
+    Parameters
+    ----------
+    path : Path
+        CSV with the columns ``verse_scan`` (or ``case``), ``label`` (VerSe number) and
+        ``genant_grade``.
+
+    Returns
+    -------
+    dict
+        Scan -> level name -> grade.
+
+    Raises
+    ------
+    InputError
+        If the table has other columns or values.
+    """
+    grades: dict[str, dict[str, int]] = {}
+    try:
+        with Path(path).open(newline="") as file:
+            for row in csv.DictReader(file):
+                scan = row["verse_scan"] if "verse_scan" in row else row["case"]
+                level = level_numbered(int(row["label"])).name
+                grades.setdefault(scan, {})[level] = int(row["genant_grade"])
+    except (OSError, KeyError, ValueError) as error:
+        raise InputError(
+            "bad_grades",
+            f"{Path(path).name} is not a table of grades ({error!r}).",
+            "It needs the columns verse_scan, label and genant_grade.",
+        ) from error
+    return grades
+
+
+def grades_of(case_name: str, grades: dict[str, dict[str, int]]) -> dict[str, int]:
+    """Return the grades of the scan whose name occurs as a whole word in `case_name`."""
+    words: Sequence[str] = re.split(r"[^A-Za-z0-9]+", case_name)
+    return next((g for scan, g in grades.items() if scan in words), {})
+
+
+def _role_of(path: Path, root: Path) -> tuple[str, str, int] | None:
+    """Return (case, role, rank) of a file, or None for one that plays no role."""
+    for suffix in IMAGE_SUFFIXES:
+        if path.name.endswith(suffix):
+            return _split(path, path.name.removesuffix(suffix), root, _ROLES.items())
+    if path.suffix == ".json":
+        return _split(path, path.stem, root, _SIDE_FILES.items())
+    return None
+
+
+def _split(
+    path: Path, stem: str, root: Path, roles: Iterable[tuple[str, tuple[str, ...]]]
+) -> tuple[str, str, int] | None:
+    ranked = [(len(e), role, n, e) for role, ends in roles for n, e in enumerate(ends)]
+    for _, role, rank, ending in sorted(ranked, reverse=True):
+        if stem == ending:
+            return _case_name(path.parent, root) or root.name, role, rank
+        if stem.endswith(f"_{ending}"):
+            inner = stem.removesuffix(f"_{ending}")
+            place = _case_name(path.parent, root)
+            # VerSe repeats the subject in folder and file name.
+            parts = [p for p in place.split("/") if p and not inner.startswith(p)]
+            return "/".join([*parts, inner]), role, rank
+    return None
+
+
+def _case_name(folder: Path, root: Path) -> str:
+    """Folder below `root` without VerSe's upper folders, which differ between CT and masks."""
+    parts = folder.relative_to(root).parts
+    return "/".join(
+        p for p in parts if p not in ("rawdata", "derivatives") and not _is_dataset_part(p)
+    )
+
+
+def _is_dataset_part(name: str) -> bool:
+    """Tell whether `name` is a folder like ``dataset-01training`` of a VerSe download."""
+    return name.startswith("dataset-")

@@ -1,0 +1,91 @@
+"""Read the CT and the truth of one case."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from ..errors import InputError
+from ..reading import read_ct, read_label_map
+from ..volume import CtVolume, LabelVolume, resample_labels, same_grid
+from .case_files import CaseFiles
+from .label_numbers import AUTO, to_verse_numbers
+from .records import REAL, TrueVertebra
+from .truth import (
+    CaseTruth,
+    read_truth_file,
+    read_verse_centroids,
+    truth_from_labels,
+    with_grades,
+    with_known_facts,
+)
+
+
+def load_case(
+    files: CaseFiles, scheme: str = AUTO, grades: Mapping[str, int] | None = None
+) -> tuple[CtVolume, CaseTruth]:
+    """Read a case.
+
+    Label maps on another grid than the CT's are brought to it by nearest neighbour, and a note
+    says so.
+
+    Parameters
+    ----------
+    files : CaseFiles
+    scheme : str
+        Numbering of the whole-vertebra map (`label_numbers.SCHEMES`); bodies may follow another.
+    grades : mapping, optional
+        Level name -> Genant grade.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be read or does not hold what its name says.
+    """
+    ct = read_ct(files.ct)
+    try:
+        return ct, _load_truth(files, ct, scheme, grades or {})
+    except ValueError as error:
+        raise InputError(
+            "bad_truth", f"Case {files.name}: {error}.", "Check its labels and truth files."
+        ) from error
+
+
+def _load_truth(
+    files: CaseFiles, ct: CtVolume, scheme: str, grades: Mapping[str, int]
+) -> CaseTruth:
+    notes: list[str] = []
+    labels = bodies = None
+    kind = REAL
+    facts: dict[str, TrueVertebra] = {}
+    if files.labels is not None:
+        labels = _on_grid(read_label_map(files.labels), ct, scheme, "labels", notes)
+    if files.bodies is not None:
+        bodies = _on_grid(read_label_map(files.bodies), ct, AUTO, "bodies", notes)
+    if files.centroids is not None:
+        facts = read_verse_centroids(files.centroids, _grid_of(files, ct))
+    if files.truth is not None:
+        kind, stated = read_truth_file(files.truth)
+        facts |= stated
+    if labels is None:
+        vertebrae = tuple(facts.values())
+    else:
+        vertebrae = with_known_facts(truth_from_labels(labels, bodies, ct), facts)
+        if bodies is None and not facts:
+            notes.append("body centres estimated from whole-vertebra labels")
+    return CaseTruth(with_grades(vertebrae, grades), labels, bodies, kind, tuple(notes))
+
+
+def _on_grid(
+    volume: LabelVolume, ct: CtVolume, scheme: str, what: str, notes: list[str]
+) -> np.ndarray:
+    if not same_grid(volume, ct):
+        notes.append(f"{what} resampled to the CT's grid")
+        volume = resample_labels(volume, ct)
+    return to_verse_numbers(volume.labels, scheme)
+
+
+def _grid_of(files: CaseFiles, ct: CtVolume) -> CtVolume | LabelVolume:
+    """Centroid files count voxels of the mask they came with."""
+    return read_label_map(files.labels) if files.labels is not None else ct

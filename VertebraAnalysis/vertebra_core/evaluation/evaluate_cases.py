@@ -1,0 +1,184 @@
+"""``evaluate cases``: analyse CTs whose truth is known and print how good the result is."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from ..errors import Cancelled, InputError
+from ..volume import CtVolume
+from .case_files import CaseFiles, find_cases, grades_of, read_grades
+from .case_loading import load_case
+from .label_numbers import AUTO, SCHEMES
+from .output import add_output_arguments, print_records, progress
+from .prediction import HasAnalysis, Prediction, failed, from_result, read_result
+from .record_log import RecordLog
+from .records import CaseRecord
+from .scoring import score_case
+
+Analyse = Callable[[CtVolume], HasAnalysis]
+"""Analyses a CT, as `pipeline.analyze` does."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``evaluate cases``."""
+    parser.add_argument("folder", type=Path, nargs="?", help="folder of CTs with labels")
+    parser.add_argument(
+        "--public-data",
+        type=Path,
+        metavar="FOLDER",
+        help="the project's public test data: prints what must be reached on it",
+    )
+    parser.add_argument(
+        "--results",
+        type=Path,
+        metavar="FOLDER",
+        help="score what `analyze` wrote to FOLDER/CASE instead of analysing",
+    )
+    parser.add_argument(
+        "--numbers", choices=SCHEMES, default=AUTO, help="numbering of the true label maps"
+    )
+    parser.add_argument("--grades", type=Path, metavar="CSV", help="table of Genant grades")
+    parser.add_argument(
+        "--cases", nargs="+", metavar="NAME", help="only these cases (names as printed)"
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="FOLDER",
+        help="keep a record of every case here; cases recorded before are not analysed again",
+    )
+    add_output_arguments(parser)
+
+
+def run(args: argparse.Namespace, analyse: Analyse | None = None) -> int:
+    """Run ``evaluate cases``.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        As parsed with `add_arguments`.
+    analyse : callable, optional
+        By default the whole pipeline with its default options.
+
+    Returns
+    -------
+    int
+        Exit status.
+
+    Raises
+    ------
+    InputError
+        If there is nothing to evaluate or a case cannot be read.
+    """
+    if (args.folder is None) == (args.public_data is None):
+        raise InputError(
+            "nothing_to_evaluate",
+            "Either a folder of cases or --public-data must be given.",
+            "Try `evaluate cases FOLDER`.",
+        )
+    log = RecordLog(args.output / "records.jsonl" if args.output else None)
+    predict = predictor(args.results, analyse)
+    if args.public_data is not None:
+        from .public_cases import evaluate_public_data
+
+        records, requirements = evaluate_public_data(args.public_data, predict, log)
+        print_records(records, args, more=[requirements])
+        return 0
+    cases = find_cases(args.folder)
+    if args.cases:
+        cases = _selected(cases, args.cases)
+    grades = read_grades(args.grades) if args.grades else {}
+    records = evaluate_cases(cases, predict, args.numbers, grades, log)
+    print_records(records, args)
+    return 0
+
+
+def predictor(
+    results: Path | None, analyse: Analyse | None
+) -> Callable[[str, CtVolume], Prediction]:
+    """Return what predicts a case from its name and CT: files of an earlier run, or the analysis.
+
+    An analysis that fails for a reason of its own counts as "nothing found" with a note: a scan
+    that cannot be analysed must not vanish from the figures.
+    """
+    if results is not None:
+        return lambda name, ct: read_result(_result_folder(results, name), ct)
+    analyse = analyse or _pipeline()
+
+    def predict(name: str, ct: CtVolume) -> Prediction:
+        try:
+            return from_result(analyse(ct))
+        except Cancelled:
+            raise
+        except InputError as error:
+            return failed(str(error), ct.hu.shape)
+
+    return predict
+
+
+def evaluate_cases(
+    cases: Iterable[CaseFiles],
+    predict: Callable[[str, CtVolume], Prediction],
+    scheme: str = AUTO,
+    grades: Mapping[str, Mapping[str, int]] | None = None,
+    log: RecordLog | None = None,
+) -> list[CaseRecord]:
+    """Evaluate `cases` one after the other.
+
+    Parameters
+    ----------
+    cases : iterable of CaseFiles
+    predict : callable
+        See `predictor`.
+    scheme : str
+        Numbering of the true label maps.
+    grades : mapping, optional
+        Scan -> level name -> Genant grade.
+    log : RecordLog, optional
+        Cases in it are not evaluated again.
+    """
+    log = log or RecordLog(None)
+    records = []
+    for files in cases:
+        if files.name not in log:
+            started = time.monotonic()
+            ct, truth = load_case(files, scheme, grades_of(files.name, dict(grades or {})))
+            log.add(score_case(files.name, ct, truth, predict(files.name, ct)))
+            progress(f"{files.name}: {time.monotonic() - started:.1f} s")
+        records.append(log[files.name])
+    return records
+
+
+def _pipeline() -> Analyse:
+    # Imported here: scoring the files of an earlier run needs neither torch nor weights.
+    from ..pipeline import AnalysisOptions, analyze
+
+    options = AnalysisOptions()
+    return lambda ct: analyze(ct, options)
+
+
+def _result_folder(results: Path, name: str) -> Path:
+    """Folder of a case's result: by its full name, its last part, or `results` itself."""
+    for folder in (results / name, results / Path(name).name, results):
+        if (folder / "analysis.json").exists():
+            return folder
+    raise InputError(
+        "no_result",
+        f"There is no result of case {name} in {results}.",
+        f"Run `analyze CT -o {results / Path(name).name}` first.",
+    )
+
+
+def _selected(cases: tuple[CaseFiles, ...], names: list[str]) -> tuple[CaseFiles, ...]:
+    known = {c.name: c for c in cases}
+    unknown = [n for n in names if n not in known]
+    if unknown:
+        raise InputError(
+            "no_such_case",
+            f"There is no case {', '.join(unknown)}.",
+            f"There are: {', '.join(known)}.",
+        )
+    return tuple(known[n] for n in names)

@@ -1,0 +1,49 @@
+"""Records of evaluated scans in a file of JSON lines, so that a long evaluation can go on later."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .records import CaseRecord, record_from_json, record_to_json
+
+
+class RecordLog:
+    """A growing file of records; the last one of a name counts.
+
+    Parameters
+    ----------
+    path : Path or None
+        Without a path records are kept in memory only.
+
+    Raises
+    ------
+    ValueError
+        If a whole line of an existing file is no record.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._records: dict[str, CaseRecord] = {}
+        if path is not None and path.exists():
+            text = path.read_text()
+            # A line without its end was being written when the process was stopped.
+            whole = text[: text.rfind("\n") + 1]
+            if whole != text:
+                path.write_text(whole)
+            for line in whole.splitlines():
+                record = record_from_json(line)
+                self._records[record.name] = record
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._records
+
+    def __getitem__(self, name: str) -> CaseRecord:
+        return self._records[name]
+
+    def add(self, record: CaseRecord) -> None:
+        """Keep `record`, on disk too if the log has a path."""
+        self._records[record.name] = record
+        if self._path is not None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with self._path.open("a") as file:
+                file.write(record_to_json(record) + "\n")
