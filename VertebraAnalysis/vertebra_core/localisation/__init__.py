@@ -1,0 +1,1 @@
+"""Finding the centres of vertebral bodies in a CT."""

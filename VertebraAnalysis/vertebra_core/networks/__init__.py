@@ -1,0 +1,1 @@
+"""Networks and the input normalisation that all of them share."""

@@ -1,0 +1,1 @@
+"""Segmenting single vertebrae and their bodies around known centres."""

@@ -1,0 +1,1 @@
+"""Training: losses, sample sources and loops with checkpoints that resume exactly."""

@@ -1,0 +1,49 @@
+"""Command-line arguments that all trainings share."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from dataclasses import fields
+from pathlib import Path
+
+from .loop import TrainingConfig
+
+
+def add_training_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `TrainingConfig` to `parser`."""
+    default = {f.name: f.default for f in fields(TrainingConfig)}
+    parser.add_argument("--out", type=Path, required=True, help="folder for weights and logs")
+    parser.add_argument("--steps", type=int, help="length of the schedule in steps")
+    parser.add_argument("--minutes", type=float, help="length of the schedule in minutes")
+    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
+    parser.add_argument("--initial-weights", type=Path, help="weights to start from")
+    for name, kind in (
+        ("seed", int),
+        ("batch_size", int),
+        ("learning_rate", float),
+        ("warmup_steps", int),
+        ("ema_decay", float),
+        ("replay_size", int),
+        ("replay_share", float),
+        ("workers", int),
+        ("threads", int),
+        ("validation_samples", int),
+        ("validate_every", int),
+        ("log_every", int),
+        ("checkpoint_every", int),
+        ("device", str),
+    ):
+        flag, value = "--" + name.replace("_", "-"), default[name]
+        parser.add_argument(flag, type=kind, default=value, help=f"(default {value})")
+
+
+def training_config(args: argparse.Namespace) -> TrainingConfig:
+    """Make a `TrainingConfig` from parsed arguments."""
+    known = {f.name for f in fields(TrainingConfig)}
+    return TrainingConfig(**{k: v for k, v in vars(args).items() if k in known})
+
+
+def log_to_terminal() -> None:
+    """Let the training's progress appear on standard error."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")

@@ -1,0 +1,81 @@
+"""A folder of phantom scenes as it grows while training runs."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from ..phantom.scene import PhantomScene, load_scene
+
+HELD_ASIDE_EVERY = 20
+"""One scene in this many (by seed) validates and is never trained on."""
+
+
+def is_held_aside(name: str) -> bool:
+    """Tell whether the scene file called `name` is kept for validation."""
+    digits = "".join(c for c in Path(name).stem if c.isdigit())
+    return int(digits or 0) % HELD_ASIDE_EVERY == HELD_ASIDE_EVERY - 1
+
+
+class SceneBank:
+    """The scenes of a folder that are complete by now.
+
+    Parameters
+    ----------
+    folder : Path
+        Filled by `phantom.scene.save_scene`, possibly still at it.
+    validation : bool
+        Only the scenes kept for validation, instead of only the others.
+    """
+
+    def __init__(self, folder: Path, validation: bool = False) -> None:
+        self.folder = Path(folder)
+        self.validation = validation
+
+    def names(self) -> list[str]:
+        """Return the file names of the scenes, sorted; files still being written are left out."""
+        found = sorted(p.name for p in self.folder.glob("*.npy") if ".tmp" not in p.name)
+        return [n for n in found if is_held_aside(n) == self.validation]
+
+    def load(self, name: str) -> PhantomScene:
+        """Return the scene called `name`; its arrays are memory-mapped."""
+        return _load(self.folder / name)
+
+
+@lru_cache(maxsize=64)
+def _load(path: Path) -> PhantomScene:
+    return load_scene(path)
+
+
+def random_matrix(
+    rng: np.random.Generator,
+    rotation_deg: float,
+    scale: tuple[float, float],
+    anisotropy: float = 0.06,
+) -> np.ndarray:
+    """Draw rotation, scale and left-right flip.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    rotation_deg : float
+        Standard deviation of the rotation about each axis.
+    scale : tuple of float
+        Range of the size of the anatomy in the sample (above 1: larger), drawn evenly.
+    anisotropy : float
+        Largest relative difference of the scale between axes.
+
+    Returns
+    -------
+    ndarray, shape (3, 3)
+        Maps offsets (z, y, x, mm) in the sample to offsets in the scene.
+    """
+    a, b, c = np.deg2rad(rng.normal(0, rotation_deg, 3))
+    about_z = np.array([[1, 0, 0], [0, np.cos(a), -np.sin(a)], [0, np.sin(a), np.cos(a)]])
+    about_y = np.array([[np.cos(b), 0, np.sin(b)], [0, 1, 0], [-np.sin(b), 0, np.cos(b)]])
+    about_x = np.array([[np.cos(c), -np.sin(c), 0], [np.sin(c), np.cos(c), 0], [0, 0, 1]])
+    sizes = rng.uniform(*scale) * rng.uniform(1 - anisotropy, 1 + anisotropy, 3)
+    flip = np.array([1.0, 1.0, -1.0 if rng.random() < 0.5 else 1.0])
+    return about_z @ about_y @ about_x @ np.diag(flip / sizes)

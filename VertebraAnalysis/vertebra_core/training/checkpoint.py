@@ -1,0 +1,100 @@
+"""Checkpoints of a training run: safetensors and JSON, written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+
+_TENSORS = "tensors.safetensors"
+_STATE = "state.json"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a run needs to go on exactly where it was.
+
+    Attributes
+    ----------
+    network, average : dict of Tensor
+        Weights, and their exponential moving average.
+    optimiser : dict
+        ``optimizer.state_dict()``.
+    state : dict
+        Everything else, fit for JSON: step, seconds, plan of samples, configuration.
+    """
+
+    network: dict[str, torch.Tensor]
+    average: dict[str, torch.Tensor]
+    optimiser: dict[str, Any]
+    state: dict[str, Any]
+
+
+def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint to `folder`, replacing the one there only when it is complete."""
+    folder = Path(folder)
+    new, old = folder.with_name(folder.name + ".new"), folder.with_name(folder.name + ".old")
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(parents=True)
+    tensors = {f"network/{k}": v for k, v in checkpoint.network.items()}
+    tensors |= {f"average/{k}": v for k, v in checkpoint.average.items()}
+    for index, entry in checkpoint.optimiser["state"].items():
+        tensors |= {f"optimiser/{index}/{k}": torch.as_tensor(v) for k, v in entry.items()}
+    tensors["torch_rng"] = torch.get_rng_state()
+    # Safetensors wants plain memory; channels-last weights share it in another order.
+    save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, new / _TENSORS)
+    state = dict(checkpoint.state, parameter_groups=checkpoint.optimiser["param_groups"])
+    (new / _STATE).write_text(json.dumps(state))
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        folder.rename(old)
+    new.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def load_checkpoint(folder: Path) -> Checkpoint | None:
+    """Read the checkpoint of `folder`, or its predecessor if writing was cut off; None if none."""
+    folder = Path(folder)
+    for candidate in (folder, folder.with_name(folder.name + ".old")):
+        if (candidate / _STATE).exists() and (candidate / _TENSORS).exists():
+            break
+    else:
+        return None
+    state = json.loads((candidate / _STATE).read_text())
+    groups: dict[str, dict[str, torch.Tensor]] = {"network": {}, "average": {}}
+    slots: dict[int, dict[str, torch.Tensor]] = {}
+    for key, tensor in load_file(candidate / _TENSORS).items():
+        kind, _, name = key.partition("/")
+        if kind == "optimiser":
+            index, _, slot = name.partition("/")
+            slots.setdefault(int(index), {})[slot] = tensor
+        elif kind == "torch_rng":
+            torch.set_rng_state(tensor)
+        else:
+            groups[kind][name] = tensor
+    optimiser = {"state": slots, "param_groups": state.pop("parameter_groups")}
+    return Checkpoint(groups["network"], groups["average"], optimiser, state)
+
+
+def export_weights(network: torch.nn.Module, path: Path, metadata: dict[str, str]) -> None:
+    """Write a network's weights with what rebuilds it in the header.
+
+    Parameters
+    ----------
+    network : Module
+        With ``architecture`` and ``config()``.
+    path : Path
+        Written under a temporary name first.
+    metadata : dict of str
+        Further entries of the header.
+    """
+    header = dict(metadata, architecture=network.architecture, config=json.dumps(network.config()))
+    temporary = Path(path).with_suffix(".tmp")
+    weights = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
+    save_file(weights, temporary, metadata=header)
+    temporary.replace(path)

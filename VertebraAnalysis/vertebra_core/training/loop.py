@@ -1,0 +1,318 @@
+"""The training loop that every network shares."""
+
+from __future__ import annotations
+
+import logging
+import math
+import signal
+import threading
+import time
+from abc import ABC, abstractmethod
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from ..networks.allocator import keep_freed_memory
+from .checkpoint import Checkpoint, export_weights, load_checkpoint, save_checkpoint
+from .feeder import SampleFeeder
+from .log import TrainingLog
+from .plan import SamplePlan
+from .sources import Sample, SampleSource, choose_case
+
+_log = logging.getLogger(__name__)
+_MAX_BAD_STEPS = 20
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How long and how to train. One of `steps` and `minutes` ends the schedule.
+
+    Attributes
+    ----------
+    out : Path
+        Folder for checkpoint, logs and weights.
+    steps, minutes : int, float or None
+        Length of the whole schedule (a resumed run counts what it did before).
+    resume : bool
+        Go on from the checkpoint in `out`, if there is one.
+    initial_weights : Path or None
+        Weights to start from (safetensors).
+    seed : int
+    batch_size : int
+    learning_rate, weight_decay, warmup_steps, clip_norm : float
+        AdamW; cosine schedule down to 1 % of `learning_rate`.
+    ema_decay : float
+        Decay of the moving average of the weights, which is what is kept.
+    replay_size, replay_share
+        See `SamplePlan`.
+    workers, threads : int
+        Processes that draw samples ahead (0: in place); threads of the network (0: as it is).
+    validation_samples, validate_every, log_every, checkpoint_every : int
+        In samples and steps; ``validate_every`` of 0 validates at the end only.
+    device : str
+        ``"cpu"``, ``"cuda"`` or ``"auto"``.
+    mixed_precision : bool
+        bfloat16 for convolutions.
+    tensorboard : bool
+    """
+
+    out: Path
+    steps: int | None = None
+    minutes: float | None = None
+    resume: bool = False
+    initial_weights: Path | None = None
+    seed: int = 0
+    batch_size: int = 1
+    learning_rate: float = 1.2e-3
+    weight_decay: float = 1e-4
+    warmup_steps: int = 100
+    clip_norm: float = 2.0
+    ema_decay: float = 0.999
+    replay_size: int = 200
+    replay_share: float = 0.5
+    workers: int = 1
+    threads: int = 0
+    validation_samples: int = 24
+    validate_every: int = 1000
+    log_every: int = 50
+    checkpoint_every: int = 500
+    device: str = "auto"
+    mixed_precision: bool = True
+    tensorboard: bool = True
+
+
+class TrainingTask(ABC):
+    """What differs between networks: samples, targets, losses, figures."""
+
+    name: str
+    """Name of the weights' file."""
+
+    @abstractmethod
+    def build_network(self) -> nn.Module:
+        """Return a new network with ``architecture`` and ``config()``."""
+
+    @abstractmethod
+    def source(self, validation: bool) -> SampleSource:
+        """Return where samples come from."""
+
+    @abstractmethod
+    def prepare(
+        self, samples: list[Sample], rng: np.random.Generator | None
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """Make a batch: input and targets. With `rng`, vary the samples in cheap ways."""
+
+    @abstractmethod
+    def loss(
+        self, output: torch.Tensor, targets: dict[str, torch.Tensor]
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """Return the loss and its parts; `output` is float32."""
+
+    @abstractmethod
+    def measure(self, output: torch.Tensor, targets: dict[str, torch.Tensor]) -> dict[str, float]:
+        """Return validation figures of a batch; those that do not apply are left out."""
+
+
+class Trainer:
+    """One training run of `task` as `config` says."""
+
+    def __init__(self, task: TrainingTask, config: TrainingConfig) -> None:
+        if config.steps is None and config.minutes is None:
+            raise ValueError("say how long to train: steps or minutes")
+        self.task, self.config = task, config
+        self.out = Path(config.out)
+        self.out.mkdir(parents=True, exist_ok=True)
+        if config.threads:
+            torch.set_num_threads(config.threads)
+        keep_freed_memory()
+        wanted = config.device
+        self.device = torch.device(
+            ("cuda" if torch.cuda.is_available() else "cpu") if wanted == "auto" else wanted
+        )
+        torch.manual_seed(config.seed)
+        self.network = task.build_network()
+        if config.initial_weights:
+            self.network.load_state_dict(load_file(config.initial_weights))
+        layout = torch.channels_last_3d
+        self.network = self.network.to(self.device, memory_format=layout)
+        self.average = task.build_network().to(self.device, memory_format=layout)
+        self.average.load_state_dict(self.network.state_dict())
+        self.average.requires_grad_(False).eval()
+        self.optimiser = torch.optim.AdamW(
+            self.network.parameters(), config.learning_rate, weight_decay=config.weight_decay
+        )
+        self.plan = SamplePlan(
+            task.source(validation=False), config.seed, config.replay_size, config.replay_share
+        )
+        self.step, self.seconds = 0, 0.0
+        self._stop = threading.Event()
+        self._validation: list[tuple[torch.Tensor, dict[str, torch.Tensor]]] | None = None
+        if config.resume:
+            self._restore()
+        self.feeder = SampleFeeder(self.plan, config.workers)
+        arguments = (self.step + 1, config.tensorboard)
+        self._log = TrainingLog(self.out, "training", *arguments)
+        self._validation_log = TrainingLog(self.out, "validation", *arguments)
+
+    def run(self) -> dict[str, float]:
+        """Train to the end of the schedule or until told to stop; return the last validation.
+
+        SIGTERM and SIGINT end the run after the step in progress, with a checkpoint.
+        """
+        handlers = self._catch_signals()
+        figures: dict[str, float] = {}
+        try:
+            sums: dict[str, float] = {}
+            counted, since, bad = 0, time.monotonic(), 0
+            while self._progress() < 1 and not self._stop.is_set():
+                started = time.monotonic()
+                parts = self._train_step()
+                bad = 0 if parts else bad + 1
+                if bad > _MAX_BAD_STEPS:
+                    raise FloatingPointError("the loss is not finite any more")
+                self.seconds += time.monotonic() - started
+                counted += 1
+                for key, value in parts.items():
+                    sums[key] = sums.get(key, 0.0) + value
+                if self.step % self.config.log_every == 0:
+                    pace = (time.monotonic() - since) / counted
+                    self._report(sums, counted, pace)
+                    sums, counted, since = {}, 0, time.monotonic()
+                if self.step % self.config.checkpoint_every == 0:
+                    self.save()
+                if self.config.validate_every and self.step % self.config.validate_every == 0:
+                    figures = self.validate()
+                    since = time.monotonic() if counted == 0 else since
+            self.save()
+            if not self._stop.is_set():
+                figures = self.validate()
+        finally:
+            self.feeder.close()
+            self._log.close()
+            self._validation_log.close()
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+        return figures
+
+    def stop(self) -> None:
+        """Ask the run to end after the step in progress."""
+        self._stop.set()
+
+    def save(self) -> None:
+        """Write the checkpoint, and the averaged weights as ``<name>.safetensors``."""
+        state = {
+            "task": self.task.name,
+            "step": self.step,
+            "seconds": self.seconds,
+            "plan": self.feeder.state(),
+            "config": {k: str(v) for k, v in asdict(self.config).items()},
+        }
+        save_checkpoint(
+            self.out / "checkpoint",
+            Checkpoint(
+                self.network.state_dict(),
+                self.average.state_dict(),
+                self.optimiser.state_dict(),
+                state,
+            ),
+        )
+        note = {"steps": str(self.step), "training_seconds": f"{self.seconds:.0f}"}
+        export_weights(self.average, self.out / f"{self.task.name}.safetensors", note)
+
+    def validate(self) -> dict[str, float]:
+        """Measure the averaged weights on samples held aside; {} if there are none."""
+        if self._validation is None:
+            self._validation = self._draw_validation()
+        collected: dict[str, list[float]] = {}
+        for inputs, targets in self._validation:
+            with torch.no_grad():
+                output = self._apply(self.average, inputs.to(self.device)).cpu()
+            for key, value in self.task.measure(output, targets).items():
+                collected.setdefault(key, []).append(value)
+        figures = {key: float(np.mean(values)) for key, values in sorted(collected.items())}
+        if figures:
+            self._validation_log.write(self.step, figures)
+            text = " ".join(f"{k} {v:.4f}" for k, v in figures.items())
+            _log.info("step %d validation: %s", self.step, text)
+        return figures
+
+    def _train_step(self) -> dict[str, float]:
+        """Take one step; {} if the loss was not finite and the step was left out."""
+        config = self.config
+        drawn = [self.feeder.next() for _ in range(config.batch_size)]
+        rng = np.random.default_rng([config.seed, 2_000_003, self.step])
+        inputs, targets = self.task.prepare([sample for sample, _ in drawn], rng)
+        inputs = inputs.to(self.device)
+        targets = {k: v.to(self.device) for k, v in targets.items()}
+        warm = min(1.0, (self.step + 1) / max(1, config.warmup_steps))
+        cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, self._progress())))
+        for group in self.optimiser.param_groups:
+            group["lr"] = config.learning_rate * warm * max(0.01, cosine)
+        loss, parts = self.task.loss(self._apply(self.network, inputs), targets)
+        self.step += 1
+        self.optimiser.zero_grad()
+        if not bool(torch.isfinite(loss)):
+            return {}
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), config.clip_norm)
+        if not bool(torch.isfinite(norm)):
+            return {}
+        self.optimiser.step()
+        decay = min(config.ema_decay, self.step / (self.step + 10))
+        with torch.no_grad():
+            for mean, now in zip(self.average.parameters(), self.network.parameters(), strict=True):
+                mean.lerp_(now, 1 - decay)
+        return {"loss": float(loss.detach())} | {k: float(v.detach()) for k, v in parts.items()}
+
+    def _apply(self, network: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
+        kind = self.device.type
+        with torch.autocast(kind, torch.bfloat16, enabled=self.config.mixed_precision):
+            return network(inputs).float()
+
+    def _progress(self) -> float:
+        if self.config.steps is not None:
+            return self.step / max(1, self.config.steps)
+        return self.seconds / (60 * self.config.minutes)
+
+    def _report(self, sums: dict[str, float], counted: int, pace: float) -> None:
+        means = {key: value / counted for key, value in sums.items()}
+        rate = self.optimiser.param_groups[0]["lr"]
+        figures = {"minutes": self.seconds / 60, "seconds_per_step": pace, "learning_rate": rate}
+        self._log.write(self.step, figures | means)
+        text = " ".join(f"{k} {v:.4f}" for k, v in means.items())
+        _log.info("step %d %.1f min %.3f s/step %s", self.step, self.seconds / 60, pace, text)
+
+    def _draw_validation(self) -> list[tuple[torch.Tensor, dict[str, torch.Tensor]]]:
+        source = self.task.source(validation=True)
+        names = source.names()
+        drawn = []
+        for i in range(self.config.validation_samples if names else 0):
+            # The same samples in every run, whatever its seed: figures can be compared.
+            rng = np.random.default_rng([77, i])
+            sample = source.draw(choose_case(source, names, rng), rng)
+            drawn.append(self.task.prepare([sample], None))
+        return drawn
+
+    def _restore(self) -> None:
+        checkpoint = load_checkpoint(self.out / "checkpoint")
+        if checkpoint is None:
+            return
+        state: dict[str, Any] = checkpoint.state
+        if state["task"] != self.task.name:
+            raise ValueError(f"the checkpoint in {self.out} is of {state['task']}")
+        self.network.load_state_dict(checkpoint.network)
+        self.average.load_state_dict(checkpoint.average)
+        self.optimiser.load_state_dict(checkpoint.optimiser)
+        self.step, self.seconds = int(state["step"]), float(state["seconds"])
+        self.plan.restore(state["plan"])
+        _log.info("resumed at step %d, %.1f min", self.step, self.seconds / 60)
+
+    def _catch_signals(self) -> dict[int, Any]:
+        if threading.current_thread() is not threading.main_thread():
+            return {}
+        numbers = (signal.SIGTERM, signal.SIGINT)
+        return {n: signal.signal(n, lambda *_: self._stop.set()) for n in numbers}

@@ -1,0 +1,76 @@
+"""Where samples come from: named cases, each of which can be drawn from with a random generator."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import torch
+
+Sample = dict[str, torch.Tensor]
+"""One training sample: tensors of fixed shapes and types, small enough to keep hundreds."""
+
+
+class SampleSource(Protocol):
+    """A set of cases that samples are drawn from.
+
+    A sample follows from the case's name and the generator alone, so that it can be drawn in
+    another process, or again after a resume.
+    """
+
+    def names(self) -> list[str]:
+        """Return the names of the cases there are now."""
+        ...
+
+    def draw(self, name: str, rng: np.random.Generator) -> Sample:
+        """Draw a sample from the case called `name`."""
+        ...
+
+
+class MixedSource:
+    """Several sources, each with a share of the draws.
+
+    Parameters
+    ----------
+    sources : sequence of SampleSource
+    shares : sequence of float
+        Relative frequency of each source.
+
+    Raises
+    ------
+    ValueError
+        If the lengths differ or no share is positive.
+    """
+
+    def __init__(self, sources: Sequence[SampleSource], shares: Sequence[float]) -> None:
+        if len(sources) != len(shares) or not sources or sum(shares) <= 0:
+            raise ValueError("every source needs a share, and one of them must be positive")
+        self._sources = list(sources)
+        self._shares = np.asarray(shares, float) / sum(shares)
+
+    def names(self) -> list[str]:
+        """Return the names of all cases, each behind the number of its source."""
+        return [f"{i}/{name}" for i, s in enumerate(self._sources) for name in s.names()]
+
+    def draw(self, name: str, rng: np.random.Generator) -> Sample:
+        """Draw from the case `name`."""
+        index, _, inner = name.partition("/")
+        return self._sources[int(index)].draw(inner, rng)
+
+    def choose(self, names: Sequence[str], rng: np.random.Generator) -> str:
+        """Choose a case: first a source by its share, then one of its cases evenly."""
+        groups: dict[int, list[str]] = {}
+        for name in names:
+            groups.setdefault(int(name.partition("/")[0]), []).append(name)
+        present = sorted(groups)
+        shares = self._shares[present]
+        group = groups[present[int(rng.choice(len(present), p=shares / shares.sum()))]]
+        return group[int(rng.integers(len(group)))]
+
+
+def choose_case(source: SampleSource, names: Sequence[str], rng: np.random.Generator) -> str:
+    """Choose one of `names`, by the source's own rule if it has one, else evenly."""
+    if isinstance(source, MixedSource):
+        return source.choose(names, rng)
+    return names[int(rng.integers(len(names)))]
