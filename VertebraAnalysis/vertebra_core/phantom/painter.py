@@ -21,7 +21,7 @@ _SOFT_EDGE_MM = 0.45
 _SPOT_START = 1.9
 # Trabeculae of vertebral bodies run upright.
 _GRAIN_STRETCH = 1.6
-_ARCH_DENSITY_HU = 90.0
+_ARCH_DENSITY_HU = 40.0
 # Cortex of arches, ribs and long bones is thicker than the shell of a body.
 _CORTEX_SCALE = {
     Bone.RIB: 1.9,
@@ -32,7 +32,7 @@ _CORTEX_SCALE = {
     Bone.STERNUM: 1.2,
     26: 1.3,
 }
-_ARCH_CORTEX_SCALE = 2.1
+_ARCH_CORTEX_SCALE = 1.8
 
 
 class Painter:
@@ -93,7 +93,7 @@ class Painter:
             return
         a, b = (f.evaluate(*slab) for f in self._vessels)
         distance2 = a.mul_(a).add_(b.mul_(b))
-        for kind, width in ((Tissue.LUNG, 0.20), (Tissue.FAT, 0.13)):
+        for kind, width in ((Tissue.LUNG, 0.24), (Tissue.FAT, 0.13)):
             if not present[kind]:
                 continue
             where = ((tissue == kind) & (distance2 < 4 * width**2)).view(-1).nonzero()[:, 0]
