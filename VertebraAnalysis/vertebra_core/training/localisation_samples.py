@@ -11,7 +11,7 @@ from ..levels import is_level_number
 from ..localisation.outputs import WORKING_SPACING_MM
 from ..localisation.targets import heat_sigma_mm
 from ..phantom.appearance import Appearance
-from ..phantom.codes import CODE_MASK
+from ..phantom.codes import CODE_MASK, Tissue
 from ..phantom.sampling import sample_scene
 from ..phantom.scan_protocol import ScanProtocol
 from ..phantom.scanner import render, visible
@@ -126,5 +126,8 @@ def _block_center(scene, rng: np.random.Generator) -> np.ndarray:
     if len(inside) and rng.random() < ON_SPINE_SHARE:
         point = inside[rng.integers(len(inside))] + rng.uniform(-_REACH_MM, _REACH_MM, 3)
     else:
-        point = rng.uniform(0, 1, 3) * size
+        for _ in range(20):
+            point = rng.uniform(0, 1, 3) * size
+            if scene.tissue[tuple(np.rint(point / scene.spacing_mm).astype(int))] != Tissue.AIR:
+                break
     return np.clip(point, _MARGIN_MM, np.maximum(size - _MARGIN_MM, _MARGIN_MM))
