@@ -92,10 +92,20 @@ def list_series(folder: Path) -> tuple[DicomSeries, ...]:
     The order: CT before other modalities, stacks before single pictures, axial before reformatted;
     then, of those that cover nearly as much of the body as the longest, the thinnest slices.
     """
+    return _scan(folder)[0]
+
+
+def _scan(folder: Path) -> tuple[tuple[DicomSeries, ...], int]:
+    """The series of a folder, and the number of DICOM files without an image that can be read."""
     groups: dict[tuple, list[SliceHeader]] = defaultdict(list)
+    n_unreadable = 0
     for path in sorted(p for p in Path(folder).rglob("*") if p.is_file()):
-        header = read_slice_header(path) if is_dicom_file(path) else None
-        if header is not None:
+        if not is_dicom_file(path):
+            continue
+        header = read_slice_header(path)
+        if header is None:
+            n_unreadable += 1
+        else:
             groups[header.group].append(header)
     found = [_series(headers) for headers in groups.values()]
     longest = max((s.coverage_mm for s in found if s.is_ct and s.is_axial), default=0.0)
@@ -113,7 +123,7 @@ def list_series(folder: Path) -> tuple[DicomSeries, ...]:
             series.uid,
         )
 
-    return tuple(sorted(found, key=rank))
+    return tuple(sorted(found, key=rank)), n_unreadable
 
 
 def read_dicom_folder(folder: Path, series_uid: str | None = None) -> CtVolume:
@@ -136,7 +146,7 @@ def read_dicom_folder(folder: Path, series_uid: str | None = None) -> CtVolume:
         ``no_dicom``, ``unknown_series``, ``not_ct``, ``missing_slices``, ``unreadable`` and the
         codes of `volume_checks.check_grid`.
     """
-    found = list_series(folder)
+    found, n_unreadable = _scan(folder)
     if not found:
         raise InputError(
             "no_dicom",
@@ -151,15 +161,15 @@ def read_dicom_folder(folder: Path, series_uid: str | None = None) -> CtVolume:
                 f"The folder holds no series with the UID {series_uid}.",
                 f"It holds: {_listing(found)}.",
             )
-        return _read(chosen)
+        return _read(chosen, n_unreadable=n_unreadable)
     candidates = [s for s in found if s.is_ct and s.n_slices > 1]
     if len(candidates) < 2:
-        return _read(found[0])
+        return _read(found[0], n_unreadable=n_unreadable)
     warning = (
         f"The folder holds {len(candidates)} CT series; {candidates[0].summary()} was used. "
         f"Others: {_listing(candidates[1:])}."
     )
-    return _read(candidates[0], (warning,))
+    return _read(candidates[0], (warning,), n_unreadable)
 
 
 def read_dicom_file(path: Path) -> CtVolume:
@@ -207,7 +217,7 @@ def _listing(series: list[DicomSeries] | tuple[DicomSeries, ...]) -> str:
     return text if len(series) <= _LISTED else f"{text}; and {len(series) - _LISTED} more"
 
 
-def _read(series: DicomSeries, warnings: tuple[str, ...] = ()) -> CtVolume:
+def _read(series: DicomSeries, warnings: tuple[str, ...] = (), n_unreadable: int = 0) -> CtVolume:
     if not series.is_ct:
         raise InputError(
             "not_ct",
@@ -233,6 +243,8 @@ def _read(series: DicomSeries, warnings: tuple[str, ...] = ()) -> CtVolume:
     hu, distance_mm, warning = evened_slices(volume.hu, positions)
     if warning is not None:
         warnings += (warning,)
+        if n_unreadable:
+            warnings += (f"{n_unreadable} DICOM files of the folder could not be read.",)
     step = np.subtract(last.origin_lps_mm, first.origin_lps_mm)
     axes = np.asarray(first.direction).reshape(3, 3).copy()
     axes[:, 2] = step / np.linalg.norm(step)

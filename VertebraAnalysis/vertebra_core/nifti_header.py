@@ -1,7 +1,7 @@
-"""What the NIfTI reader does not tell: whether a file is whole, and whether its axes are slanted.
+"""What the NIfTI reader does not tell: missing voxels, values that are no numbers, slanted axes.
 
-The library that reads NIfTI fills the missing part of a truncated file with zeros and forces
-slanted axes to right angles, both without an error.
+The library that reads NIfTI fills the missing part of a truncated file with zeros, replaces NaN
+and infinite values by zero, and forces slanted axes to right angles, all without an error.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ from typing import BinaryIO
 import numpy as np
 
 from vertebra_core.errors import InputError
+from vertebra_core.volume_checks import refuse_not_finite
 
 _CHUNK_BYTES = 1 << 22
+_FLOAT_BYTES = {16: 4, 64: 8}  # data type codes of float32 and float64
 
 
 @dataclass(frozen=True)
@@ -28,11 +30,17 @@ class NiftiHeader:
     ----------
     n_bytes : int
         Length of the whole (uncompressed) file.
+    offset : int
+        Where the voxels begin.
+    float_type : str or None
+        NumPy type of the voxels if they are floating point.
     affine_lps : ndarray, shape (3, 4), or None
         Voxel index x, y, z to LPS mm from the file's sform, None where it has none.
     """
 
     n_bytes: int
+    offset: int
+    float_type: str | None
     affine_lps: np.ndarray | None
 
 
@@ -42,27 +50,24 @@ def is_nifti(path: Path) -> bool:
 
 
 def check_nifti(path: Path) -> NiftiHeader:
-    """Read the header and check that all voxels are there and, if compressed, undamaged.
+    """Read the header and check that all voxels are there, undamaged if compressed, and finite.
 
     Raises
     ------
     InputError
-        ``unreadable`` or ``truncated``.
+        ``unreadable``, ``truncated`` or ``not_finite``.
     """
-    compressed = _is_gzip(path)
+    opened = gzip.open if _is_gzip(path) else open
     try:
-        if compressed:
-            with gzip.open(path, "rb") as stream:
-                header = _parse(stream)
-                length = _rest(stream)
-        else:
-            with path.open("rb") as stream:
-                header = _parse(stream)
-            length = path.stat().st_size
+        with opened(path, "rb") as stream:
+            header = _parse(stream)
+            stream.seek(header.offset)
+            length, n_bad = _read_to_end(stream, header)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise _truncated(path, "its compressed data are damaged or cut short") from error
     if length < header.n_bytes:
         raise _truncated(path, f"{header.n_bytes - length} of {header.n_bytes} bytes are missing")
+    refuse_not_finite(n_bad)
     return header
 
 
@@ -79,12 +84,12 @@ def _parse(stream: BinaryIO) -> NiftiHeader:
         size = struct.unpack_from(order + "i", head)[0]
         if size == 348:
             dims = struct.unpack_from(order + "8h", head, 40)
-            bits = struct.unpack_from(order + "h", head, 72)[0]
+            kind, bits = struct.unpack_from(order + "2h", head, 70)
             offset = int(struct.unpack_from(order + "f", head, 108)[0])
             code, rows = struct.unpack_from(order + "h", head, 254)[0], (order + "12f", 280)
         elif size == 540 and len(head) == 540:
             dims = struct.unpack_from(order + "8q", head, 16)
-            bits = struct.unpack_from(order + "h", head, 14)[0]
+            kind, bits = struct.unpack_from(order + "2h", head, 12)
             offset = struct.unpack_from(order + "q", head, 168)[0]
             code, rows = struct.unpack_from(order + "i", head, 348)[0], (order + "12d", 400)
         else:
@@ -96,7 +101,8 @@ def _parse(stream: BinaryIO) -> NiftiHeader:
         if code > 0:
             affine = np.array(struct.unpack_from(rows[0], head, rows[1])).reshape(3, 4)
             affine[:2] *= -1  # NIfTI is RAS
-        return NiftiHeader(offset + count * bits // 8, affine)
+        float_type = f"{order}f{_FLOAT_BYTES[kind]}" if kind in _FLOAT_BYTES else None
+        return NiftiHeader(offset + count * bits // 8, offset, float_type, affine)
     raise InputError(
         "unreadable",
         "The file is not a NIfTI image, although its name says so.",
@@ -104,10 +110,16 @@ def _parse(stream: BinaryIO) -> NiftiHeader:
     )
 
 
-def _rest(stream: BinaryIO) -> int:
-    while stream.read(_CHUNK_BYTES):
-        pass
-    return stream.tell()
+def _read_to_end(stream: BinaryIO, header: NiftiHeader) -> tuple[int, int]:
+    """Length of the file, and how many floating-point voxels are not finite."""
+    if header.float_type is None and not isinstance(stream, gzip.GzipFile):
+        return stream.seek(0, 2), 0
+    n_bad = 0
+    while chunk := stream.read(_CHUNK_BYTES):
+        if header.float_type is not None:
+            whole = len(chunk) // 8 * 8
+            n_bad += int(np.sum(~np.isfinite(np.frombuffer(chunk[:whole], header.float_type))))
+    return stream.tell(), n_bad
 
 
 def _truncated(path: Path, what: str) -> InputError:

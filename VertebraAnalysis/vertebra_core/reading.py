@@ -18,6 +18,9 @@ from vertebra_core.volume_checks import check_finite, check_grid, checked_ct
 _FORMATS = "Give a NIfTI, NRRD or MHA file, or a folder with a DICOM series."
 _MAX_LABEL = np.iinfo(np.uint16).max
 _MAX_DISTINCT_LABELS = 1000
+_LEAST_TILT_DEGREES = 0.1
+# Two places of a NIfTI header give the voxel size; rounding explains a thousandth.
+_SPACING_TOLERANCE = 0.01
 
 
 def read_ct(path: Path | str, series_uid: str | None = None) -> CtVolume:
@@ -39,7 +42,7 @@ def read_ct(path: Path | str, series_uid: str | None = None) -> CtVolume:
     Raises
     ------
     InputError
-        ``not_found``, ``empty_file``, ``unreadable``, ``truncated``, those of
+        ``not_found``, ``empty_file``, ``unreadable``, ``truncated``, ``bad_direction``, those of
         `dicom_series.read_dicom_folder` and of `volume_checks.checked_ct`.
     """
     path = Path(path)
@@ -113,7 +116,7 @@ def _read_file(path: Path) -> tuple[CtVolume, dict[int, str]]:
         reader.ReadImageInformation()
     except RuntimeError as error:
         if is_nifti(path):
-            check_nifti(path)
+            raise _broken_axes(path, check_nifti(path).affine_lps) from error
         raise _unreadable(path) from error
     check_grid(
         reader.GetSize(),
@@ -129,23 +132,35 @@ def _read_file(path: Path) -> tuple[CtVolume, dict[int, str]]:
     if np.iscomplexobj(volume.hu):
         raise InputError("not_scalar", "The image has complex values, not one number per voxel.")
     if header is not None and header.affine_lps is not None:
-        volume = _with_slanted_axes(volume, header.affine_lps)
+        volume = _with_slanted_axes(volume, header.affine_lps, path)
     return volume, _segment_names(reader)
 
 
-def _with_slanted_axes(volume: CtVolume, affine_lps: np.ndarray) -> CtVolume:
+def _with_slanted_axes(volume: CtVolume, affine_lps: np.ndarray, path: Path) -> CtVolume:
     spacing = np.linalg.norm(affine_lps[:, :3], axis=0)
     if not np.isfinite(affine_lps).all() or spacing.min() <= 0:
         return volume
+    if np.abs(spacing / volume.spacing_xyz_mm - 1).max() > _SPACING_TOLERANCE:
+        raise _broken_axes(path, None)
     direction = tuple((affine_lps[:, :3] / spacing).ravel().tolist())
-    if tilt_degrees(direction) < 0.1:
+    if tilt_degrees(direction) < _LEAST_TILT_DEGREES:
         return volume
-    check_grid(volume.size_xyz, tuple(spacing.tolist()), direction)
-    return replace(
-        volume,
-        spacing_xyz_mm=tuple(spacing.tolist()),
-        origin_lps_mm=tuple(affine_lps[:, 3].tolist()),
-        direction=direction,
+    return replace(volume, origin_lps_mm=tuple(affine_lps[:, 3].tolist()), direction=direction)
+
+
+def _broken_axes(path: Path, affine_lps: np.ndarray | None) -> InputError:
+    if affine_lps is not None and np.linalg.norm(affine_lps[:, :3], axis=0).min() > 0:
+        tilt = tilt_degrees(tuple(affine_lps[:, :3].ravel().tolist()))
+        if tilt >= _LEAST_TILT_DEGREES:
+            return InputError(
+                "bad_direction",
+                f"The axes of {path.name} are slanted by {tilt:.1f} degrees (gantry tilt).",
+                "Give the DICOM series instead: it is straightened while it is read.",
+            )
+    return InputError(
+        "bad_direction",
+        f"The header of {path.name} contradicts itself about voxel size and orientation.",
+        "Convert the original DICOM series again.",
     )
 
 

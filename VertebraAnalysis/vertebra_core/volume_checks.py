@@ -113,13 +113,16 @@ def check_finite(voxels: np.ndarray) -> None:
     InputError
         ``not_finite``.
     """
-    if not np.issubdtype(voxels.dtype, np.floating):
-        return
-    bad = sum(int(np.count_nonzero(~np.isfinite(plane))) for plane in voxels)
-    if bad:
+    if np.issubdtype(voxels.dtype, np.floating):
+        refuse_not_finite(sum(int(np.sum(~np.isfinite(plane))) for plane in voxels))
+
+
+def refuse_not_finite(n_bad: int) -> None:
+    """Raise `InputError` ``not_finite`` unless the number of bad voxels is 0."""
+    if n_bad:
         raise InputError(
             "not_finite",
-            f"{bad} of {voxels.size} voxels are not numbers (NaN or infinite).",
+            f"{n_bad} voxels of the image are not numbers (NaN or infinite).",
             "Fill them with -1024 (air) or convert the original DICOM series again.",
         )
 

@@ -1,0 +1,70 @@
+"""Reading label maps."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import SimpleITK as sitk  # noqa: N813
+from simple_ct import simple_ct
+from vertebra_core.errors import InputError
+from vertebra_core.reading import read_ct, read_label_map
+from vertebra_core.volume import same_grid, to_sitk
+
+
+def labels(dtype: type = np.uint8, scale: int = 1) -> sitk.Image:
+    ct = simple_ct()
+    array = np.select([ct.hu > 400, ct.hu > 110], [20, 21], 0) * scale
+    return to_sitk(replace(ct, hu=array.astype(dtype)))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.int32, np.float32, np.float64])
+@pytest.mark.parametrize("suffix", [".nii.gz", ".nrrd", ".mha"])
+def test_label_maps_of_any_type_are_read(tmp_path, dtype, suffix):
+    sitk.WriteImage(labels(dtype), str(tmp_path / f"seg{suffix}"))
+    result = read_label_map(tmp_path / f"seg{suffix}")
+    assert result.labels.dtype == np.uint8
+    np.testing.assert_array_equal(result.labels, sitk.GetArrayFromImage(labels()))
+    assert same_grid(result, simple_ct(), 0.001)
+
+
+def test_labels_above_255_stay_apart(tmp_path):
+    sitk.WriteImage(labels(np.uint16, 100), str(tmp_path / "seg.nrrd"))
+    result = read_label_map(tmp_path / "seg.nrrd")
+    assert result.labels.dtype == np.uint16
+    assert set(np.unique(result.labels)) == {0, 2000, 2100}
+
+
+def test_segment_names_come_with_a_slicer_segmentation(tmp_path):
+    image = labels()
+    for i, (value, name) in enumerate([(20, "L1"), (21, "vertebrae_L2")]):
+        image.SetMetaData(f"Segment{i}_LabelValue", str(value))
+        image.SetMetaData(f"Segment{i}_Name", name)
+    sitk.WriteImage(image, str(tmp_path / "spine.seg.nrrd"))
+    assert read_label_map(tmp_path / "spine.seg.nrrd").names == {20: "L1", 21: "vertebrae_L2"}
+
+
+@pytest.mark.parametrize(
+    ("make", "code"),
+    [
+        (lambda: to_sitk(simple_ct()), "not_label_map"),
+        (lambda: labels() * 0, "empty_label_map"),
+        (lambda: sitk.Cast(labels(), sitk.sitkFloat32) * 0.1, "not_label_map"),
+        (lambda: sitk.Compose([labels()] * 2), "not_scalar"),
+        (lambda: sitk.JoinSeries([labels()] * 2), "four_dimensional"),
+    ],
+)
+def test_what_is_no_label_map_is_refused(tmp_path, make, code):
+    sitk.WriteImage(make(), str(tmp_path / "seg.nrrd"))
+    with pytest.raises(InputError) as caught:
+        read_label_map(tmp_path / "seg.nrrd")
+    assert caught.value.code == code
+
+
+def test_public_label_maps_are_read(shared_data):
+    masks = shared_data / "masks"
+    verse = read_label_map(masks / "sub-verse004_seg-vert_msk.nii.gz")
+    assert set(np.unique(verse.labels)) == {0, *range(16, 25)}
+    total = read_label_map(shared_data / "ct" / "ts_example_labels_totalseg.nii.gz")
+    assert same_grid(total, read_ct(shared_data / "ct" / "ts_example_ct.nii.gz"))
