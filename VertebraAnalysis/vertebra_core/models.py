@@ -93,7 +93,7 @@ def save_weights(
     header["architecture"] = architecture_of(network)
     header["config"] = json.dumps(network.config(), sort_keys=True)
     tensors = {key: _stored(key, value) for key, value in network.state_dict().items()}
-    data = save_safetensors(tensors, header)
+    data = _with_sorted_header(save_safetensors(tensors, header))
     _write_whole(Path(path), data)
     return hashlib.sha256(data).hexdigest()
 
@@ -282,7 +282,20 @@ def _rebuilt(path: Path, data: bytes) -> tuple[nn.Module, dict[str, str]]:
 
 
 def _header(data: bytes) -> dict[str, str]:
+    header, _ = _split(data)
+    return dict(header["__metadata__"])
+
+
+def _with_sorted_header(data: bytes) -> bytes:
+    # The library writes its entries in random order, and equal weights should have equal sums.
+    header, tensors = _split(data)
+    text = json.dumps(header, sort_keys=True, separators=(",", ":")).encode("utf-8")
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + tensors
+
+
+def _split(data: bytes) -> tuple[dict, bytes]:
     length = int.from_bytes(data[:8], "little")
     if len(data) < 8 or length > min(_MAX_HEADER_BYTES, len(data) - 8):
         raise ValueError("no safetensors header")
-    return dict(json.loads(data[8 : 8 + length])["__metadata__"])
+    return json.loads(data[8 : 8 + length]), data[8 + length :]
