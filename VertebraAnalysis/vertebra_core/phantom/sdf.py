@@ -130,7 +130,9 @@ class Canvas:
         """Return broadcastable coordinates (mm) of the canvas or of a box of slices."""
         box = box or tuple(slice(0, n) for n in self.field.shape)
         z, y, x = (
-            (self.origin_zyx_mm[k] + self.spacing_mm * np.arange(s.start, s.stop)).astype(np.float32)
+            (self.origin_zyx_mm[k] + self.spacing_mm * np.arange(s.start, s.stop)).astype(
+                np.float32
+            )
             for k, s in enumerate(box)
         )
         return z[:, None, None], y[None, :, None], x[None, None, :]
@@ -155,7 +157,9 @@ class Canvas:
         """Cut a solid away, its edge rounded over `blend_mm`."""
         box = self.box(solid.low_zyx_mm - _MARGIN_MM, solid.high_zyx_mm + _MARGIN_MM)
         if box is not None:
-            self.field[box] = smooth_max(self.field[box], -solid.distance(*self.axes(box)), blend_mm)
+            self.field[box] = smooth_max(
+                self.field[box], -solid.distance(*self.axes(box)), blend_mm
+            )
 
     def add_pair(self, make: Callable[[float], Solid], blend_mm: float = 2.0) -> None:
         """Add ``make(+1)`` (left) and ``make(-1)`` (right)."""

@@ -20,11 +20,12 @@ GRID_SHAPE = tuple(b - a + 1 for a, b in zip(GRID_LOW_ZYX_MM, GRID_HIGH_ZYX_MM, 
 CLIP_MM = 16.0
 
 _C1, _C2 = 1, 2
+_ARCH_TO_DENS_MM = 7.0
 
 
 @dataclass(frozen=True)
 class Field:
-    """A signed distance field (mm) in any frame: `values` [z, y, x], position of voxel 0, spacing."""
+    """A signed distance field in any frame: values [z, y, x] (mm), position of voxel 0, spacing."""
 
     values: np.ndarray
     origin_zyx_mm: np.ndarray
@@ -74,9 +75,7 @@ def find_symmetry(field: Field, rng: np.random.Generator) -> tuple[np.ndarray, n
     voxels = np.argwhere(np.abs(field.values) < field.spacing_mm)
     voxels = voxels[rng.permutation(len(voxels))[:4000]]
     points = voxels * field.spacing_mm + field.origin_zyx_mm
-    mass = (
-        np.argwhere(field.values < 0).mean(0) * field.spacing_mm + field.origin_zyx_mm
-    )
+    mass = np.argwhere(field.values < 0).mean(0) * field.spacing_mm + field.origin_zyx_mm
 
     def cost(p):
         normal = _left(p[1], p[2])
@@ -86,9 +85,7 @@ def find_symmetry(field: Field, rng: np.random.Generator) -> tuple[np.ndarray, n
 
     best = None
     for start in (-0.15, 0.0, 0.15):
-        simplex = np.array([0.0, start, 0.0]) + np.vstack(
-            [np.zeros(3), np.diag([2.0, 0.12, 0.12])]
-        )
+        simplex = np.array([0.0, start, 0.0]) + np.vstack([np.zeros(3), np.diag([2.0, 0.12, 0.12])])
         found = optimize.minimize(
             cost,
             simplex[0],
@@ -166,8 +163,18 @@ def _atlas_frame(field, centre, axes):
     """The atlas: z along the thinnest direction of the ring in the mid-sagittal plane."""
     voxels = np.argwhere(field.values < 0) * field.spacing_mm + field.origin_zyx_mm
     local = (voxels - voxels.mean(0)) @ axes.T
-    tilt = 0.5 * np.arctan2(2 * np.mean(local[:, 0] * local[:, 1]), np.var(local[:, 1]) - np.var(local[:, 0]))
-    return centre, _tilted(axes, -tilt)
+    tilt = 0.5 * np.arctan2(
+        2 * np.mean(local[:, 0] * local[:, 1]), np.var(local[:, 1]) - np.var(local[:, 0])
+    )
+    axes = _tilted(axes, -tilt)
+    # The origin is the axis of the dens: about 7 mm behind the back of the anterior arch.
+    y = np.arange(-45, 45.1, 0.5)
+    lines = np.stack(
+        np.meshgrid(np.arange(-4, 4.1, 1.0), y, np.arange(-2, 2.1, 1.0), indexing="ij")
+    )
+    middle = (sample(field, centre, axes, lines).min(axis=(0, 2))) < 0
+    _, back = _run(middle, int(np.argmax(middle)))
+    return centre + (y[back] + _ARCH_TO_DENS_MM) * axes[1], axes
 
 
 def _axis_frame(centre, axes, pz, py):
@@ -222,8 +229,12 @@ def cut_body(sdf: np.ndarray, level: int) -> np.ndarray:
         top_mm = _dens_base(inside, iy, ix, low, high, z)
     wall = _posterior_wall(sdf, range(low, high + 1), ix, y)
     width = np.percentile(
-        [np.diff(_run(inside[k, iy], ix))[0] + 1 for k in range(low + 1, max(low + 2, high))
-         if z[k] <= top_mm], 75 if level_numbered(level).region is not Region.CERVICAL else 40
+        [
+            np.diff(_run(inside[k, iy], ix))[0] + 1
+            for k in range(low + 1, max(low + 2, high))
+            if z[k] <= top_mm
+        ],
+        75 if level_numbered(level).region is not Region.CERVICAL else 40,
     )
     body = np.maximum(sdf, y - wall[:, None, :])
     body = np.maximum(body, np.abs(x) - (width / 2 + 1.5))
@@ -238,7 +249,7 @@ def cut_body(sdf: np.ndarray, level: int) -> np.ndarray:
 
 
 def _posterior_wall(sdf, rows, ix, y):
-    """Height map (z, x) of the posterior wall: where the bone of the body ends towards the canal."""
+    """Map (z, x) of the posterior wall: where the bone of the body ends towards the canal."""
     wall = np.full((sdf.shape[0], sdf.shape[2]), np.nan, np.float32)
     iy = int(-GRID_LOW_ZYX_MM[1])
     for k in rows:

@@ -169,7 +169,9 @@ def _scaled_to(shape: VertebraShape, level_number: int) -> VertebraShape:
     """
     source, target = (TYPICAL[level_numbered(n).name] for n in (shape.level, level_number))
     ratio = (
-        (target.height / source.height) * (target.depth / source.depth) * (target.width / source.width)
+        (target.height / source.height)
+        * (target.depth / source.depth)
+        * (target.width / source.width)
     ) ** (1 / 3)
     return replace(
         shape,

@@ -57,7 +57,7 @@ def measure_body(body_sdf: np.ndarray) -> BodySize:
 
 
 def measure_atlas(body_sdf: np.ndarray) -> BodySize:
-    """Measure the anterior arch of the atlas, which stands for a body: its extents along the axes."""
+    """Measure the extents of the anterior arch of the atlas, which stands for a body."""
     size = np.ptp(np.argwhere(body_sdf < 0), axis=0) + 1.0
     return BodySize(size[0], size[0], size[0], size[1], size[2])
 

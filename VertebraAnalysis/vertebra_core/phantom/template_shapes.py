@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import SimpleITK as sitk
+import SimpleITK as sitk  # noqa: N813
 import vtk
 from scipy import ndimage
 from vtk.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray, vtk_to_numpy
@@ -28,7 +28,7 @@ from .shape_frame import (
 )
 from .shape_measurement import body_centre, finished_shape
 
-_STEP_MM = 0.5
+_STEP_MM = 0.6
 _PAD_MM = 5.0
 
 # Genant grades 2, 2 and 3 (VerSe'19 manifest): collapsed bodies are no intact shapes.
