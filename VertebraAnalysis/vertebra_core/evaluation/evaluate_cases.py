@@ -12,7 +12,7 @@ from ..volume import CtVolume
 from .case_files import CaseFiles, find_cases, grades_of, read_grades
 from .case_loading import load_case
 from .label_numbers import AUTO, SCHEMES
-from .output import add_output_arguments, print_records, progress
+from .output import add_output_arguments, by_kind, print_records, progress
 from .prediction import HasAnalysis, Prediction, failed, from_result, read_result
 from .record_log import RecordLog
 from .records import CaseRecord
@@ -85,15 +85,20 @@ def run(args: argparse.Namespace, analyse: Analyse | None = None) -> int:
         from .public_cases import evaluate_public_data
 
         records, requirements = evaluate_public_data(args.public_data, predict, log)
-        print_records(records, args, more=[requirements])
+        print_records(_groups(records, args), args, requirements)
         return 0
     cases = find_cases(args.folder)
     if args.cases:
         cases = _selected(cases, args.cases)
     grades = read_grades(args.grades) if args.grades else {}
     records = evaluate_cases(cases, predict, args.numbers, grades, log)
-    print_records(records, args)
+    print_records(_groups(records, args), args)
     return 0
+
+
+def _groups(records: list[CaseRecord], args: argparse.Namespace) -> dict[str, list[CaseRecord]]:
+    # JSON states all together (with real scans and phantoms inside), tables never mix the two.
+    return {"All": records} if args.json else by_kind(records)
 
 
 def predictor(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from .records import PHANTOM, REAL, CaseRecord
 from .report import report_tables
@@ -23,24 +23,47 @@ def add_output_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def print_records(
-    records: Sequence[CaseRecord], args: argparse.Namespace, more: Sequence[Table] = ()
+    groups: Mapping[str, Sequence[CaseRecord]],
+    args: argparse.Namespace,
+    requirements: Table | None = None,
 ) -> None:
-    """Print tables (real scans and phantoms apart), or everything as one JSON object."""
+    """Print tables for every group of records, or everything as one JSON object.
+
+    Parameters
+    ----------
+    groups : mapping
+        Title -> records; the figures of the first group are the JSON object's own, those of
+        others come below their titles.
+    args : argparse.Namespace
+        As parsed with `add_output_arguments`.
+    requirements : Table, optional
+        What must be reached, and what was.
+    """
     if args.json:
-        figures = summarise(records)
-        figures["cases"] = {r.name: summarise([r]) for r in records}
+        (_, first), *others = groups.items()
+        figures = summarise(first)
+        for title, records in others:
+            figures[title] = summarise(records)
+        figures["cases"] = {r.name: summarise([r]) for own in groups.values() for r in own}
+        if requirements is not None:
+            figures["requirements"] = [
+                dict(zip(requirements.columns, row, strict=True)) for row in requirements.rows
+            ]
         print_json(figures)
         return
-    tables = [
-        table
-        for kind, title in TITLES.items()
-        if (own := [r for r in records if r.kind == kind])
-        for table in report_tables(own, title)
-    ]
-    print(join([*tables, *more], args.markdown))
-    for record in records:
+    tables = [t for title, own in groups.items() for t in report_tables(own, title)]
+    if requirements is not None:
+        tables.append(requirements)
+    print(join(tables, args.markdown))
+    for record in (r for own in groups.values() for r in own):
         for note in record.notes:
             print(f"{record.name}: {note}", file=sys.stderr)
+
+
+def by_kind(records: Sequence[CaseRecord]) -> dict[str, list[CaseRecord]]:
+    """Return real scans and phantoms apart, under their titles."""
+    groups = {title: [r for r in records if r.kind == kind] for kind, title in TITLES.items()}
+    return {title: own for title, own in groups.items() if own}
 
 
 def print_json(figures: dict) -> None:

@@ -110,7 +110,7 @@ def evaluate_public_data(
     rows = tuple(
         (r.scan, r.what, r.wanted, r.measured, "yes" if r.met else "NO") for r in requirements
     )
-    return records, Table("What must be reached (each n = 1 real scan)", columns, rows)
+    return records, Table("What must be reached (each n = 1 real scan)", columns, rows, n_left=5)
 
 
 def check_abdomen(record: CaseRecord) -> list[Requirement]:

@@ -20,12 +20,15 @@ class Table:
         As many cells per row as columns; None is shown as ``-``.
     note : str
         A line below the table.
+    n_left : int
+        How many leading columns hold text and are aligned to the left.
     """
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     note: str = ""
+    n_left: int = 1
 
 
 def percent(share: float | None) -> str | None:
@@ -39,15 +42,19 @@ def decimals(value: float | None, digits: int = 2) -> str | None:
 
 
 def text(table: Table, markdown: bool = False) -> str:
-    """Render `table`, columns aligned: the first to the left, the others to the right."""
+    """Render `table`, columns of text aligned to the left, the others to the right."""
     grid = [list(table.columns)] + [[_cell(c) for c in row] for row in table.rows]
     widths = [max(len(row[k]) for row in grid) for k in range(len(table.columns))]
+    left = [k < table.n_left for k in range(len(widths))]
     lines = [
-        [row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))]
-        for row in grid
+        [c.ljust(w) if to_left else c.rjust(w) for c, w, to_left in zip(*columns, strict=True)]
+        for columns in ((row, widths, left) for row in grid)
     ]
     if markdown:
-        rule = ["-" * w if k == 0 else "-" * (w - 1) + ":" for k, w in enumerate(widths)]
+        rule = [
+            "-" * w if to_left else "-" * (w - 1) + ":"
+            for w, to_left in zip(widths, left, strict=True)
+        ]
         body = ["| " + " | ".join(cells) + " |" for cells in [lines[0], rule, *lines[1:]]]
         heading = [f"**{table.title}**", ""]
     else:

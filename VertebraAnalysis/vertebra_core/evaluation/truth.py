@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -69,30 +69,36 @@ def truth_from_labels(
     """
     boxes = ndimage.find_objects(labels)
     body_boxes = ndimage.find_objects(bodies) if bodies is not None else []
+    spacing_zyx_mm = geometry.spacing_xyz_mm[::-1]
     vertebrae, volumes = [], []
     for number, name in verse_names().items():
         box = boxes[number - 1] if number <= len(boxes) else None
         body_box = body_boxes[number - 1] if number <= len(body_boxes) else None
+        steps = (1, 1, 1)
         if body_box is not None:
             body, box = bodies[body_box] == number, body_box
         elif box is not None:
             # One voxel of margin tells a mask that ends from one that the border cuts.
             box = tuple(slice(max(0, b.start - 1), b.stop + 1) for b in box)
-            body = labels[box] == number
+            steps = tuple(max(1, int(0.9 / s)) for s in spacing_zyx_mm)
+            body = (labels[box] == number)[tuple(slice(None, None, n) for n in steps)]
             # C1 has no body: VerSe puts its centre at the centroid of the ring.
-            body = body if name == "C1" else deepest_part(body, geometry.spacing_xyz_mm[::-1])
+            if name != "C1":
+                body = deepest_part(body, np.multiply(spacing_zyx_mm, steps))
         else:
             continue
-        where = np.argwhere(body) + [s.start for s in box]
-        at_border = (where == 0).any() or (where == np.array(labels.shape) - 1).any()
+        # Without a body in the body map nothing of it is in view; C1 never has one.
+        measured = bodies is None or body_box is not None or name == "C1"
+        where = np.argwhere(body) * steps + [s.start for s in box]
+        at_border = (where == 0).any() or (where + steps >= labels.shape).any()
         vertebrae.append(
             TrueVertebra(
                 name,
                 tuple(float(c) for c in geometry.index_to_lps(where.mean(0))),
-                complete=not at_border and (bodies is None or body_box is not None),
+                complete=not at_border and measured,
             )
         )
-        volumes.append(len(where) if bodies is None or body_box is not None else 0)
+        volumes.append(len(where) if measured else 0)
     order = np.argsort([level_named(v.level).order for v in vertebrae])
     return _judge_view([vertebrae[k] for k in order], [volumes[k] for k in order])
 
@@ -109,7 +115,7 @@ def _judge_view(vertebrae: list[TrueVertebra], volumes: list[int]) -> tuple[True
     return tuple(judged)
 
 
-def deepest_part(mask: np.ndarray, spacing_zyx_mm: tuple[float, float, float]) -> np.ndarray:
+def deepest_part(mask: np.ndarray, spacing_zyx_mm: Sequence[float]) -> np.ndarray:
     """Return the part of a vertebra's mask that lies in the core of its body.
 
     The body is the bulk of a vertebra even when crushed, while the thickest spot of a crushed
@@ -144,12 +150,22 @@ def with_known_facts(
     """Replace what was read off a label map by what is known better.
 
     `facts` maps level names to centres, grades, shapes and heights; whether a body is complete and
-    in view stays what the label map shows. Levels only in `facts` are not in view and left out.
+    in view stays what the label map shows. So does the centre of what is seen of a vertebra that is
+    not in view. Levels only in `facts` are left out.
     """
-    return tuple(
-        replace(facts[v.level], in_view=v.in_view, complete=v.complete) if v.level in facts else v
-        for v in vertebrae
-    )
+    known = []
+    for vertebra in vertebrae:
+        fact = facts.get(vertebra.level, vertebra)
+        centre = fact.center_lps_mm if vertebra.in_view else vertebra.center_lps_mm
+        known.append(
+            replace(
+                fact,
+                center_lps_mm=centre,
+                in_view=vertebra.in_view,
+                complete=vertebra.complete,
+            )
+        )
+    return tuple(known)
 
 
 def with_grades(

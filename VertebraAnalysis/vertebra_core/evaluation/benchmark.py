@@ -1,0 +1,208 @@
+"""``benchmark``: seconds per stage and peak memory, beside a stated reference network."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from ..errors import InputError, VertebraError
+from .output import add_output_arguments, print_json, progress
+from .tables import Table, decimals, join
+
+# The child states its own peak, so that neither this process nor the reference counts.
+_CHILD = """
+import json, resource, sys
+from vertebra_core.evaluation.benchmark import analyse_once
+result = analyse_once(sys.argv[1])
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+result["peak_memory_mb"] = peak / (1024 ** 2 if sys.platform == "darwin" else 1024)
+open(sys.argv[2], "w").write(json.dumps(result))
+"""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """One timed analysis.
+
+    Attributes
+    ----------
+    wall_s : float
+        From start of the process to its end, imports and loading of weights included.
+    seconds_per_stage : dict of float
+    peak_memory_mb : float
+        Greatest resident memory of the process.
+    """
+
+    wall_s: float
+    seconds_per_stage: dict[str, float]
+    peak_memory_mb: float
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``benchmark``."""
+    parser.add_argument(
+        "ct", type=Path, nargs="?", help="CT to analyse; without it the bundled sample"
+    )
+    parser.add_argument("--repeat", type=int, default=3, help="runs; medians are stated")
+    parser.add_argument(
+        "--no-reference", action="store_true", help="leave out the reference network"
+    )
+    add_output_arguments(parser)
+
+
+def run(
+    args: argparse.Namespace,
+    time_once: Callable[[Path], Timing] | None = None,
+    reference: Callable[[int], list[float]] | None = None,
+) -> int:
+    """Run ``benchmark``.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        As parsed with `add_arguments`.
+    time_once, reference : callable, optional
+        By default `time_analysis` and `reference_network.time_reference`.
+
+    Returns
+    -------
+    int
+        Exit status.
+
+    Raises
+    ------
+    InputError
+        If there is no such CT.
+    VertebraError
+        If the analysis fails.
+    """
+    ct = args.ct or sample_ct()
+    if not ct.exists():
+        raise InputError("no_such_file", f"There is no file {ct}.", "Give a CT to analyse.")
+    if args.repeat < 1:
+        raise InputError("bad_repeat", "At least one run is needed.", "Try --repeat 3.")
+    timings = []
+    for k in range(args.repeat):
+        timings.append((time_once or time_analysis)(ct))
+        progress(f"run {k + 1} of {args.repeat}: {timings[-1].wall_s:.1f} s")
+    seconds = None
+    if not args.no_reference:
+        if reference is None:
+            from .reference_network import time_reference as reference
+        seconds = median(reference(args.repeat))
+    figures = benchmark_figures(ct.name, timings, seconds)
+    if args.json:
+        print_json(figures)
+    else:
+        print(join([benchmark_table(figures)], args.markdown))
+    return 0
+
+
+def benchmark_figures(name: str, timings: Sequence[Timing], reference_s: float | None) -> dict:
+    """Return medians over `timings`, and the wall time in units of the reference's."""
+    from .reference_network import DESCRIPTION
+
+    stages = timings[0].seconds_per_stage
+    wall = median(t.wall_s for t in timings)
+    return {
+        "ct": name,
+        "runs": len(timings),
+        "processors": available_processors(),
+        "wall_s": wall,
+        "wall_s_all": [t.wall_s for t in timings],
+        "seconds_per_stage": {
+            stage: median(t.seconds_per_stage.get(stage, 0.0) for t in timings) for stage in stages
+        },
+        "peak_memory_mb": max(t.peak_memory_mb for t in timings),
+        "reference": DESCRIPTION if reference_s is not None else None,
+        "reference_s": reference_s,
+        "wall_in_references": wall / reference_s if reference_s else None,
+    }
+
+
+def benchmark_table(figures: dict) -> Table:
+    """Show what `benchmark_figures` returned."""
+    reference_s = figures["reference_s"]
+
+    def row(name: str, seconds: float) -> tuple[str, str | None, str | None]:
+        ratio = seconds / reference_s if reference_s else None
+        return name, decimals(seconds), decimals(ratio)
+
+    rows = [row(stage, s) for stage, s in figures["seconds_per_stage"].items()]
+    rows.append(row("whole process", figures["wall_s"]))
+    if reference_s is not None:
+        rows.append(row("reference", reference_s))
+    note = f"Peak memory {figures['peak_memory_mb'] / 1024:.2f} GB."
+    if reference_s is not None:
+        note += f" Reference: {figures['reference']}, timed in the same run."
+    title = f"{figures['ct']}: median of {figures['runs']} runs, {figures['processors']} processors"
+    return Table(title, ("stage", "seconds", "in references"), tuple(rows), note)
+
+
+def time_analysis(ct: Path) -> Timing:
+    """Analyse `ct` in a process of its own and state its time and memory.
+
+    Raises
+    ------
+    VertebraError
+        If the process fails.
+    """
+    package_root = str(Path(__file__).resolve().parents[2])
+    paths = [package_root, *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "result.json"
+        command = [sys.executable, "-c", _CHILD, str(ct), str(out)]
+        started = time.perf_counter()
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        wall = time.perf_counter() - started
+        if done.returncode != 0 or not out.exists():
+            last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+            raise VertebraError("analysis_failed", f"The analysis of {ct.name} failed: {last}")
+        result = json.loads(out.read_text())
+    return Timing(wall, result["seconds_per_stage"], result["peak_memory_mb"])
+
+
+def analyse_once(ct: str) -> dict:
+    """Read and analyse a CT; return its seconds per stage."""
+    from ..pipeline import AnalysisOptions, analyze
+    from ..reading import read_ct
+
+    started = time.perf_counter()
+    volume = read_ct(Path(ct))
+    reading = time.perf_counter() - started
+    seconds = analyze(volume, AnalysisOptions()).analysis.manifest.seconds_per_stage
+    return {"seconds_per_stage": {"reading": reading, **seconds}}
+
+
+def available_processors() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def sample_ct() -> Path:
+    """Return the bundled sample CT.
+
+    Raises
+    ------
+    InputError
+        If this installation has none.
+    """
+    folder = Path(__file__).resolve().parents[3] / "Resources"
+    found = sorted(folder.rglob("*.nii.gz")) + sorted(folder.rglob("*.nrrd"))
+    if not found:
+        raise InputError(
+            "no_sample", "This installation has no sample CT.", "Give the path of a CT."
+        )
+    return found[0]

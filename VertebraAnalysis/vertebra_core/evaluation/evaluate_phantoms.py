@@ -1,0 +1,135 @@
+"""``evaluate phantoms``: make phantoms that no training has seen, analyse them, print how good."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+from ..errors import InputError
+from .evaluate_cases import Analyse, predictor
+from .output import add_output_arguments, print_records, progress
+from .record_log import RecordLog
+from .records import CaseRecord
+from .requirements import phantom_requirements
+
+MAX_PHANTOMS = 100_000
+"""Phantoms per seed: seeds of different evaluations never overlap."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``evaluate phantoms``."""
+    parser.add_argument("--count", type=int, default=100, help="number of phantoms")
+    parser.add_argument("--seed", type=int, default=0, help="other seeds give other phantoms")
+    parser.add_argument(
+        "--spacing",
+        type=float,
+        nargs="+",
+        default=[1.0],
+        metavar="MM",
+        help="slice distances; every phantom is scanned at each (for example: 1 3)",
+    )
+    parser.add_argument("--pixel", type=float, default=1.0, metavar="MM", help="pixel size")
+    parser.add_argument(
+        "--scene-spacing", type=float, default=1.5, metavar="MM", help="voxel size of the anatomy"
+    )
+    parser.add_argument(
+        "--shapes",
+        type=Path,
+        metavar="FOLDER",
+        help="public meshes and masks to shape phantoms from; without it they are parametric",
+    )
+    parser.add_argument("--shape-cache", type=Path, metavar="FOLDER")
+    parser.add_argument(
+        "--scenes",
+        type=Path,
+        metavar="FOLDER",
+        help="keep the anatomy here, and take it from here where it was made before",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="FOLDER",
+        help="keep a record of every scan here; an evaluation that was stopped goes on from it",
+    )
+    add_output_arguments(parser)
+
+
+def run(args: argparse.Namespace, analyse: Analyse | None = None) -> int:
+    """Run ``evaluate phantoms``.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        As parsed with `add_arguments`.
+    analyse : callable, optional
+        By default the whole pipeline with its default options.
+
+    Returns
+    -------
+    int
+        Exit status.
+
+    Raises
+    ------
+    InputError
+        If the arguments make no sense or the output folder belongs to another evaluation.
+    """
+    if not 0 < args.count <= MAX_PHANTOMS or args.seed < 0 or min(args.spacing) <= 0:
+        raise InputError(
+            "bad_arguments",
+            "The number of phantoms, the seed or the spacing is out of range.",
+            f"At most {MAX_PHANTOMS} phantoms; seed from 0; spacings above 0 mm.",
+        )
+    # Imported here: making phantoms needs torch, listing the arguments must not.
+    from . import phantom_cases
+
+    log = RecordLog(args.output / "records.jsonl" if args.output else None)
+    if args.output:
+        _check_settings(args)
+    predict = predictor(None, analyse)
+    groups: dict[float, list[CaseRecord]] = {s: [] for s in args.spacing}
+    scenes = phantom_cases.SceneStore(
+        args.scene_spacing, args.scenes, args.shapes, args.shape_cache
+    )
+    started, made = time.monotonic(), 0
+    for index in range(args.count):
+        seed = phantom_cases.EVALUATION_SEED_START + args.seed * MAX_PHANTOMS + index
+        names = {s: f"phantom_{seed}_{args.pixel:g}x{s:g}mm" for s in args.spacing}
+        if any(name not in log for name in names.values()):
+            scene = scenes.get(seed)
+            for spacing, name in names.items():
+                if name not in log:
+                    voxel = (args.pixel, args.pixel, spacing)
+                    log.add(phantom_cases.evaluate_scene(name, scene, voxel, predict))
+            made += 1
+            left = (time.monotonic() - started) / made * (args.count - index - 1)
+            progress(f"phantom {index + 1} of {args.count}, about {left / 60:.0f} min left")
+        for spacing, name in names.items():
+            groups[spacing].append(log[name])
+    titled = {_title(s, args.pixel): records for s, records in groups.items()}
+    print_records(titled, args, phantom_requirements(groups))
+    return 0
+
+
+def _check_settings(args: argparse.Namespace) -> None:
+    """Refuse an output folder whose records were made with other phantoms."""
+    settings = {
+        "scene_spacing_mm": args.scene_spacing,
+        "shapes": "templates" if args.shapes else "parametric",
+    }
+    path = args.output / "settings.json"
+    if not path.exists():
+        args.output.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(settings))
+    elif json.loads(path.read_text()) != settings:
+        raise InputError(
+            "other_evaluation",
+            f"{args.output} holds records of other phantoms ({path.read_text()}).",
+            "Use another output folder.",
+        )
+
+
+def _title(spacing_mm: float, pixel_mm: float) -> str:
+    return f"Phantoms, {spacing_mm:g} mm slices of {pixel_mm:g} mm pixels"

@@ -1,0 +1,150 @@
+"""Phantoms as cases: made from a seed that no training uses, scanned, analysed, scored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from ..levels import level_numbered
+from ..phantom.bank import EVALUATION_SEED_START
+from ..phantom.scan_case import scan
+from ..phantom.scene import PhantomScene, load_scene, save_scene
+from ..phantom.scene_builder import build_scene
+from ..phantom.shape_library import ShapeLibrary
+from ..volume import CtVolume
+from .prediction import Prediction
+from .records import PHANTOM, CaseRecord, TrueVertebra
+from .scoring import score_case
+from .truth import CaseTruth, truth_from_labels, with_known_facts
+
+__all__ = [
+    "EVALUATION_SEED_START",
+    "SceneStore",
+    "draw_field_of_view",
+    "evaluate_scene",
+    "phantom_truth",
+]
+
+MIN_HEIGHT_MM = 130.0
+"""A field of view keeps at least this much along the spine: three lumbar vertebrae."""
+
+SPINE_MARGIN_MM = 65.0
+"""A small field of view, as reconstructed for a spine, reaches so far beside the bodies or more."""
+
+
+class SceneStore:
+    """Scenes by seed: built, and kept in a folder if there is one.
+
+    Parameters
+    ----------
+    spacing_mm : float
+        Voxel size of the scenes.
+    folder : Path or None
+        Where scenes are kept, as `phantom.bank` names them.
+    shapes, shape_cache : Path or None
+        See `ShapeLibrary.with_templates`; without `shapes` all vertebrae are parametric.
+    """
+
+    def __init__(
+        self,
+        spacing_mm: float,
+        folder: Path | None = None,
+        shapes: Path | None = None,
+        shape_cache: Path | None = None,
+    ) -> None:
+        self._spacing_mm = spacing_mm
+        self._folder = folder
+        self._shapes = shapes
+        self._shape_cache = shape_cache
+        self._library: ShapeLibrary | None = None
+
+    def get(self, seed: int) -> PhantomScene:
+        """Return the scene of `seed`."""
+        path = self._folder / f"scene_{seed:08d}.npy" if self._folder else None
+        if path is not None and path.exists():
+            return load_scene(path)
+        scene = build_scene(seed, self._shape_library(), self._spacing_mm)
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            save_scene(scene, path)
+        return scene
+
+    def _shape_library(self) -> ShapeLibrary:
+        if self._library is None:
+            self._library = (
+                ShapeLibrary.with_templates(self._shapes, cache=self._shape_cache)
+                if self._shapes
+                else ShapeLibrary.parametric_only()
+            )
+        return self._library
+
+
+def evaluate_scene(
+    name: str,
+    scene: PhantomScene,
+    spacing_xyz_mm: tuple[float, float, float],
+    predict: Callable[[str, CtVolume], Prediction],
+) -> CaseRecord:
+    """Scan a scene with a protocol and a field of view drawn from its seed, analyse, and score."""
+    # The same field of view and dose for every spacing, so that spacings can be compared.
+    rng = np.random.default_rng([scene.seed, 1])
+    field_of_view = draw_field_of_view(scene, rng)
+    ct, labels, bodies = scan(scene, spacing_xyz_mm, rng, field_of_view)
+    return score_case(name, ct, phantom_truth(scene, ct, labels, bodies), predict(name, ct))
+
+
+def draw_field_of_view(
+    scene: PhantomScene, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw the box that is scanned: often the whole scene, else cut along and beside the spine.
+
+    Returns
+    -------
+    tuple of ndarray, shape (3,)
+        Low and high corner, mm in the scene's frame, z, y, x.
+    """
+    low, high = np.zeros(3), scene.size_mm
+    if rng.random() < 0.4:
+        spare = max(0.0, high[0] - MIN_HEIGHT_MM)
+        below, above = rng.dirichlet([1, 1, 1])[:2] * spare
+        low[0], high[0] = below, high[0] - above
+    inside = [
+        np.array(v.center_zyx_mm)
+        for v in scene.vertebrae
+        if low[0] <= v.center_zyx_mm[0] <= high[0]
+    ]
+    if inside and rng.random() < 0.35:
+        margin = SPINE_MARGIN_MM + rng.uniform(0, 60, (2, 2))
+        for axis in (1, 2):
+            places = [c[axis] for c in inside]
+            low[axis] = max(low[axis], min(places) - margin[0, axis - 1])
+            high[axis] = min(high[axis], max(places) + margin[1, axis - 1])
+    return low, high
+
+
+def phantom_truth(
+    scene: PhantomScene, ct: CtVolume, labels: np.ndarray, bodies: np.ndarray
+) -> CaseTruth:
+    """Return the truth of a scanned scene: the scene's own figures for what the scan shows."""
+    facts = {}
+    for vertebra in scene.vertebrae:
+        name = level_numbered(vertebra.level).name
+        centre = tuple(float(c) for c in vertebra.center_zyx_mm[::-1])
+        # C1 and C2 have no body whose heights could be compared; Genant's grades leave them out.
+        graded = name not in ("C1", "C2")
+        heights = (
+            vertebra.height_anterior_mm,
+            vertebra.height_middle_mm,
+            vertebra.height_posterior_mm,
+        )
+        facts[name] = TrueVertebra(
+            name,
+            centre,
+            grade=vertebra.grade if graded else None,
+            shape=vertebra.shape if graded else None,
+            heights_mm=heights if graded else None,
+        )
+    seen = truth_from_labels(labels, bodies, ct)
+    return CaseTruth(with_known_facts(seen, facts), labels, bodies, PHANTOM)
