@@ -7,7 +7,7 @@ import logging
 from dataclasses import fields
 from pathlib import Path
 
-from .loop import TrainingConfig
+from .task import TrainingConfig
 
 
 def add_training_arguments(parser: argparse.ArgumentParser) -> None:

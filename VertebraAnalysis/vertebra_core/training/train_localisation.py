@@ -27,9 +27,10 @@ from ..networks.normalisation import normalise_hu
 from ..networks.subpixel_unet import SubpixelUNet
 from .arguments import add_training_arguments, log_to_terminal, training_config
 from .localisation_samples import PhantomLocalisationSource
-from .loop import Trainer, TrainingConfig, TrainingTask
+from .loop import Trainer
 from .losses import binary_cross_entropy, chamfer_votes, heat_loss, masked_smooth_l1, soft_dice
 from .sources import MixedSource, Sample, SampleSource
+from .task import TrainingConfig, TrainingTask
 from .variation import flip_left_right, vary_intensity
 
 OFFSET_WEIGHT = 0.1

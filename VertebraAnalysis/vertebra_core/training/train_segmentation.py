@@ -18,10 +18,11 @@ from ..networks.normalisation import normalise_hu
 from ..networks.subpixel_unet import SubpixelUNet
 from ..segmentation.crops import CROP_SHAPE_ZYX, center_prior
 from .arguments import add_training_arguments, log_to_terminal, training_config
-from .loop import Trainer, TrainingConfig, TrainingTask
+from .loop import Trainer
 from .losses import binary_cross_entropy, boundary_weight, soft_dice
 from .segmentation_samples import PhantomSegmentationSource
 from .sources import MixedSource, Sample, SampleSource
+from .task import TrainingConfig, TrainingTask
 from .variation import flip_left_right, vary_intensity
 
 CROSS_ENTROPY_WEIGHT = 2.0

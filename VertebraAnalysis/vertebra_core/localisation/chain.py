@@ -1,0 +1,122 @@
+"""Keep the candidates that form a spine: the best chain from head to foot.
+
+A spine is a curve along which neighbouring bodies lie 10-45 mm apart, their distances change
+slowly, and the direction turns little from one to the next. Hips, ribs and contrast-filled organs
+may look like a body, but do not line up.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+MIN_DISTANCE_MM = 9.0
+MAX_DISTANCE_MM = 95.0
+"""Distances of linked candidates: C3-C4 of a small child is about 10 mm; L4-L5 of a tall man about
+42 mm, so that 95 mm leaves room for one missed lumbar vertebra."""
+
+SINGLE_STEP_MM = 46.0
+MISSED_COST = 0.9
+"""Cost of a link longer than any single step, or twice its predecessor: one was missed."""
+
+MIN_DESCENT = 0.4
+"""Least cosine between a link and the head-to-foot axis (kyphosis and scoliosis of 65 degrees)."""
+
+_STRETCH_FREE, _STRETCH_COST = 0.15, 2.5
+_TURN_FREE_RAD, _TURN_COST = 0.2, 1.5
+_NODE_COST = 0.15
+_MAX_CANDIDATES = 80
+
+
+def find_chain(
+    positions_lps_mm: np.ndarray,
+    scores: np.ndarray,
+    minimum_length: int = 3,
+    lone_score: float = 0.8,
+) -> list[int]:
+    """Choose the candidates that form the most plausible spine.
+
+    Parameters
+    ----------
+    positions_lps_mm : ndarray, shape (n, 3)
+        LPS mm, x, y, z.
+    scores : ndarray, shape (n,)
+        Confidence of each candidate, 0-1.
+    minimum_length : int
+        A chain of at least this many is believed whatever its scores.
+    lone_score : float
+        Candidates of a shorter chain are kept only with at least this score.
+
+    Returns
+    -------
+    list of int
+        Indices of the chosen candidates, head to foot.
+    """
+    positions = np.asarray(positions_lps_mm, float).reshape(-1, 3)
+    scores = np.asarray(scores, float)
+    if not len(positions):
+        return []
+    strongest = np.argsort(-scores, kind="stable")[:_MAX_CANDIDATES]
+    order = strongest[np.argsort(-positions[strongest, 2], kind="stable")]
+    chain = _best_chain(positions[order], scores[order] - _NODE_COST)
+    chosen = [int(order[i]) for i in chain]
+    if len(chosen) >= minimum_length:
+        return chosen
+    return [i for i in chosen if scores[i] >= lone_score]
+
+
+def _best_chain(points: np.ndarray, gains: np.ndarray) -> list[int]:
+    """Indices of the best chain through points sorted head to foot."""
+    n = len(points)
+    links: dict[tuple[int, int], tuple[float, np.ndarray]] = {}
+    before: list[list[int]] = [[] for _ in range(n)]
+    for i in range(n):
+        vectors = points[i + 1 :] - points[i]
+        lengths = np.linalg.norm(vectors, axis=1)
+        fits = (lengths > MIN_DISTANCE_MM) & (lengths < MAX_DISTANCE_MM)
+        fits &= -vectors[:, 2] > MIN_DESCENT * lengths
+        for j in np.nonzero(fits)[0]:
+            links[(i, i + 1 + int(j))] = (float(lengths[j]), vectors[j] / lengths[j])
+            before[i + 1 + int(j)].append(i)
+    best = {(int(i), int(i)): float(gains[i]) for i in range(n)}
+    origin: dict[tuple[int, int], tuple[int, int] | None] = dict.fromkeys(best)
+    for j in range(n):
+        for i in before[j]:
+            length, direction = links[(i, j)]
+            missed = MISSED_COST if length > SINGLE_STEP_MM else 0.0
+            value, source = float(gains[i] + gains[j]) - missed, (i, i)
+            for h in before[i]:
+                length_before, direction_before = links[(h, i)]
+                cost = _stretch_cost(length, length_before, missed)
+                cost += _turn_cost(direction, direction_before)
+                through = best[(h, i)] + float(gains[j]) - cost
+                if through > value:
+                    value, source = through, (h, i)
+            best[(i, j)], origin[(i, j)] = value, source
+    state: tuple[int, int] | None = max(best, key=lambda s: best[s])
+    chain = [state[1]]
+    while state is not None:
+        if state[0] != state[1]:
+            chain.append(state[0])
+        state = origin[state]
+        if state is not None and state[0] == state[1]:
+            break
+    return chain[::-1]
+
+
+def _stretch_cost(length: float, length_before: float, missed: float) -> float:
+    """Cost of a change of distance; where one vertebra was missed, about double is expected."""
+    ratio = abs(float(np.log(length / length_before)))
+    single = missed + _STRETCH_COST * max(0.0, ratio - _STRETCH_FREE)
+    double = abs(float(np.log(length / (2 * length_before))))
+    halved = abs(float(np.log(2 * length / length_before)))
+    skipped = MISSED_COST + _STRETCH_COST * max(0.0, double - _STRETCH_FREE)
+    # After a skipped one, the distance falls back to half; that link has paid already.
+    resumed = missed + _STRETCH_COST * max(0.0, halved - _STRETCH_FREE)
+    if length_before <= 2 * MIN_DISTANCE_MM:
+        return min(single, skipped)
+    return min(single, skipped, resumed + 0.1)
+
+
+def _turn_cost(direction: np.ndarray, direction_before: np.ndarray) -> float:
+    angle = float(np.arccos(np.clip(direction @ direction_before, -1, 1)))
+    return _TURN_COST * max(0.0, angle - _TURN_FREE_RAD)

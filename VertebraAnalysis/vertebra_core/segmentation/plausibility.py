@@ -1,0 +1,212 @@
+"""Is this mask a vertebra at all? The network segments whatever it is centred on.
+
+Limits are wide: they must pass children, collapsed and fused vertebrae, osteophytes and scans cut
+by the field of view, and reject soft organs filled with contrast, hips, ribs and bowel. Sizes
+follow published morphometry with a margin: bodies are 14-58 mm wide, 11-42 mm deep and 9-34 mm
+high in adults (Busscher et al., Eur Spine J 19 (2010) 1104; Panjabi et al., Spine 16 (1991) 861);
+a collapsed body may be 3 mm high.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+from scipy.spatial import ConvexHull, QhullError
+
+from ..volume import CtVolume
+from .crops import extract_crop
+from .segment import VertebraMask
+
+BODY_VOLUME_ML = (0.8, 110.0)
+BODY_WIDTH_MM = (9.0, 80.0)
+BODY_DEPTH_MM = (7.0, 62.0)
+BODY_HEIGHT_MM = (3.0, 50.0)
+LEAST_BOX_FILL = 0.42
+"""Body volume over its box; an ellipsoid fills 0.52, a cylinder 0.79; concave bodies fill less."""
+
+LEAST_SOLIDITY = 0.72
+"""Body volume over that of its convex hull."""
+
+BODY_SHARE = (0.12, 0.96)
+"""Share of the body in the vertebra; near 1 only where the arch is out of view."""
+
+LEAST_CERTAINTY = 0.74
+"""Mean probability inside the mask: what the network was never shown stays blurred."""
+
+LEAST_EDGE_HU = 25.0
+"""Least median step from just outside the body to its shell: cortex is denser than anything it
+touches save contrast and metal."""
+
+
+@dataclass(frozen=True)
+class MaskFigures:
+    """What is measured on a mask.
+
+    Attributes
+    ----------
+    vertebra_ml, body_ml : float
+        Volumes above one half.
+    width_mm, depth_mm, height_mm : float
+        Extents of the body along its own axes (98 % of its voxels).
+    box_fill, solidity, body_share, certainty : float
+        See the limits in this module.
+    edge_hu : float
+        Median HU of the body's outermost millimetre, minus that of 2-4 mm outside the vertebra.
+    shell_excess_hu : float
+        Mean of the body's outermost 1.5 mm, minus that of its inside.
+    cut : bool
+        The mask touches the edge of the volume.
+    """
+
+    vertebra_ml: float
+    body_ml: float
+    width_mm: float
+    depth_mm: float
+    height_mm: float
+    box_fill: float
+    solidity: float
+    body_share: float
+    certainty: float
+    edge_hu: float
+    shell_excess_hu: float
+    cut: bool
+
+
+@dataclass(frozen=True)
+class Plausibility:
+    """Verdict on a mask.
+
+    Attributes
+    ----------
+    plausible : bool
+    reason : str
+        What is wrong, in one plain sentence; empty if nothing is.
+    figures : MaskFigures or None
+        None if there is no body at all.
+    """
+
+    plausible: bool
+    reason: str
+    figures: MaskFigures | None = None
+
+
+def judge(mask: VertebraMask, ct: CtVolume) -> Plausibility:
+    """Tell whether `mask` can be a vertebra.
+
+    Parameters
+    ----------
+    mask : VertebraMask
+    ct : CtVolume
+        The 1 mm working grid it was segmented on.
+    """
+    figures = measure_mask(mask, ct)
+    if figures is None:
+        return Plausibility(False, "No vertebral body was found around this centre.")
+    reason = _fault(figures)
+    return Plausibility(not reason, reason, figures)
+
+
+def _fault(f: MaskFigures) -> str:
+    low_volume = BODY_VOLUME_ML[0] * (0.4 if f.cut else 1.0)
+    limits = [
+        ("volume", f.body_ml, (low_volume, BODY_VOLUME_ML[1]), "ml"),
+        ("width", f.width_mm, (BODY_WIDTH_MM[0] * (0.3 if f.cut else 1), BODY_WIDTH_MM[1]), "mm"),
+        ("depth", f.depth_mm, (BODY_DEPTH_MM[0] * (0.3 if f.cut else 1), BODY_DEPTH_MM[1]), "mm"),
+        ("height", f.height_mm, BODY_HEIGHT_MM, "mm"),
+    ]
+    for name, value, (low, high), unit in limits:
+        if not low <= value <= high:
+            return f"The {name} of its body, {value:.1f} {unit}, is not that of a vertebra."
+    if f.solidity < LEAST_SOLIDITY or f.box_fill < LEAST_BOX_FILL:
+        return "Its body has no compact shape."
+    highest_share = 1.0 if f.cut else BODY_SHARE[1]
+    if not BODY_SHARE[0] <= f.body_share <= highest_share:
+        return f"Its body makes up {100 * f.body_share:.0f} % of it, unlike a vertebra's."
+    if f.certainty < LEAST_CERTAINTY:
+        return "Its outline is uncertain throughout."
+    if f.edge_hu < LEAST_EDGE_HU:
+        return "It is not denser than what surrounds it."
+    return ""
+
+
+def measure_mask(mask: VertebraMask, ct: CtVolume) -> MaskFigures | None:
+    """Measure shape and contrast of a mask; None if it has no body to speak of (under 0.1 ml)."""
+    inside = mask.vertebra > 0.5
+    body = mask.body > 0.5
+    body_ml = float(body.sum()) / 1000
+    if body_ml < 0.1:
+        return None
+    box = ndimage.find_objects(inside.astype(np.uint8))[0]
+    box = tuple(
+        slice(max(0, s.start - 5), min(n, s.stop + 5))
+        for s, n in zip(box, inside.shape, strict=True)
+    )
+    hu = extract_crop(ct.hu, np.asarray(mask.origin_index_zyx), inside.shape, np.nan)[box]
+    inside, body = inside[box], body[box]
+    height, depth, width, fill, solidity = _shape(body)
+    edge, shell = _contrast(hu, inside, body)
+    probability = mask.vertebra[box].astype(np.float32)
+    reached = ndimage.binary_dilation(inside)
+    return MaskFigures(
+        vertebra_ml=float(inside.sum()) / 1000,
+        body_ml=body_ml,
+        width_mm=width,
+        depth_mm=depth,
+        height_mm=height,
+        box_fill=fill,
+        solidity=solidity,
+        body_share=float(body.sum() / inside.sum()),
+        certainty=float(probability[inside].mean()),
+        edge_hu=edge,
+        shell_excess_hu=shell,
+        cut=bool(np.isnan(hu[reached]).any()),
+    )
+
+
+def _shape(body: np.ndarray) -> tuple[float, float, float, float, float]:
+    """Height, depth, width (mm), box fill and solidity of a body."""
+    points = np.argwhere(body).astype(float)
+    center = points.mean(0)
+    axes = _body_axes(points - center)
+    local = (points - center) @ axes.T
+    low, high = np.percentile(local, [1, 99], axis=0)
+    extents = high - low + 1
+    fill = len(points) / float(np.prod(extents + 0.5))
+    surface = np.argwhere(body & ~ndimage.binary_erosion(body)).astype(float)
+    # Voxels are cubes: their corners, not their centres, span the hull.
+    offsets = np.stack(np.meshgrid(*[(-0.5, 0.5)] * 3), -1).reshape(8, 3)
+    try:
+        hull = ConvexHull((surface[:, None] + offsets).reshape(-1, 3)).volume
+    except (QhullError, ValueError):
+        hull = np.inf
+    height, depth, width = (float(v) for v in extents)
+    return height, depth, width, min(1.0, fill), len(points) / hull
+
+
+def _body_axes(centered: np.ndarray) -> np.ndarray:
+    """Rows: the principal axes closest to the patient's z, y and x."""
+    _, vectors = np.linalg.eigh(np.cov(centered.T))
+    best = max(
+        ((abs(vectors[0, i]) + abs(vectors[1, j]) + abs(vectors[2, k])), (i, j, k))
+        for i, j, k in ((0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0))
+    )[1]
+    return vectors[:, list(best)].T
+
+
+def _contrast(hu: np.ndarray, inside: np.ndarray, body: np.ndarray) -> tuple[float, float]:
+    depth = ndimage.distance_transform_edt(body)
+    outside = ndimage.distance_transform_edt(~inside)
+    shell = body & (depth <= 1.5)
+    around = (outside >= 2) & (outside <= 4) & (ndimage.distance_transform_edt(~body) <= 5)
+    core = body & (depth > 2.5)
+    return _difference(hu, shell, around, np.median), _difference(hu, shell, core, np.mean)
+
+
+def _difference(hu: np.ndarray, a: np.ndarray, b: np.ndarray, average) -> float:
+    first, second = (hu[m] for m in (a, b))
+    first, second = (v[np.isfinite(v)] for v in (first, second))
+    if not len(first) or not len(second):
+        return 0.0
+    return float(average(first) - average(second))

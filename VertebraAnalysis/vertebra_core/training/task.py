@@ -1,0 +1,105 @@
+"""What a training run is told: how long and how, and what differs between networks."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from .sources import Sample, SampleSource
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How long and how to train. One of `steps` and `minutes` ends the schedule.
+
+    Attributes
+    ----------
+    out : Path
+        Folder for checkpoint, logs and weights.
+    steps, minutes : int, float or None
+        Length of the whole schedule (a resumed run counts what it did before).
+    resume : bool
+        Go on from the checkpoint in `out`, if there is one.
+    initial_weights : Path or None
+        Weights to start from (safetensors).
+    seed : int
+    batch_size : int
+    learning_rate, weight_decay, warmup_steps, clip_norm : float
+        AdamW; cosine schedule down to 1 % of `learning_rate`.
+    ema_decay : float
+        Decay of the moving average of the weights, which is what is kept.
+    replay_size, replay_share
+        See `SamplePlan`.
+    workers, threads : int
+        Processes that draw samples ahead (0: in place); threads of the network (0: as it is).
+    validation_samples, validate_every, log_every, checkpoint_every : int
+        In samples and steps; ``validate_every`` of 0 validates at the end only.
+    device : str
+        ``"cpu"``, ``"cuda"`` or ``"auto"``.
+    mixed_precision : bool
+        bfloat16 for convolutions.
+    tensorboard : bool
+    keep_memory : bool
+        Keep freed memory in the process (see `networks.allocator`): faster, higher peaks.
+    """
+
+    out: Path
+    steps: int | None = None
+    minutes: float | None = None
+    resume: bool = False
+    initial_weights: Path | None = None
+    seed: int = 0
+    batch_size: int = 1
+    learning_rate: float = 1.2e-3
+    weight_decay: float = 1e-4
+    warmup_steps: int = 100
+    clip_norm: float = 2.0
+    ema_decay: float = 0.999
+    replay_size: int = 200
+    replay_share: float = 0.5
+    workers: int = 1
+    threads: int = 0
+    validation_samples: int = 24
+    validate_every: int = 1000
+    log_every: int = 50
+    checkpoint_every: int = 500
+    device: str = "auto"
+    mixed_precision: bool = True
+    tensorboard: bool = True
+    keep_memory: bool = True
+
+
+class TrainingTask(ABC):
+    """What differs between networks: samples, targets, losses, figures."""
+
+    name: str
+    """Name of the weights' file."""
+
+    @abstractmethod
+    def build_network(self) -> nn.Module:
+        """Return a new network with ``architecture`` and ``config()``."""
+
+    @abstractmethod
+    def source(self, validation: bool) -> SampleSource:
+        """Return where samples come from."""
+
+    @abstractmethod
+    def prepare(
+        self, samples: list[Sample], rng: np.random.Generator | None
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """Make a batch: input and targets. With `rng`, vary the samples in cheap ways."""
+
+    @abstractmethod
+    def loss(
+        self, output: torch.Tensor, targets: dict[str, torch.Tensor]
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """Return the loss and its parts; `output` is float32."""
+
+    @abstractmethod
+    def measure(self, output: torch.Tensor, targets: dict[str, torch.Tensor]) -> dict[str, float]:
+        """Return validation figures of a batch; those that do not apply are left out."""
