@@ -258,9 +258,7 @@ def _rebuilt(path: Path, data: bytes) -> tuple[nn.Module, dict[str, str]]:
         tensors = load_safetensors(data)
     except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise WeightsError(
-            "weights_unreadable",
-            f"{path.name} is damaged or no safetensors file.",
-            _REINSTALL,
+            "weights_unreadable", f"{path.name} is damaged or no safetensors file.", _REINSTALL
         ) from error
     architecture = metadata.get("architecture", "")
     if architecture not in ARCHITECTURES:
@@ -282,8 +280,7 @@ def _rebuilt(path: Path, data: bytes) -> tuple[nn.Module, dict[str, str]]:
 
 
 def _header(data: bytes) -> dict[str, str]:
-    header, _ = _split(data)
-    return dict(header["__metadata__"])
+    return dict(_split(data)[0]["__metadata__"])
 
 
 def _with_sorted_header(data: bytes) -> bytes:
