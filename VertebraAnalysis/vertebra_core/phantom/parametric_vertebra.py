@@ -18,7 +18,7 @@ from .parametric_processes import (
 from .sdf import FAR_MM, Canvas, bar, plate, smooth_min, with_far_distances
 from .shape import VertebraShape
 from .shape_frame import GRID_HIGH_ZYX_MM, GRID_LOW_ZYX_MM, cut_body
-from .shape_measurement import finished_shape
+from .shape_measurement import body_centre, finished_shape
 from .vertebra_parameters import VertebraParameters, draw_parameters
 
 _GAP_MM = 1.5
@@ -55,12 +55,14 @@ def parametric_vertebra(level_number: int, rng: np.random.Generator) -> Vertebra
         return finished_shape(sdf, body, level_number, "parametric")
     own, below = draw_parameters(level_number, rng)
     region = level_numbered(level_number).region
-    canvas = Canvas(GRID_LOW_ZYX_MM, GRID_HIGH_ZYX_MM)
+    form = int(rng.integers(2**63))
+    canvas, body = _paint_body(own, level_number, form, np.zeros(3))
+    # Formulas run about the middle of the depth; the frame's origin is the centre of mass.
+    canvas, body = _paint_body(own, level_number, form, body_centre(body) * [1, 1, 0])
     # Bone is never smooth: muscle attachments, ridges and small spurs.
     rough = _ROUGHNESS_MM * noise_field(rng, canvas.field.shape, 7.0)
-    body = np.full_like(canvas.field, FAR_MM)
-    box = canvas.box((-26, -30, -36), (26, 30, 36))
-    body[box] = body_field(*canvas.axes(box), own, level_number, rng) + rough[box]
+    near = body < FAR_MM
+    body = np.where(near, body + rough, body)
     _add_arch(canvas, own, below, level_number, rng)
     whole = smooth_min(canvas.field + rough, body, 2.5)
     canvas.field = whole
@@ -72,6 +74,15 @@ def parametric_vertebra(level_number: int, rng: np.random.Generator) -> Vertebra
     whole = with_far_distances(np.minimum(canvas.field, body))
     body = cut_body(whole, level_number) if level_number == _AXIS else with_far_distances(body)
     return finished_shape(whole, body, level_number, "parametric")
+
+
+def _paint_body(p, level: int, seed: int, centre_zyx_mm) -> tuple[Canvas, np.ndarray]:
+    """Return an empty canvas about `centre_zyx_mm` and the body's distances on it."""
+    canvas = Canvas(GRID_LOW_ZYX_MM + centre_zyx_mm, GRID_HIGH_ZYX_MM + centre_zyx_mm)
+    body = np.full_like(canvas.field, FAR_MM)
+    box = canvas.box((-26, -30, -36), (26, 30, 36))
+    body[box] = body_field(*canvas.axes(box), p, level, np.random.default_rng(seed))
+    return canvas, body
 
 
 def _add_arch(canvas, p: VertebraParameters, below: VertebraParameters, level: int, rng) -> None:

@@ -123,7 +123,9 @@ class Canvas:
     def __init__(self, low_zyx_mm, high_zyx_mm, spacing_mm: float = 1.0) -> None:
         self.origin_zyx_mm = np.asarray(low_zyx_mm, float)
         self.spacing_mm = spacing_mm
-        counts = np.floor((np.asarray(high_zyx_mm) - self.origin_zyx_mm) / spacing_mm).astype(int)
+        counts = np.floor(
+            (np.asarray(high_zyx_mm) - self.origin_zyx_mm) / spacing_mm + 1e-6
+        ).astype(int)
         self.field = np.full(tuple(counts + 1), FAR_MM, np.float32)
 
     def axes(self, box=None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
