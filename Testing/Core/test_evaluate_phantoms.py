@@ -1,0 +1,206 @@
+"""`evaluate phantoms` on a small scene made by hand, with an analysis told what to answer."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from scipy import ndimage
+from vertebra_core.analysis import Heights, Manifest, SpineAnalysis, Vertebra
+from vertebra_core.errors import InputError
+from vertebra_core.evaluation import evaluate_phantoms
+from vertebra_core.evaluation.phantom_cases import (
+    EVALUATION_SEED_START,
+    MIN_HEIGHT_MM,
+    SceneStore,
+    draw_field_of_view,
+    phantom_truth,
+)
+from vertebra_core.evaluation.requirements import phantom_requirements
+from vertebra_core.levels import level_named
+from vertebra_core.phantom.codes import BODY_BIT, Tissue
+from vertebra_core.phantom.scan_case import scan
+from vertebra_core.phantom.scene import PhantomScene, PhantomVertebra, encode_sdf, save_scene
+
+SPACING_MM = 2.0
+SHAPE = (80, 40, 40)
+NAMES = ("L4", "L3", "L2", "L1")
+"""Foot to head."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    analysis: SpineAnalysis
+    labels: np.ndarray
+    bodies: np.ndarray
+
+
+def _scene(seed=EVALUATION_SEED_START):
+    labels = np.zeros(SHAPE, np.uint8)
+    vertebrae = []
+    for k, name in enumerate(NAMES):
+        z = slice(4 + 19 * k, 18 + 19 * k)
+        number = level_named(name).number
+        labels[z, 12:24, 12:28] = number | BODY_BIT
+        labels[z, 26:34, 17:23] = number
+        vertebrae.append(
+            PhantomVertebra(
+                number,
+                ((10.5 + 19 * k) * SPACING_MM, 17.5 * SPACING_MM, 19.5 * SPACING_MM),
+                ((1.0, 0, 0), (0, 1.0, 0), (0, 0, 1.0)),
+                20.0 if name == "L2" else 28.0,
+                28.0,
+                28.0,
+                (28.0, 28.0, 28.0),
+                32.0,
+                24.0,
+                2 if name == "L2" else 0,
+                "wedge" if name == "L2" else "normal",
+                150.0,
+            )
+        )
+    inside = labels > 0
+    distance = ndimage.distance_transform_edt(~inside) - ndimage.distance_transform_edt(inside)
+    sdf = encode_sdf((distance - np.sign(distance) * 0.5) * SPACING_MM)
+    tissue = np.full(SHAPE, Tissue.MUSCLE, np.uint8)
+    return PhantomScene(SPACING_MM, labels, sdf, tissue, tuple(vertebrae[::-1]), seed)
+
+
+def _right_answer(truth, grade_of=lambda v: v.grade):
+    manifest = Manifest("0", {}, "cpu", {}, (1, 1, 1), (1, 1, 1), (0, 0, 0), ())
+    vertebrae = tuple(
+        Vertebra(
+            v.level,
+            1.0,
+            None,
+            v.center_lps_mm,
+            heights_mm=Heights(*(h + 0.5 for h in v.heights_mm)),
+            grade=grade_of(v),
+            shape=v.shape,
+        )
+        for v in truth.vertebrae
+        if v.in_view
+    )
+    return Answer(SpineAnalysis(vertebrae, manifest), truth.labels, truth.bodies)
+
+
+def _arguments(*words):
+    parser = argparse.ArgumentParser()
+    evaluate_phantoms.add_arguments(parser)
+    return parser.parse_args(["--json", *words])
+
+
+@pytest.fixture
+def oracle(monkeypatch):
+    """An analysis that knows the truth of the phantom scanned last; counts its calls."""
+    from vertebra_core.evaluation import phantom_cases
+
+    told = {"calls": 0}
+
+    def remember(*arguments):
+        told["truth"] = phantom_truth(*arguments)
+        return told["truth"]
+
+    def analyse(ct):
+        told["calls"] += 1
+        return _right_answer(told["truth"])
+
+    monkeypatch.setattr(phantom_cases, "phantom_truth", remember)
+    analyse.told = told
+    return analyse
+
+
+def test_truth_of_a_scan_is_that_of_its_scene():
+    scene = _scene()
+    field = (np.array([50.0, 0.0, 0.0]), scene.size_mm)
+    ct, labels, bodies = scan(scene, (1.0, 1.0, 1.0), np.random.default_rng(0), field)
+    truth = phantom_truth(scene, ct, labels, bodies)
+    by_level = {v.level: v for v in truth.vertebrae}
+    assert [v.level for v in truth.vertebrae] == ["L1", "L2", "L3"]
+    assert by_level["L2"].grade == 2
+    assert by_level["L2"].heights_mm == (20.0, 28.0, 28.0)
+    assert by_level["L2"].complete
+    assert not by_level["L3"].complete
+    # The scene's centre agrees with where the scan shows the body, to half a voxel of the scene.
+    where = np.argwhere(bodies == level_named("L1").number).mean(0)
+    assert np.linalg.norm(ct.index_to_lps(where) - by_level["L1"].center_lps_mm) < 1.0
+
+
+def test_phantoms_are_evaluated_once_and_taken_from_their_record_afterwards(
+    tmp_path, oracle, capsys
+):
+    for k in range(2):
+        seed = EVALUATION_SEED_START + k
+        (tmp_path / "scenes").mkdir(exist_ok=True)
+        save_scene(_scene(seed), tmp_path / "scenes" / f"scene_{seed:08d}.npy")
+    words = ["--scenes", str(tmp_path / "scenes"), "--output", str(tmp_path / "out")]
+    arguments = _arguments("--count", "2", "--spacing", "2", "3", *words)
+    assert evaluate_phantoms.run(arguments, oracle) == 0
+    first = json.loads(capsys.readouterr().out)
+    assert oracle.told["calls"] == 4
+    assert first["n_phantom_scans"] == 2
+    assert first["dice_mean"] == 1.0
+    assert first["identification_rate"] == 1.0
+    assert first["localisation_error_mm"] == pytest.approx(0.0)
+    assert first["height_error_mm"]["anterior"] == pytest.approx(0.5)
+    assert first["Phantoms, 3 mm slices of 1 mm pixels"]["n_scans"] == 2
+    assert any(r["what"].startswith("anterior") for r in first["requirements"])
+    evaluate_phantoms.run(arguments, oracle)
+    assert json.loads(capsys.readouterr().out) == first
+    assert oracle.told["calls"] == 4
+
+
+def test_an_output_folder_of_other_phantoms_is_refused(tmp_path, oracle):
+    save_scene(_scene(), tmp_path / f"scene_{EVALUATION_SEED_START:08d}.npy")
+    words = ["--count", "1", "--spacing", "3", "--scenes", str(tmp_path)]
+    words += ["--output", str(tmp_path / "out")]
+    evaluate_phantoms.run(_arguments(*words), oracle)
+    with pytest.raises(InputError, match="other phantoms"):
+        evaluate_phantoms.run(_arguments(*words, "--scene-spacing", "3"), oracle)
+    with pytest.raises(InputError, match="out of range"):
+        evaluate_phantoms.run(_arguments("--count", "0"), oracle)
+
+
+def test_scenes_of_other_seeds_are_other_scenes_kept_by_seed(tmp_path):
+    seed = EVALUATION_SEED_START + 5
+    save_scene(_scene(seed), tmp_path / f"scene_{seed:08d}.npy")
+    assert SceneStore(1.5, tmp_path).get(seed).seed == seed
+
+
+def test_fields_of_view_vary_and_keep_enough_of_the_spine():
+    scene = _scene()
+    boxes = [draw_field_of_view(scene, np.random.default_rng(k)) for k in range(60)]
+    heights = np.array([high[0] - low[0] for low, high in boxes])
+    widths = np.array([high[2] - low[2] for low, high in boxes])
+    assert heights.min() >= MIN_HEIGHT_MM
+    assert heights.max() == pytest.approx(scene.size_mm[0])
+    assert len(np.unique(heights.round(3))) > 10
+    assert (widths <= scene.size_mm[2]).all()
+    for low, high in boxes:
+        assert (low >= 0).all() and (high <= scene.size_mm).all()
+
+
+def test_what_is_missed_is_said_beside_what_is_wanted(oracle, tmp_path, capsys):
+    save_scene(_scene(), tmp_path / f"scene_{EVALUATION_SEED_START:08d}.npy")
+    records = tmp_path / "out" / "records.jsonl"
+
+    def blind(ct):
+        answer = oracle(ct)
+        sound = _right_answer(oracle.told["truth"], grade_of=lambda v: 0)
+        return Answer(sound.analysis, answer.labels, answer.bodies)
+
+    words = ["--count", "1", "--spacing", "1", "--scenes", str(tmp_path)]
+    evaluate_phantoms.run(_arguments(*words, "--output", str(records.parent)), blind)
+    from vertebra_core.evaluation.records import record_from_json
+
+    record = record_from_json(records.read_text().splitlines()[0])
+    table = phantom_requirements({1.0: [record], 3.0: [record]})
+    reached = {(row[0], row[1]): row[-1] for row in table.rows}
+    assert reached["1 phantoms, 1 mm", "recall"] == "yes"
+    assert reached["1 phantoms, 1 mm", "any fracture: sensitivity"] == "NO"
+    assert reached["1 phantoms, 1 mm", "any fracture: PPV"] == "NO"
+    assert reached["1 phantoms, 3 mm", "middle height, mean error"] == "yes"
+    assert ("1 phantoms, 3 mm", "recall") not in reached
