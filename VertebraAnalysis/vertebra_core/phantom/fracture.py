@@ -10,17 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..height_stations import HEIGHT_INSET, SAGITTAL_BAND, columns_of, station_heights
+
+__all__ = ["HEIGHT_INSET", "SHAPES", "Fracture", "heights_from_sdf", "source_points"]
+
 SHAPES = ("wedge", "biconcave", "crush")
-
-HEIGHT_INSET = 0.12
-"""Anterior and posterior heights are measured this share of the depth inside the walls, clear of
-the rounded rims and their osteophytes."""
-
-HEIGHT_WINDOW = 0.04
-"""Half length of each measured stretch, as a share of the depth."""
-
-SAGITTAL_BAND = 0.20
-"""Half width of the band of sagittal slices that heights come from, as a share of the width."""
 
 
 @dataclass(frozen=True)
@@ -159,28 +153,8 @@ def heights_from_sdf(
     y = origin_zyx_mm[1] + spacing_mm * np.arange(body_sdf.shape[1])
     x = origin_zyx_mm[2] + spacing_mm * np.arange(body_sdf.shape[2])
     band = body_sdf[:, :, np.abs(x) <= SAGITTAL_BAND * width_mm]
-    columns = _column_heights(band, spacing_mm)
-    depths = np.where(columns > 0.3 * np.nanmax(columns, initial=0.0), 1.0, 0.0)
-    front, back = _walls(depths.mean(1) > 0.5, y)
-    if front is None:
+    measured = station_heights(columns_of(band, origin_zyx_mm[0], spacing_mm), y)
+    if measured is None:
         return (float("nan"),) * 3
-    length = back - front
-    stations = front + length * HEIGHT_INSET, (front + back) / 2, back - length * HEIGHT_INSET
-    heights = []
-    for station in stations:
-        near = np.abs(y - station) <= max(HEIGHT_WINDOW * length, 0.6 * spacing_mm)
-        values = columns[near]
-        heights.append(float(np.median(values[values > 0])))
-    return heights[0], heights[1], heights[2]
-
-
-def _column_heights(sdf: np.ndarray, spacing_mm: float) -> np.ndarray:
-    """Sub-voxel length of the inside part of every z column, mm, shape (y, x)."""
-    return np.clip(0.5 - sdf / spacing_mm, 0, 1).sum(0) * spacing_mm
-
-
-def _walls(filled: np.ndarray, y: np.ndarray) -> tuple[float | None, float | None]:
-    where = np.flatnonzero(filled)
-    if len(where) < 3:
-        return None, None
-    return float(y[where[0]]), float(y[where[-1]])
+    anterior, middle, posterior = np.nanmedian(measured.heights_mm, axis=0)
+    return float(anterior), float(middle), float(posterior)

@@ -1,0 +1,154 @@
+"""The one definition of a vertebral body's heights, for truth of phantoms and for measurements.
+
+A body is looked at as columns along its own up axis. The anterior and the posterior height are read
+a small inset from the walls, clear of rounded rims and osteophytes, the middle height half-way,
+each as the median of the columns of a short stretch; sagittal slices are measured one by one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+HEIGHT_INSET = 0.12
+"""Anterior and posterior heights are measured this share of the depth inside the walls."""
+
+HEIGHT_WINDOW = 0.04
+"""Half length of each measured stretch, as a share of the depth."""
+
+SAGITTAL_BAND = 0.20
+"""Half width of the band of sagittal slices that heights come from, as a share of the width."""
+
+WALL_SHARE = 0.30
+"""A wall lies where columns reach this share of the tallest: rim spurs are lower than that."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Columns of a body along its up axis, on a grid of depth (y) and side (x).
+
+    Attributes
+    ----------
+    top_mm, bottom_mm : ndarray, shape (y, x)
+        Where the surface is crossed, mm along the up axis; NaN where a column misses the body.
+    """
+
+    top_mm: np.ndarray
+    bottom_mm: np.ndarray
+
+    @property
+    def length_mm(self) -> np.ndarray:
+        """Length of every column, 0 where it misses the body."""
+        return np.nan_to_num(self.top_mm - self.bottom_mm)
+
+
+@dataclass(frozen=True)
+class StationHeights:
+    """Heights per sagittal slice.
+
+    Attributes
+    ----------
+    front_mm, back_mm : float
+        Walls of the body along the back axis.
+    stations_mm : tuple of float
+        Where the anterior, middle and posterior height are read.
+    heights_mm : ndarray, shape (n_slices, 3)
+        Anterior, middle and posterior height of each slice; NaN where one is missing.
+    """
+
+    front_mm: float
+    back_mm: float
+    stations_mm: tuple[float, float, float]
+    heights_mm: np.ndarray
+
+
+def columns_of(level: np.ndarray, first_mm: float, step_mm: float) -> Columns:
+    """Find the surface along every column of a level set.
+
+    Parameters
+    ----------
+    level : ndarray, shape (z, y, x)
+        Negative inside the body, zero at its surface; linear between samples.
+    first_mm, step_mm : float
+        Position of the first sample along the up axis, and the distance of samples.
+    """
+    n = level.shape[0]
+    inside = level < 0
+    index = np.arange(n, dtype=np.float32)[:, None, None]
+    count = inside.sum(0)
+    seed = np.rint((index * inside).sum(0) / np.maximum(count, 1)).astype(int)
+    # The middle of what is inside may itself be a gap: start from the nearest sample inside.
+    seed = np.argmin(np.where(inside, np.abs(index - seed), n), axis=0)
+    last = np.where(~inside & (index > seed), index, n).min(0).astype(int) - 1
+    first = np.where(~inside & (index < seed), index, -1).max(0).astype(int) + 1
+
+    def crossing(within: np.ndarray, towards: int) -> np.ndarray:
+        beyond = np.clip(within + towards, 0, n - 1)
+        a = np.take_along_axis(level, within[None], 0)[0]
+        b = np.take_along_axis(level, beyond[None], 0)[0]
+        share = np.where(b > a, a / np.minimum(a - b, -1e-9), 0.0)
+        return first_mm + step_mm * (within + towards * np.clip(share, 0, 1))
+
+    missing = count == 0
+    top = np.where(missing, np.nan, crossing(last, 1))
+    bottom = np.where(missing, np.nan, crossing(first, -1))
+    return Columns(top, bottom)
+
+
+def walls_of(length_mm: np.ndarray, y_mm: np.ndarray) -> tuple[float, float] | None:
+    """Front and back wall of columns [y, x], median over the slices; None without a body."""
+    low = WALL_SHARE * float(np.max(length_mm, initial=0.0))
+    if low <= 0:
+        return None
+    fronts, backs = [], []
+    for column in length_mm.T:
+        tall = np.flatnonzero(column > low)
+        if len(tall) < 2:
+            continue
+        a, b = int(tall[0]), int(tall[-1])
+        front, back = float(y_mm[a]), float(y_mm[b])
+        if a > 0:
+            share = (column[a] - low) / max(column[a] - column[a - 1], 1e-9)
+            front -= min(share, 1.0) * float(y_mm[a] - y_mm[a - 1])
+        if b + 1 < len(column):
+            share = (column[b] - low) / max(column[b] - column[b + 1], 1e-9)
+            back += min(share, 1.0) * float(y_mm[b + 1] - y_mm[b])
+        fronts.append(front)
+        backs.append(back)
+    if not fronts:
+        return None
+    return float(np.median(fronts)), float(np.median(backs))
+
+
+def station_heights(columns: Columns, y_mm: np.ndarray) -> StationHeights | None:
+    """Read the three heights in every sagittal slice.
+
+    Parameters
+    ----------
+    columns : Columns
+        Of the sagittal band only.
+    y_mm : ndarray, shape (y,)
+        Positions along the back axis, evenly spaced.
+
+    Returns
+    -------
+    StationHeights or None
+        None if there is no body.
+    """
+    length = columns.length_mm
+    walls = walls_of(length, y_mm)
+    if walls is None:
+        return None
+    front, back = walls
+    depth = back - front
+    inset = HEIGHT_INSET * depth
+    stations = front + inset, (front + back) / 2, back - inset
+    reach = max(HEIGHT_WINDOW * depth, 0.6 * float(y_mm[1] - y_mm[0]))
+    heights = np.full((length.shape[1], 3), np.nan)
+    for k, station in enumerate(stations):
+        near = length[np.abs(y_mm - station) <= reach]
+        near = np.where(near > 0, near, np.nan)
+        some = np.isfinite(near).any(0)
+        heights[some, k] = np.nanmedian(near[:, some], axis=0)
+    return StationHeights(front, back, stations, heights)
