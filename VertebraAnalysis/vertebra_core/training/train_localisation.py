@@ -26,6 +26,7 @@ from ..localisation.targets import localisation_targets
 from ..networks.normalisation import normalise_hu
 from ..networks.subpixel_unet import SubpixelUNet
 from .arguments import add_training_arguments, log_to_terminal, training_config
+from .label_folders import LabelledLocalisationSource
 from .localisation_samples import PhantomLocalisationSource
 from .loop import Trainer
 from .losses import binary_cross_entropy, chamfer_votes, heat_loss, masked_smooth_l1, soft_dice
@@ -51,8 +52,8 @@ class LocalisationConfig:
     training : TrainingConfig
     bank : Path or None
         Folder of phantom scenes.
-    label_folders, verse_folders : tuple of Path
-        See `label_folders`.
+    label_folders : tuple of Path
+        Folders of labelled scans, VerSe downloads among them; see `label_folders`.
     real_share : float
         Share of samples from labelled scans where there are both.
     block_shape : tuple of int
@@ -64,7 +65,6 @@ class LocalisationConfig:
     training: TrainingConfig
     bank: Path | None
     label_folders: tuple[Path, ...] = ()
-    verse_folders: tuple[Path, ...] = ()
     real_share: float = 0.5
     block_shape: tuple[int, int, int] = (96, 96, 96)
     widths: tuple[int, ...] = (32, 48, 96, 192)
@@ -93,14 +93,10 @@ class LocalisationTask(TrainingTask):
         if config.bank:
             sources.append(PhantomLocalisationSource(config.bank, validation, config.block_shape))
             shares.append(1 - config.real_share)
-        folders = config.label_folders + config.verse_folders
-        if folders:
-            from .label_folders import LabelledLocalisationSource
-
+        if config.label_folders:
+            folders, cache = config.label_folders, Path(config.training.out) / "label_cache"
             sources.append(
-                LabelledLocalisationSource(
-                    config.label_folders, config.verse_folders, validation, config.block_shape
-                )
+                LabelledLocalisationSource(folders, cache, validation, config.block_shape)
             )
             shares.append(config.real_share)
         if not sources:
@@ -207,16 +203,21 @@ def train_localisation(config: LocalisationConfig) -> dict[str, float]:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this training to `parser`."""
     parser.add_argument("--bank", type=Path, help="folder of phantom scenes")
-    parser.add_argument("--labels", type=Path, nargs="*", default=[], help="CT + label folders")
-    parser.add_argument("--verse", type=Path, nargs="*", default=[], help="VerSe download folders")
+    parser.add_argument(
+        "--labels",
+        type=Path,
+        nargs="*",
+        default=[],
+        help="folders of CT and label maps; a VerSe download is one",
+    )
     parser.add_argument("--real-share", type=float, default=0.5)
     add_training_arguments(parser)
 
 
 def config_from(args: argparse.Namespace) -> LocalisationConfig:
     """Make a configuration from parsed arguments."""
-    folders = tuple(args.labels), tuple(args.verse)
-    return LocalisationConfig(training_config(args), args.bank, *folders, args.real_share)
+    folders = tuple(args.labels)
+    return LocalisationConfig(training_config(args), args.bank, folders, args.real_share)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -18,6 +18,7 @@ from ..networks.normalisation import normalise_hu
 from ..networks.subpixel_unet import SubpixelUNet
 from ..segmentation.crops import CROP_SHAPE_ZYX, center_prior
 from .arguments import add_training_arguments, log_to_terminal, training_config
+from .label_folders import LabelledSegmentationSource
 from .loop import Trainer
 from .losses import binary_cross_entropy, boundary_weight, soft_dice
 from .segmentation_samples import PhantomSegmentationSource
@@ -38,8 +39,8 @@ class SegmentationConfig:
     training : TrainingConfig
     bank : Path or None
         Folder of phantom scenes.
-    label_folders, verse_folders : tuple of Path
-        See `label_folders`.
+    label_folders : tuple of Path
+        Folders of labelled scans, VerSe downloads among them; see `label_folders`.
     real_share : float
         Share of samples from labelled scans where there are both.
     crop_shape : tuple of int
@@ -53,7 +54,6 @@ class SegmentationConfig:
     training: TrainingConfig
     bank: Path | None
     label_folders: tuple[Path, ...] = ()
-    verse_folders: tuple[Path, ...] = ()
     real_share: float = 0.5
     crop_shape: tuple[int, int, int] = CROP_SHAPE_ZYX
     widths: tuple[int, ...] = (32, 48, 96, 192)
@@ -82,13 +82,10 @@ class SegmentationTask(TrainingTask):
         if config.bank:
             sources.append(PhantomSegmentationSource(config.bank, validation, config.crop_shape))
             shares.append(1 - config.real_share)
-        if config.label_folders + config.verse_folders:
-            from .label_folders import LabelledSegmentationSource
-
+        if config.label_folders:
+            folders, cache = config.label_folders, Path(config.training.out) / "label_cache"
             sources.append(
-                LabelledSegmentationSource(
-                    config.label_folders, config.verse_folders, validation, config.crop_shape
-                )
+                LabelledSegmentationSource(folders, cache, validation, config.crop_shape)
             )
             shares.append(config.real_share)
         if not sources:
@@ -153,16 +150,21 @@ def train_segmentation(config: SegmentationConfig) -> dict[str, float]:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this training to `parser`."""
     parser.add_argument("--bank", type=Path, help="folder of phantom scenes")
-    parser.add_argument("--labels", type=Path, nargs="*", default=[], help="CT + label folders")
-    parser.add_argument("--verse", type=Path, nargs="*", default=[], help="VerSe download folders")
+    parser.add_argument(
+        "--labels",
+        type=Path,
+        nargs="*",
+        default=[],
+        help="folders of CT and label maps; a VerSe download is one",
+    )
     parser.add_argument("--real-share", type=float, default=0.5)
     add_training_arguments(parser)
 
 
 def config_from(args: argparse.Namespace) -> SegmentationConfig:
     """Make a configuration from parsed arguments."""
-    folders = tuple(args.labels), tuple(args.verse)
-    return SegmentationConfig(training_config(args), args.bank, *folders, args.real_share)
+    folders = tuple(args.labels)
+    return SegmentationConfig(training_config(args), args.bank, folders, args.real_share)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
