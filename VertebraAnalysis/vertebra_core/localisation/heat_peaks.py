@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from .voting import Peak, fast_search_peaks
+from .voting import Peak, fast_search_peaks, heat_near
 
 
 def peaks_from_heat(
@@ -14,7 +14,6 @@ def peaks_from_heat(
     threshold: float,
     separation_mm: float,
     smoothing_mm: float = 1.5,
-    refine_voxels: int = 2,
 ) -> list[Peak]:
     """Find centres as maxima of the heat.
 
@@ -24,28 +23,40 @@ def peaks_from_heat(
         Probabilities.
     spacing_mm : float
     threshold : float
-        Least heat of a peak.
+        Least (smoothed) heat of a peak.
     separation_mm : float
         Least distance to a hotter voxel.
     smoothing_mm : float
-    refine_voxels : int
-        The heat within this many voxels gives the position, by its weighted mean.
+        Standard deviation of the smoothing that comes first.
 
     Returns
     -------
     list of Peak
-        Hottest first; `votes` is the heat summed near the peak.
+        Hottest first; `votes` is the heat summed over the 5x5x5 voxels around the peak.
     """
     smooth = ndimage.gaussian_filter(heat, smoothing_mm / spacing_mm)
     peaks = []
     for index in fast_search_peaks(smooth, threshold, separation_mm / spacing_mm):
-        box = tuple(
-            slice(max(0, i - refine_voxels), min(n, i + refine_voxels + 1))
-            for i, n in zip(index, heat.shape, strict=True)
-        )
-        weight = heat[box]
-        axes = np.meshgrid(*[np.arange(s.start, s.stop) for s in box], indexing="ij")
-        total = float(weight.sum()) or 1.0
-        center = tuple(float((axis * weight).sum() / total) for axis in axes)
-        peaks.append(Peak(center, total, float(weight.max())))
+        box = tuple(slice(max(0, i - 2), i + 3) for i in index)
+        center = tuple(float(v) for v in _summit(smooth, index))
+        peaks.append(Peak(center, float(heat[box].sum()), heat_near(heat, index)))
     return peaks
+
+
+def _summit(heat: np.ndarray, index: np.ndarray) -> np.ndarray:
+    """Where the parabola through the logarithms of a maximum and its neighbours is highest.
+
+    A Gaussian's logarithm is a parabola, so its centre is met exactly.
+    """
+    summit = index.astype(float)
+    for axis in range(3):
+        if not 0 < index[axis] < heat.shape[axis] - 1:
+            continue
+        step = np.eye(3, dtype=int)[axis]
+        before, here, after = (
+            np.log(max(float(heat[tuple(index + k * step)]), 1e-6)) for k in (-1, 0, 1)
+        )
+        curvature = before - 2 * here + after
+        if curvature < 0:
+            summit[axis] += np.clip(0.5 * (before - after) / curvature, -0.5, 0.5)
+    return summit
