@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813
+from vertebra_core.analysis import Vertebra
 from vertebra_core.errors import InputError
 from vertebra_core.evaluation.pictures import spine_path, spine_picture, write_png
 from vertebra_core.evaluation.prediction import Prediction
@@ -14,6 +15,7 @@ from vertebra_core.evaluation.public_cases import (
     check_abdomen,
     check_chest,
     check_crop,
+    check_expert_masks,
     crop_truth,
     evaluate_public_data,
 )
@@ -80,6 +82,19 @@ def test_in_the_crop_the_heart_is_wrong_and_a_cut_vertebra_must_be_flagged():
     heart = replace(record, found=(replace(cut, center_lps_mm=(-4.0, -170.0, 650.0)),))
     assert not _met(check_crop(heart))["reported in heart or vessels"]
     assert not _met(check_crop(replace(record, stray_ml=5.0)))["reported in heart or vessels"]
+
+
+def test_expert_masks_need_the_right_fractures_and_no_false_alarm():
+    right = {"T9": 2, "T10": 1, "T11": 0, "T12": None, "L1": 3, "L2": 1}
+
+    def met(grades):
+        vertebrae = [Vertebra(n, 1.0, None, (0.0, 0.0, 0.0), grade=g) for n, g in grades.items()]
+        return check_expert_masks(vertebrae).met
+
+    assert met(right)
+    assert not met({**right, "L1": 2})
+    assert not met({**right, "T10": None})
+    assert not met({**right, "T12": 2})
 
 
 def test_labels_in_the_heart_of_the_crop_are_stray():

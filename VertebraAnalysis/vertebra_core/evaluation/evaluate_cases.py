@@ -5,15 +5,16 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
-from ..errors import Cancelled, InputError
+from ..errors import InputError
 from ..volume import CtVolume
 from .case_files import CaseFiles, find_cases, grades_of, read_grades
 from .case_loading import load_case
 from .label_numbers import AUTO, SCHEMES
 from .output import add_output_arguments, by_kind, print_records, progress
-from .prediction import HasAnalysis, Prediction, failed, from_result, read_result
+from .prediction import HasAnalysis, Predict, Prediction, failed, from_result, read_result
 from .record_log import RecordLog
 from .records import CaseRecord
 from .scoring import score_case
@@ -50,7 +51,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="keep a record of every case here; cases recorded before are not analysed again",
     )
+    add_comparison_arguments(parser)
     add_output_arguments(parser)
+
+
+def add_comparison_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the option that compares localisers."""
+    parser.add_argument(
+        "--localisers",
+        action="store_true",
+        help="state LocNet-F and LocNet-H alone too, with and without the chain",
+    )
 
 
 def run(args: argparse.Namespace, analyse: Analyse | None = None) -> int:
@@ -80,7 +91,7 @@ def run(args: argparse.Namespace, analyse: Analyse | None = None) -> int:
             "Try `evaluate cases FOLDER`.",
         )
     log = RecordLog(args.output / "records.jsonl" if args.output else None)
-    predict = predictor(args.results, analyse)
+    predict = predictor(args.results, analyse, args.localisers)
     if args.public_data is not None:
         from .public_cases import evaluate_public_data
 
@@ -102,31 +113,48 @@ def _groups(records: list[CaseRecord], args: argparse.Namespace) -> dict[str, li
 
 
 def predictor(
-    results: Path | None, analyse: Analyse | None
-) -> Callable[[str, CtVolume], Prediction]:
+    results: Path | None, analyse: Analyse | None, with_localisers: bool = False
+) -> Predict:
     """Return what predicts a case from its name and CT: files of an earlier run, or the analysis.
 
-    An analysis that fails for a reason of its own counts as "nothing found" with a note: a scan
-    that cannot be analysed must not vanish from the figures.
+    An analysis that refuses a scan counts as "nothing found" with a note: a scan that cannot be
+    analysed must not vanish from the figures.
+
+    Parameters
+    ----------
+    results : Path or None
+        Folder of earlier results.
+    analyse : callable or None
+        By default the whole pipeline with its default options.
+    with_localisers : bool
+        Whether to run each localiser alone as well.
     """
+    predict: Predict
     if results is not None:
-        return lambda name, ct: read_result(_result_folder(results, name), ct)
-    analyse = analyse or _pipeline()
 
-    def predict(name: str, ct: CtVolume) -> Prediction:
-        try:
-            return from_result(analyse(ct))
-        except Cancelled:
-            raise
-        except InputError as error:
-            return failed(str(error), ct.hu.shape)
+        def predict(name: str, ct: CtVolume) -> Prediction:
+            return read_result(_result_folder(results, name), ct)
 
-    return predict
+    else:
+        chosen = analyse or _pipeline()
+
+        def predict(name: str, ct: CtVolume) -> Prediction:
+            try:
+                return from_result(chosen(ct))
+            except InputError as error:
+                return failed(str(error), ct.hu.shape)
+
+    if not with_localisers:
+        return predict
+    from .localiser_comparison import comparison
+
+    compare = comparison()
+    return lambda name, ct: replace(predict(name, ct), centres_by_localiser=compare(ct))
 
 
 def evaluate_cases(
     cases: Iterable[CaseFiles],
-    predict: Callable[[str, CtVolume], Prediction],
+    predict: Predict,
     scheme: str = AUTO,
     grades: Mapping[str, Mapping[str, int]] | None = None,
     log: RecordLog | None = None,

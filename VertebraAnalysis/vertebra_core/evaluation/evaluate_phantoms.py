@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from ..errors import InputError
-from .evaluate_cases import Analyse, predictor
+from .evaluate_cases import Analyse, add_comparison_arguments, predictor
 from .output import add_output_arguments, print_records, progress
 from .record_log import RecordLog
 from .records import CaseRecord
@@ -53,6 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="keep a record of every scan here; an evaluation that was stopped goes on from it",
     )
+    add_comparison_arguments(parser)
     add_output_arguments(parser)
 
 
@@ -88,7 +89,7 @@ def run(args: argparse.Namespace, analyse: Analyse | None = None) -> int:
     log = RecordLog(args.output / "records.jsonl" if args.output else None)
     if args.output:
         _check_settings(args)
-    predict = predictor(None, analyse)
+    predict = predictor(None, analyse, args.localisers)
     groups: dict[float, list[CaseRecord]] = {s: [] for s in args.spacing}
     scenes = phantom_cases.SceneStore(
         args.scene_spacing, args.scenes, args.shapes, args.shape_cache

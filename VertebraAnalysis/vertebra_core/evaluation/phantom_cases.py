@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ from ..phantom.scene import PhantomScene, load_scene, save_scene
 from ..phantom.scene_builder import build_scene
 from ..phantom.shape_library import ShapeLibrary
 from ..volume import CtVolume
-from .prediction import Prediction
+from .prediction import Predict
 from .records import PHANTOM, CaseRecord, TrueVertebra
 from .scoring import score_case
 from .truth import CaseTruth, truth_from_labels, with_known_facts
@@ -85,7 +84,7 @@ def evaluate_scene(
     name: str,
     scene: PhantomScene,
     spacing_xyz_mm: tuple[float, float, float],
-    predict: Callable[[str, CtVolume], Prediction],
+    predict: Predict,
 ) -> CaseRecord:
     """Scan a scene with a protocol and a field of view drawn from its seed, analyse, and score."""
     # The same field of view and dose for every spacing, so that spacings can be compared.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -40,6 +40,10 @@ class Prediction:
     seconds_per_stage: Mapping[str, float] = field(default_factory=dict)
     centres_by_localiser: Mapping[str, tuple[Point, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+
+Predict = Callable[[str, CtVolume], Prediction]
+"""Predicts a case from its name and CT."""
 
 
 class HasAnalysis(Protocol):

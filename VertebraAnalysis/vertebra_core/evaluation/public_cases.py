@@ -5,12 +5,13 @@ Each is a single scan: a figure measured here is "n = 1 real scan", never a clin
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from ..analysis import Vertebra
 from ..errors import InputError
 from ..levels import level_named
 from ..volume import CtVolume
@@ -19,7 +20,7 @@ from .case_loading import load_case
 from .labelling_metrics import level_shift
 from .localisation_metrics import found_outside_spine, match_case
 from .output import progress
-from .prediction import Prediction
+from .prediction import Predict
 from .record_log import RecordLog
 from .records import CaseRecord
 from .scoring import score_case
@@ -47,7 +48,13 @@ CROP_SPINE_LPS_MM = ((-20.0, -122.0), (12.0, 0.0))
 """Low and high corner (x, y) of where the spine lies in the crop at every height, read by eye: its
 back edge cuts the bodies; the aorta lies in front of and to the left of this box."""
 
-Predict = Callable[[str, CtVolume], Prediction]
+EXPERT_MASKS = Path("masks/sub-verse004_seg-vert_msk.nii.gz")
+EXPERT_FRACTURED = ("T9", "T10", "L1")
+EXPERT_GRADE_3 = "L1"
+"""Real expert masks, with Genant grades T9 2, T10 2, L1 3 and 0 elsewhere."""
+
+GradeMasks = Callable[[Path], Sequence[Vertebra]]
+"""Grades the vertebrae of a segmentation file, as ``grade --segmentation`` does."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +75,18 @@ class Requirement:
 
 
 def evaluate_public_data(
-    folder: Path, predict: Predict, log: RecordLog
+    folder: Path, predict: Predict, log: RecordLog, grade_masks: GradeMasks | None = None
 ) -> tuple[list[CaseRecord], Table]:
     """Evaluate the public scans present in `folder`.
+
+    Parameters
+    ----------
+    folder : Path
+    predict : callable
+        See `evaluate_cases.predictor`.
+    log : RecordLog
+    grade_masks : callable, optional
+        With it the expert masks are graded too.
 
     Returns
     -------
@@ -100,6 +116,9 @@ def evaluate_public_data(
         requirements += check(record)
         if record.truth:
             records.append(record)
+    masks = Path(folder) / EXPERT_MASKS
+    if grade_masks is not None and masks.exists():
+        requirements.append(check_expert_masks(grade_masks(masks)))
     if not requirements:
         raise InputError(
             "no_public_data",
@@ -219,6 +238,21 @@ def check_crop(record: CaseRecord) -> list[Requirement]:
             not careless,
         ),
     ]
+
+
+def check_expert_masks(vertebrae: Sequence[Vertebra]) -> Requirement:
+    """What must be reached on the expert masks: the right three, and no false alarm above 1."""
+    grades = {v.level: v.grade for v in vertebrae}
+    fractured = all((grades.get(level) or 0) >= 1 for level in EXPERT_FRACTURED)
+    alarms = [n for n, g in grades.items() if (g or 0) > 1 and n not in EXPERT_FRACTURED]
+    shown = ", ".join(f"{n} {g}" for n, g in grades.items() if g)
+    return Requirement(
+        "sub-verse004",
+        "grades of expert masks",
+        "T9, T10, L1 fractured, L1 grade 3, others <= 1",
+        shown or "none fractured",
+        fractured and grades.get(EXPERT_GRADE_3) == 3 and not alarms,
+    )
 
 
 def crop_truth(ct: CtVolume) -> CaseTruth:

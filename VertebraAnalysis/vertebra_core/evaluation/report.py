@@ -26,7 +26,8 @@ def report_tables(records: Sequence[CaseRecord], title: str) -> list[Table]:
     ]
     tables += [
         localisation_table(
-            summarise_localisation(with_localiser(records, name)), f"{title}: {name} alone"
+            summarise_localisation(with_localiser(records, name)),
+            f"{title}: localisation by {name}",
         )
         for name in localisers(records)
     ]
