@@ -51,7 +51,7 @@ class Heights:
 
 @dataclass(frozen=True)
 class HeightLoss:
-    """Height loss per Genant shape, as fractions (0.25 is 25 %); negative when higher than the norm."""
+    """Height loss per Genant shape, as fractions, e.g. 0.25; negative if above the norm."""
 
     wedge: float
     biconcave: float

@@ -9,16 +9,12 @@ from scipy import ndimage
 
 from .codes import Bone
 from .grid import Grid, capsule_distance, noise_field
+from .pelvis_shapes import hip_centres_mm
 from .shape import BoneShape
 from .shape_library import ShapeLibrary
 from .spine_curve import PlacedLevel
 from .thorax_bones import BonePiece
 from .vertebra_instance import OUTSIDE_MM
-
-# Centre of the femoral head from the centre of the S1 body in an upright pelvis (z, y, x, mm);
-# typical of adults: pelvic thickness about 100 mm, pelvic incidence about 50 degrees
-# (Legaye et al., Eur Spine J 7 (1998) 99-103).
-_FEMORAL_HEAD_MM = (-82.0, -32.0, 88.0)
 
 
 def place_shape(
@@ -76,12 +72,13 @@ def pelvis_pieces(
     rng: np.random.Generator,
 ) -> Iterator[BonePiece]:
     """Yield the hip bones and the upper femora."""
-    found = place_shape(grid, placed, library.pelvis(rng), scale_zyx, rng)
+    pelvis = library.pelvis(rng)
+    found = place_shape(grid, placed, pelvis, scale_zyx, rng)
     if found is not None:
         yield Bone.PELVIS, *found
-    for side in (-1.0, 1.0):
-        offset = np.asarray(_FEMORAL_HEAD_MM) * scale_zyx * [1, 1, side]
-        head = placed.center_zyx_mm + offset + rng.normal(0, 3, 3)
+    for hip in hip_centres_mm(pelvis):
+        side = float(np.sign(hip[2]))
+        head = placed.center_zyx_mm + (hip * scale_zyx) @ placed.axes + rng.normal(0, 1.5, 3)
         scale = float(np.mean(scale_zyx))
         trochanter = head + np.array([-14.0, 8.0, side * 48]) * scale
         shaft = trochanter + np.array([-16.0, 0, -side * 8]) * scale

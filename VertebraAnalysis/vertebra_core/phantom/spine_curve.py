@@ -54,6 +54,9 @@ _SEGMENTS: dict[tuple[str, str], tuple[float, float, float, float]] = {
 # 5 mm, thoracic 4-5 mm, lumbar 9-11 mm (Gilad and Nissan 1986; Fletcher et al. 2015).
 _BONE_SHARE = {Region.CERVICAL: 0.73, Region.THORACIC: 0.81, Region.LUMBAR: 0.75}
 
+_AXIS_HEIGHT = 1.6
+"""The body of C2, up to the base of the dens, against that of C3 (Panjabi et al. 1991)."""
+
 SHARED_DISTANCE_LOG_SD = 0.085
 """Between-patient spread of the logarithm of all distances."""
 
@@ -176,7 +179,8 @@ def _intact_heights(names, lengths, rng) -> np.ndarray:
         near = lengths[max(i - 1, 0) : i + 1]
         if name in ("C1", "C2"):
             near = lengths[2:3]
-        heights[i] = np.mean(near) * min(share, 0.9)
+        tall = _AXIS_HEIGHT if name == "C2" else 1.0
+        heights[i] = np.mean(near) * min(share, 0.9) * tall
     return heights
 
 

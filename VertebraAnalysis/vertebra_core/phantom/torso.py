@@ -105,7 +105,7 @@ class SpineLine:
         ]
 
     def point(self, level: str, up_mm: float, v_mm: float, u_mm: float) -> np.ndarray:
-        """Position (z, y, x, mm) above a level by `up_mm`, behind the line by `v_mm`, left by `u_mm`."""
+        """Position (z, y, x mm): above a level, behind the line and left of it by so many mm."""
         z = self.level_z(level) + up_mm
         y, x = self.at(z)
         return np.array([z, float(y) + v_mm, float(x) + u_mm])
