@@ -1,0 +1,305 @@
+"""One analysis from a CT to named and graded vertebrae."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from . import __version__
+from .analysis import Flag, Manifest, SpineAnalysis, Vertebra
+from .errors import Cancelled, InputError
+from .field_of_view import touches_edge
+from .labelling.positional_logic import LevelAssignment, MissedVertebra
+from .levels import level_named
+from .segmentation.merge import find_duplicates, merge
+from .segmentation.segment import VertebraMask
+from .stages import Candidate, Stages, bundled_stages
+from .volume import CtVolume, resample_to_working_grid
+from .volume_checks import checked_ct
+
+LOCALISATION_SPACING_MM = 2.0
+SEGMENTATION_SPACING_MM = 1.0
+
+# What the crops of all vertebrae can reach around their centres, LPS mm: right and left, front and
+# back, below and above.
+_REACH_LOW_MM = np.array([62.0, 45.0, 58.0])
+_REACH_HIGH_MM = np.array([62.0, 90.0, 50.0])
+
+LOW_LEVEL_PROBABILITY = 0.8
+"""Levels less probable than this are flagged: one in five of them may be wrong."""
+
+THICK_SLICE_MM = 3.0
+"""Above this spacing heights are flagged as coarse: 3 mm is half of a grade 2 loss of 25 mm."""
+
+STAGES = ("reading", "localisation", "segmentation", "labelling", "grading", "merging")
+"""Names of the stages that progress is reported for, in order."""
+
+OnProgress = Callable[[str, float], None]
+"""Called with a stage's name and the fraction of it that is done."""
+
+
+@dataclass(frozen=True)
+class AnalysisOptions:
+    """How an analysis is run.
+
+    Attributes
+    ----------
+    device : {"auto", "cpu", "cuda", "mps"}
+    threads : int
+        0 takes all cores.
+    models_folder : Path or None
+        Folder of weights; None takes the bundled ones.
+    localiser : {"votes", "heat"}
+    quality : {"standard", "best"}
+        ``"best"`` averages the segmentation with that of the mirrored image.
+    """
+
+    device: str = "auto"
+    threads: int = 0
+    models_folder: Path | None = None
+    localiser: str = "votes"
+    quality: str = "standard"
+
+
+@dataclass(frozen=True)
+class AnalysisResult:
+    """What an analysis gives.
+
+    Attributes
+    ----------
+    analysis : SpineAnalysis
+    labels, bodies : ndarray of uint8, shape (z, y, x)
+        Level numbers of whole vertebrae and of bodies, on the grid of the input.
+    network_levels : tuple of str
+        Level that the network alone gives each vertebra, before positional logic.
+    """
+
+    analysis: SpineAnalysis
+    labels: np.ndarray
+    bodies: np.ndarray
+    network_levels: tuple[str, ...] = ()
+
+
+def analyze(
+    volume: CtVolume,
+    options: AnalysisOptions | None = None,
+    on_progress: OnProgress | None = None,
+    cancelled: Callable[[], bool] | None = None,
+    stages: Stages | None = None,
+) -> AnalysisResult:
+    """Find, segment, name and grade every vertebra of a CT.
+
+    Parameters
+    ----------
+    volume : CtVolume
+        Any orientation and spacing.
+    options : AnalysisOptions, optional
+    on_progress : callable, optional
+    cancelled : callable, optional
+        Asked between and during stages; True ends the analysis with `Cancelled`.
+    stages : Stages, optional
+        Other stages than the bundled ones.
+
+    Raises
+    ------
+    InputError
+        If the volume is unsuitable (see `volume_checks`) or shows no spine.
+    WeightsError
+        If weights are missing or damaged.
+    Cancelled
+    """
+    options = options or AnalysisOptions()
+    return _Run(volume, options, on_progress, cancelled, stages).result()
+
+
+class _Run:
+    """The state of one analysis."""
+
+    def __init__(self, volume, options, on_progress, cancelled, stages) -> None:
+        self.options = options
+        self._on_progress = on_progress or (lambda stage, fraction: None)
+        self._cancelled = cancelled or (lambda: False)
+        self._seconds: dict[str, float] = {}
+        with self._stage("reading"):
+            self.volume = checked_ct(volume)
+            self.stages = stages or bundled_stages(
+                options.device,
+                options.threads,
+                options.models_folder,
+                options.localiser,
+                options.quality == "best",
+            )
+        self.warnings = list(self.volume.warnings)
+
+    def result(self) -> AnalysisResult:
+        """Run all stages."""
+        with self._stage("localisation") as progress:
+            coarse = resample_to_working_grid(self.volume, LOCALISATION_SPACING_MM)
+            found = self.stages.localise(coarse, progress, self._cancelled)
+            if not found.centres:
+                raise _no_spine()
+        with self._stage("segmentation") as progress:
+            centres = [c.position_lps_mm for c in found.centres]
+            fine = self._around(centres)
+            scores = [c.score for c in found.centres]
+            candidates = self._segmented(fine, centres, scores, progress)
+            if not candidates:
+                raise _no_spine()
+        with self._stage("labelling"):
+            assignment, network_levels = self.stages.label(coarse, candidates)
+            if assignment.missed:
+                more = self._search_missed(fine, candidates, assignment.missed)
+                if len(more) > len(candidates):
+                    candidates = more
+                    assignment, network_levels = self.stages.label(coarse, candidates)
+            candidates, vertebrae, network_levels = self._named(
+                candidates, assignment, network_levels
+            )
+        with self._stage("grading"):
+            vertebrae = self.stages.grade(fine, candidates, vertebrae)
+        with self._stage("merging") as progress:
+            numbers = [level_named(v.level).number for v in vertebrae]
+            labels, bodies = merge(
+                [c.mask for c in candidates], numbers, self.volume, progress, self._cancelled
+            )
+        return AnalysisResult(self._analysis(vertebrae), labels, bodies, network_levels)
+
+    @contextmanager
+    def _stage(self, name: str) -> Iterator[Callable[[float], None]]:
+        if self._cancelled():
+            raise Cancelled()
+        started = time.monotonic()
+        self._on_progress(name, 0.0)
+        yield lambda fraction: self._on_progress(name, fraction)
+        self._seconds[name] = round(time.monotonic() - started, 3)
+        self._on_progress(name, 1.0)
+
+    def _around(self, centres: Sequence[Sequence[float]]) -> CtVolume:
+        points = np.asarray(centres, float)
+        box = points.min(0) - _REACH_LOW_MM, points.max(0) + _REACH_HIGH_MM
+        return resample_to_working_grid(self.volume, SEGMENTATION_SPACING_MM, box)
+
+    def _segmented(self, fine, centres, scores, progress) -> list[Candidate]:
+        """Segment all centres; drop what is no vertebra or was segmented twice; head to foot."""
+        masks = self.stages.segment(fine, centres, progress, self._cancelled)
+        plausible = [(m, s) for m, s in zip(masks, scores, strict=True) if self._accept(m, fine)]
+        masks = [m for m, _ in plausible]
+        double = set(find_duplicates(masks, [s for _, s in plausible]))
+        candidates = [self._candidate(m) for i, m in enumerate(masks) if i not in double]
+        return sorted(candidates, key=lambda c: -c.center_lps_mm[2])
+
+    def _accept(self, mask: VertebraMask, fine: CtVolume) -> bool:
+        return self.stages.judge(mask, fine).plausible
+
+    def _candidate(self, mask: VertebraMask) -> Candidate:
+        centre = mask.body_center_lps_mm() or mask.center_lps_mm
+        return Candidate(
+            mask,
+            centre,
+            body_cut=touches_edge(mask.body, mask, self.volume),
+            arch_cut=touches_edge(mask.vertebra, mask, self.volume),
+        )
+
+    def _search_missed(
+        self, fine: CtVolume, candidates: list[Candidate], missed: Sequence[MissedVertebra]
+    ) -> list[Candidate]:
+        """Look again where positional logic expects a vertebra; take what looks like one."""
+        points = [m.position_lps_mm for m in missed]
+        masks = self.stages.segment(fine, points, lambda fraction: None, self._cancelled)
+        new = [self._candidate(m) for m in masks if self._accept(m, fine)]
+        everything = candidates + new
+        scores = [1.0] * len(candidates) + [0.5] * len(new)
+        double = set(find_duplicates([c.mask for c in everything], scores))
+        kept = [c for i, c in enumerate(everything) if i not in double]
+        return sorted(kept, key=lambda c: -c.center_lps_mm[2])
+
+    def _named(self, candidates, assignment: LevelAssignment, network_levels):
+        kept, vertebrae, alone = [], [], []
+        gaps = {m.upper for m in assignment.missed} | {m.lower for m in assignment.missed}
+        for i, (candidate, named) in enumerate(zip(candidates, assignment.detections, strict=True)):
+            if named.level is None:
+                continue
+            kept.append(candidate)
+            alone.append(network_levels[i])
+            flags = _flags(candidate, named.probability, i in gaps, self.volume)
+            vertebrae.append(
+                Vertebra(
+                    level=named.level.name,
+                    level_probability=float(named.probability),
+                    runner_up_level=named.runner_up.name if named.runner_up else None,
+                    center_lps_mm=candidate.center_lps_mm,
+                    flags=flags,
+                )
+            )
+        if not vertebrae:
+            raise _no_spine()
+        self._warn(assignment)
+        return kept, vertebrae, tuple(alone)
+
+    def _warn(self, assignment: LevelAssignment) -> None:
+        for unusual in assignment.unusual:
+            self.warnings.append(f"The labelling holds an unusual count of levels: {unusual}.")
+        for missed in assignment.missed:
+            self.warnings.append(f"{missed.level.name} was expected in a gap but not found.")
+        sure = min((d.probability for d in assignment.detections if d.level), default=1.0)
+        if sure < LOW_LEVEL_PROBABILITY and any(assignment.alternative):
+            other = [level.name for level in assignment.alternative if level]
+            self.warnings.append(
+                f"Levels are uncertain; the next best labelling runs from {other[0]} to {other[-1]}."
+            )
+
+    def _analysis(self, vertebrae: Sequence[Vertebra]) -> SpineAnalysis:
+        volume = self.volume
+        manifest = Manifest(
+            core_version=__version__,
+            weights_sha256=dict(self.stages.weights_sha256),
+            device=self.stages.device,
+            seconds_per_stage=dict(self._seconds),
+            input_size_xyz=volume.size_xyz,
+            input_spacing_xyz_mm=tuple(float(s) for s in volume.spacing_xyz_mm),
+            input_origin_lps_mm=tuple(float(o) for o in volume.origin_lps_mm),
+            input_direction=tuple(float(d) for d in volume.direction),
+            options={k: str(v) for k, v in asdict(self.options).items() if v is not None},
+        )
+        return SpineAnalysis(tuple(vertebrae), manifest, tuple(self.warnings))
+
+
+def _flags(
+    candidate: Candidate, probability: float, beside_gap: bool, volume: CtVolume
+) -> tuple[Flag, ...]:
+    flags = []
+    if candidate.body_cut:
+        flags.append(Flag("cut_by_field_of_view", "The edge of the scan cuts the body."))
+    elif candidate.arch_cut:
+        flags.append(Flag("cut_by_field_of_view", "The edge of the scan cuts the arch."))
+    if probability < LOW_LEVEL_PROBABILITY:
+        percent = round(100 * probability)
+        flags.append(Flag("low_level_margin", f"The level is only {percent} % certain."))
+    if beside_gap:
+        flags.append(
+            Flag("possibly_missed_neighbour", "A neighbouring vertebra may have been missed.")
+        )
+    if max(volume.spacing_xyz_mm) > THICK_SLICE_MM:
+        thick = max(volume.spacing_xyz_mm)
+        flags.append(Flag("low_resolution", f"Voxels of {thick:.1f} mm make heights coarse."))
+    return tuple(flags)
+
+
+def with_flag(vertebra: Vertebra, code: str, reason: str) -> Vertebra:
+    """Return `vertebra` with one more flag, unless it carries that code already."""
+    if any(f.code == code for f in vertebra.flags):
+        return vertebra
+    return replace(vertebra, flags=(*vertebra.flags, Flag(code, reason)))
+
+
+def _no_spine() -> InputError:
+    return InputError(
+        "no_spine",
+        "No vertebra was found in this scan.",
+        "Check that the spine is in the field of view and that the volume is a CT.",
+    )
