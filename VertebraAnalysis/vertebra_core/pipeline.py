@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
 from . import __version__
-from .analysis import Flag, Manifest, SpineAnalysis, Vertebra
+from .analysis import Manifest, SpineAnalysis, Vertebra
 from .errors import Cancelled, InputError
 from .field_of_view import touches_edge
 from .labelling.positional_logic import LevelAssignment, MissedVertebra
@@ -20,6 +20,7 @@ from .segmentation.merge import find_duplicates, merge
 from .segmentation.segment import VertebraMask
 from .stages import Candidate, Stages, bundled_stages
 from .volume import CtVolume, resample_to_working_grid
+from .vertebra_flags import labelling_warnings, vertebra_flags
 from .volume_checks import checked_ct
 
 LOCALISATION_SPACING_MM = 2.0
@@ -29,12 +30,6 @@ SEGMENTATION_SPACING_MM = 1.0
 # back, below and above.
 _REACH_LOW_MM = np.array([62.0, 45.0, 58.0])
 _REACH_HIGH_MM = np.array([62.0, 90.0, 50.0])
-
-LOW_LEVEL_PROBABILITY = 0.8
-"""Levels less probable than this are flagged: one in five of them may be wrong."""
-
-THICK_SLICE_MM = 3.0
-"""Above this spacing heights are flagged as coarse: 3 mm is half of a grade 2 loss of 25 mm."""
 
 STAGES = ("reading", "localisation", "segmentation", "labelling", "grading", "merging")
 """Names of the stages that progress is reported for, in order."""
@@ -226,7 +221,7 @@ class _Run:
                 continue
             kept.append(candidate)
             alone.append(network_levels[i])
-            flags = _flags(candidate, named.probability, i in gaps, self.volume)
+            flags = vertebra_flags(candidate, named.probability, i in gaps, self.volume)
             vertebrae.append(
                 Vertebra(
                     level=named.level.name,
@@ -238,20 +233,8 @@ class _Run:
             )
         if not vertebrae:
             raise _no_spine()
-        self._warn(assignment)
+        self.warnings.extend(labelling_warnings(assignment))
         return kept, vertebrae, tuple(alone)
-
-    def _warn(self, assignment: LevelAssignment) -> None:
-        for unusual in assignment.unusual:
-            self.warnings.append(f"The labelling holds an unusual count of levels: {unusual}.")
-        for missed in assignment.missed:
-            self.warnings.append(f"{missed.level.name} was expected in a gap but not found.")
-        sure = min((d.probability for d in assignment.detections if d.level), default=1.0)
-        if sure < LOW_LEVEL_PROBABILITY and any(assignment.alternative):
-            other = [level.name for level in assignment.alternative if level]
-            self.warnings.append(
-                f"Levels are uncertain; the next best labelling runs from {other[0]} to {other[-1]}."
-            )
 
     def _analysis(self, vertebrae: Sequence[Vertebra]) -> SpineAnalysis:
         volume = self.volume
@@ -267,34 +250,6 @@ class _Run:
             options={k: str(v) for k, v in asdict(self.options).items() if v is not None},
         )
         return SpineAnalysis(tuple(vertebrae), manifest, tuple(self.warnings))
-
-
-def _flags(
-    candidate: Candidate, probability: float, beside_gap: bool, volume: CtVolume
-) -> tuple[Flag, ...]:
-    flags = []
-    if candidate.body_cut:
-        flags.append(Flag("cut_by_field_of_view", "The edge of the scan cuts the body."))
-    elif candidate.arch_cut:
-        flags.append(Flag("cut_by_field_of_view", "The edge of the scan cuts the arch."))
-    if probability < LOW_LEVEL_PROBABILITY:
-        percent = round(100 * probability)
-        flags.append(Flag("low_level_margin", f"The level is only {percent} % certain."))
-    if beside_gap:
-        flags.append(
-            Flag("possibly_missed_neighbour", "A neighbouring vertebra may have been missed.")
-        )
-    if max(volume.spacing_xyz_mm) > THICK_SLICE_MM:
-        thick = max(volume.spacing_xyz_mm)
-        flags.append(Flag("low_resolution", f"Voxels of {thick:.1f} mm make heights coarse."))
-    return tuple(flags)
-
-
-def with_flag(vertebra: Vertebra, code: str, reason: str) -> Vertebra:
-    """Return `vertebra` with one more flag, unless it carries that code already."""
-    if any(f.code == code for f in vertebra.flags):
-        return vertebra
-    return replace(vertebra, flags=(*vertebra.flags, Flag(code, reason)))
 
 
 def _no_spine() -> InputError:

@@ -1,0 +1,64 @@
+"""Flags on vertebrae and warnings about a scan that follow from geometry and labelling."""
+
+from __future__ import annotations
+
+from .analysis import Flag
+from .labelling.positional_logic import LevelAssignment
+from .stages import Candidate
+from .volume import CtVolume
+
+LOW_LEVEL_PROBABILITY = 0.8
+"""Levels less probable than this are flagged: one in five of them may be wrong."""
+
+THICK_SLICE_MM = 3.0
+"""Above this spacing heights are flagged as coarse: 3 mm is half of a grade 2 loss of 25 mm."""
+
+
+def vertebra_flags(
+    candidate: Candidate, probability: float, beside_gap: bool, volume: CtVolume
+) -> tuple[Flag, ...]:
+    """Return the flags of one vertebra.
+
+    Parameters
+    ----------
+    candidate : Candidate
+    probability : float
+        Of its level.
+    beside_gap : bool
+        A vertebra was expected next to it and not found.
+    volume : CtVolume
+        The scan in its own geometry.
+    """
+    flags = []
+    if candidate.body_cut:
+        flags.append(Flag("cut_by_field_of_view", "The edge of the scan cuts the body."))
+    elif candidate.arch_cut:
+        flags.append(Flag("cut_by_field_of_view", "The edge of the scan cuts the arch."))
+    if probability < LOW_LEVEL_PROBABILITY:
+        percent = round(100 * probability)
+        flags.append(Flag("low_level_margin", f"The level is only {percent} % certain."))
+    if beside_gap:
+        flags.append(
+            Flag("possibly_missed_neighbour", "A neighbouring vertebra may have been missed.")
+        )
+    if max(volume.spacing_xyz_mm) > THICK_SLICE_MM:
+        thick = max(volume.spacing_xyz_mm)
+        flags.append(Flag("low_resolution", f"Voxels of {thick:.1f} mm make heights coarse."))
+    return tuple(flags)
+
+
+def labelling_warnings(assignment: LevelAssignment) -> list[str]:
+    """Return one sentence for everything about the labelling of a scan that is worth a look."""
+    warnings = [
+        f"The labelling holds an unusual count of levels: {unusual}."
+        for unusual in assignment.unusual
+    ]
+    for missed in assignment.missed:
+        warnings.append(f"{missed.level.name} was expected in a gap but not found.")
+    sure = min((d.probability for d in assignment.detections if d.level), default=1.0)
+    other = [level.name for level in assignment.alternative if level]
+    if sure < LOW_LEVEL_PROBABILITY and other:
+        warnings.append(
+            f"Levels are uncertain: the next best labelling runs from {other[0]} to {other[-1]}."
+        )
+    return warnings
