@@ -6,7 +6,6 @@ import math
 
 import pytest
 import torch
-
 from vertebra_core.training.losses import (
     adaptive_wing,
     binary_cross_entropy,

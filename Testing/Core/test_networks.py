@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-
 from vertebra_core.networks.allocator import keep_freed_memory
 from vertebra_core.networks.blocks import AttentionGate, depth_to_space, space_to_depth
 from vertebra_core.networks.normalisation import AIR, normalise_hu, normalise_hu_array
@@ -94,7 +93,7 @@ def test_attention_gate_scales_the_skip_between_nothing_and_all():
     skip, coarse = torch.ones(1, 4, 4, 4, 4), torch.randn(1, 8, 2, 2, 2)
     with torch.no_grad():
         weighted = gate(skip, coarse)
-    assert 0 < float(weighted.min()) and float(weighted.max()) <= 1
+    assert float(weighted.min()) > 0 and float(weighted.max()) <= 1
     # All channels of a voxel share one weight.
     assert torch.allclose(weighted[:, :1].expand_as(weighted), weighted)
 

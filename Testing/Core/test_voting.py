@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
 from vertebra_core.localisation.heat_peaks import peaks_from_heat
 from vertebra_core.localisation.voting import (
     cast_votes,

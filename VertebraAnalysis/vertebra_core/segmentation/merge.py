@@ -84,17 +84,17 @@ def working_labels(
 
 def overlap_share(a: VertebraMask, b: VertebraMask) -> float:
     """Voxels that two vertebrae share, as part of the smaller one (0-1)."""
-    low = np.maximum(a.origin_index_zyx, b.origin_index_zyx)
-    ends = [np.add(m.origin_index_zyx, m.vertebra.shape) for m in (a, b)]
-    high = np.minimum(*ends)
+    origins = [
+        np.rint(np.asarray(m.origin_lps_mm)[::-1] / WORKING_SPACING_MM).astype(int) for m in (a, b)
+    ]
+    low = np.maximum(*origins)
+    high = np.minimum(origins[0] + a.vertebra.shape, origins[1] + b.vertebra.shape)
     if (high <= low).any():
         return 0.0
     parts = []
-    for m in (a, b):
-        start = low - m.origin_index_zyx
-        stop = high - m.origin_index_zyx
-        box = tuple(slice(int(s), int(e)) for s, e in zip(start, stop, strict=True))
-        parts.append(m.vertebra[box] > 0.5)
+    for mask, origin in zip((a, b), origins, strict=True):
+        box = tuple(slice(s, e) for s, e in zip(low - origin, high - origin, strict=True))
+        parts.append(mask.vertebra[box] > 0.5)
     smaller = min(int((m.vertebra > 0.5).sum()) for m in (a, b))
     return float((parts[0] & parts[1]).sum() / smaller) if smaller else 0.0
 

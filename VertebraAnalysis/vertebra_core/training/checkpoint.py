@@ -79,22 +79,3 @@ def load_checkpoint(folder: Path) -> Checkpoint | None:
             groups[kind][name] = tensor
     optimiser = {"state": slots, "param_groups": state.pop("parameter_groups")}
     return Checkpoint(groups["network"], groups["average"], optimiser, state)
-
-
-def export_weights(network: torch.nn.Module, path: Path, metadata: dict[str, str]) -> None:
-    """Write a network's weights with what rebuilds it in the header.
-
-    Parameters
-    ----------
-    network : Module
-        With ``architecture`` and ``config()``.
-    path : Path
-        Written under a temporary name first.
-    metadata : dict of str
-        Further entries of the header.
-    """
-    header = dict(metadata, architecture=network.architecture, config=json.dumps(network.config()))
-    temporary = Path(path).with_suffix(".tmp")
-    weights = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
-    save_file(weights, temporary, metadata=header)
-    temporary.replace(path)

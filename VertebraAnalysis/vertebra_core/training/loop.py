@@ -16,13 +16,14 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
+from ..models import save_weights
 from ..networks.allocator import keep_freed_memory
-from .checkpoint import Checkpoint, export_weights, load_checkpoint, save_checkpoint
+from .checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from .feeder import SampleFeeder
 from .log import TrainingLog
 from .plan import SamplePlan
 from .sources import choose_case
-from .task import TrainingConfig, TrainingTask
+from .task import Inputs, TrainingConfig, TrainingTask
 
 _log = logging.getLogger(__name__)
 _MAX_BAD_STEPS = 20
@@ -62,7 +63,7 @@ class Trainer:
         )
         self.step, self.seconds = 0, 0.0
         self._stop = threading.Event()
-        self._validation: list[tuple[torch.Tensor, dict[str, torch.Tensor]]] | None = None
+        self._validation: list[tuple[Inputs, dict[str, torch.Tensor]]] | None = None
         if config.resume:
             self._restore()
         self.feeder = SampleFeeder(self.plan, config.workers)
@@ -133,7 +134,7 @@ class Trainer:
             ),
         )
         note = {"steps": str(self.step), "training_seconds": f"{self.seconds:.0f}"}
-        export_weights(self.average, self.out / f"{self.task.name}.safetensors", note)
+        save_weights(self.average, self.out / f"{self.task.name}.safetensors", note)
 
     def validate(self) -> dict[str, float]:
         """Measure the averaged weights on samples held aside; {} if there are none."""
@@ -142,7 +143,7 @@ class Trainer:
         collected: dict[str, list[float]] = {}
         for inputs, targets in self._validation:
             with torch.no_grad():
-                output = self._apply(self.average, inputs.to(self.device)).cpu()
+                output = self._apply(self.average, inputs).cpu()
             for key, value in self.task.measure(output, targets).items():
                 collected.setdefault(key, []).append(value)
         figures = {key: float(np.mean(values)) for key, values in sorted(collected.items())}
@@ -158,7 +159,6 @@ class Trainer:
         drawn = [self.feeder.next() for _ in range(config.batch_size)]
         rng = np.random.default_rng([config.seed, 2_000_003, self.step])
         inputs, targets = self.task.prepare([sample for sample, _ in drawn], rng)
-        inputs = inputs.to(self.device)
         targets = {k: v.to(self.device) for k, v in targets.items()}
         warm = min(1.0, (self.step + 1) / max(1, config.warmup_steps))
         cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, self._progress())))
@@ -180,10 +180,12 @@ class Trainer:
                 mean.lerp_(now, 1 - decay)
         return {"loss": float(loss.detach())} | {k: float(v.detach()) for k, v in parts.items()}
 
-    def _apply(self, network: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
+    def _apply(self, network: nn.Module, inputs: Inputs) -> torch.Tensor:
         kind = self.device.type
+        several = inputs if isinstance(inputs, tuple) else (inputs,)
+        several = tuple(tensor.to(self.device) for tensor in several)
         with torch.autocast(kind, torch.bfloat16, enabled=self.config.mixed_precision):
-            return network(inputs).float()
+            return network(*several).float()
 
     def _progress(self) -> float:
         if self.config.steps is not None:
@@ -198,7 +200,7 @@ class Trainer:
         text = " ".join(f"{k} {v:.4f}" for k, v in means.items())
         _log.info("step %d %.1f min %.3f s/step %s", self.step, self.seconds / 60, pace, text)
 
-    def _draw_validation(self) -> list[tuple[torch.Tensor, dict[str, torch.Tensor]]]:
+    def _draw_validation(self) -> list[tuple[Inputs, dict[str, torch.Tensor]]]:
         source = self.task.source(validation=True)
         names = source.names()
         drawn = []

@@ -12,6 +12,9 @@ from torch import nn
 
 from .sources import Sample, SampleSource
 
+Inputs = torch.Tensor | tuple[torch.Tensor, ...]
+"""What a network is called with: one tensor, or one per argument."""
+
 
 @dataclass(frozen=True)
 class TrainingConfig:
@@ -91,7 +94,7 @@ class TrainingTask(ABC):
     @abstractmethod
     def prepare(
         self, samples: list[Sample], rng: np.random.Generator | None
-    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    ) -> tuple[Inputs, dict[str, torch.Tensor]]:
         """Make a batch: input and targets. With `rng`, vary the samples in cheap ways."""
 
     @abstractmethod

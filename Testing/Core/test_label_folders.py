@@ -1,0 +1,193 @@
+"""Labelled scans as a source of samples: plain folders and VerSe's layout."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk  # noqa: N813
+import torch
+from vertebra_core.training.label_folders import (
+    LabelledLocalisationSource,
+    LabelledSegmentationSource,
+)
+from vertebra_core.training.labelled_scans import LabelledScans
+from vertebra_core.training.loop import Trainer
+from vertebra_core.training.task import TrainingConfig
+from vertebra_core.training.train_localisation import LocalisationConfig, LocalisationTask
+from vertebra_core.training.train_segmentation import SegmentationConfig, SegmentationTask
+
+SPACING_XYZ = (1.5, 1.25, 2.0)
+SIZE_XYZ = (50, 60, 48)
+CENTERS_LPS = {20: (1.0, -6.0, 74.0), 21: (2.0, -4.0, 46.0), 22: (1.0, -6.0, 18.0)}
+
+
+def images(directions: str) -> tuple[sitk.Image, sitk.Image, sitk.Image]:
+    """CT, vertebrae and bodies of three boxes with arches, in the axes `directions` name."""
+    labels = np.zeros(SIZE_XYZ[::-1], np.uint8)
+    bodies = labels.copy()
+    reference = placed(labels)
+    index = np.stack(np.meshgrid(*[np.arange(n) for n in SIZE_XYZ], indexing="ij"), -1)
+    world = index * SPACING_XYZ + reference.GetOrigin()
+    for number, center in CENTERS_LPS.items():
+        x, y, z = np.moveaxis(world - center, -1, 0)
+        body = (abs(x) < 16) & (abs(y) < 12) & (abs(z) < 10)
+        arch = (abs(x) < 6) & (y >= 12) & (y < 34) & (abs(z) < 6)
+        labels[(body | arch).T] = number
+        bodies[body.T] = number
+    # Muscle, fat around it, air in front: what a CT must show to be taken for one.
+    hu = np.where(labels > 0, 450, 45)
+    hu[:, :12] = hu[:, -4:] = -100
+    hu[:, :6] = -1000
+    hu = hu + np.random.default_rng(0).normal(0, 12, labels.shape)
+    hu = np.rint(hu).astype(np.int16)
+    oriented = sitk.DICOMOrientImageFilter()
+    oriented.SetDesiredCoordinateOrientation(directions)
+    return tuple(oriented.Execute(placed(a)) for a in (hu, labels, bodies))
+
+
+def placed(array: np.ndarray) -> sitk.Image:
+    image = sitk.GetImageFromArray(array)
+    image.SetSpacing(SPACING_XYZ)
+    image.SetOrigin((-36.0, -40.0, 0.0))
+    return image
+
+
+@pytest.fixture(scope="module")
+def verse(tmp_path_factory) -> Path:
+    """A VerSe download of one subject, stored in RAS axes."""
+    root = tmp_path_factory.mktemp("verse")
+    ct, labels, _ = images("RAS")
+    raw = root / "rawdata" / "sub-verse900"
+    derived = root / "derivatives" / "sub-verse900"
+    raw.mkdir(parents=True)
+    derived.mkdir(parents=True)
+    sitk.WriteImage(ct, raw / "sub-verse900_ct.nii.gz")
+    sitk.WriteImage(labels, derived / "sub-verse900_seg-vert_msk.nii.gz")
+    entries: list[dict] = [{"direction": ["R", "A", "S"]}]
+    for number, center in CENTERS_LPS.items():
+        x, y, z = labels.TransformPhysicalPointToContinuousIndex(center)
+        entries.append({"label": number, "X": x, "Y": y, "Z": z})
+    (derived / "sub-verse900_seg-subreg_ctd.json").write_text(json.dumps(entries))
+    return root
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory) -> Path:
+    """A folder of one case with a map of bodies, stored in LPS axes."""
+    root = tmp_path_factory.mktemp("plain")
+    for role, image in zip(("ct", "labels", "bodies"), images("LPS"), strict=True):
+        sitk.WriteImage(image, root / f"case1_{role}.nii.gz")
+    return root
+
+
+def test_verse_scan_comes_onto_the_working_grid_with_its_centres(verse, tmp_path):
+    scans = LabelledScans([verse], tmp_path, 1.0, validation=False)
+    (name,) = scans.names()
+    scan = scans.load(name)
+    assert scan.bodies is None
+    assert scan.numbers.tolist() == [20, 21, 22]
+    origin_zyx = np.array([0.0, -40.0, -36.0])
+    for number, center in zip(scan.numbers, scan.centers_zyx, strict=True):
+        expected = np.array(CENTERS_LPS[int(number)])[::-1] - origin_zyx
+        assert np.abs(center - expected).max() < 0.01
+        assert scan.labels[tuple(np.rint(center).astype(int))] == number
+    assert np.abs(scan.hu[scan.labels == 20].mean() - 450) < 60
+
+
+def test_cache_is_used_again(plain, tmp_path, monkeypatch):
+    scans = LabelledScans([plain], tmp_path, 2.0, validation=False)
+    first = scans.load(scans.names()[0])
+    monkeypatch.setattr(
+        "vertebra_core.training.labelled_scans.load_case",
+        lambda files: pytest.fail("the case was read again"),
+    )
+    again = LabelledScans([plain], tmp_path, 2.0, validation=False)
+    second = again.load(again.names()[0])
+    assert np.array_equal(first.labels, second.labels)
+
+
+@pytest.mark.parametrize("layout", ["verse", "plain"])
+def test_crops_hold_image_and_target_together(layout, request, tmp_path):
+    folder = request.getfixturevalue(layout)
+    source = LabelledSegmentationSource([folder], tmp_path, shape_zyx=(64, 96, 80))
+    found = 0
+    for seed in range(8):
+        sample = source.draw(source.names()[0], np.random.default_rng(seed))
+        assert bool(sample["has_body"]) == (layout == "plain") or not sample["vertebra"].any()
+        inside = (sample["vertebra"] > 200) & sample["visible"]
+        if inside.sum() < 2000:
+            continue
+        found += 1
+        assert sample["hu"][inside].float().mean() > 380
+        points = torch.nonzero((sample["body"] if layout == "plain" else sample["vertebra"]) > 128)
+        distance = torch.linalg.vector_norm(points.float().mean(0) - sample["center"])
+        assert distance < (14 if layout == "plain" else 24)
+        if layout == "plain":
+            share = (sample["body"] > 128).sum() / (sample["vertebra"] > 128).sum()
+            assert 0.6 < float(share) < 0.95
+    assert found >= 4
+
+
+def test_blocks_hold_centres_and_instances_together(verse, tmp_path):
+    source = LabelledLocalisationSource([verse], tmp_path, shape_zyx=(64, 64, 64))
+    checked = 0
+    for seed in range(6):
+        sample = source.draw(source.names()[0], np.random.default_rng(seed))
+        for center, number in zip(sample["centers"], sample["numbers"], strict=True):
+            index = center.round()
+            if number and ((index >= 0) & (index < 64)).all():
+                checked += 1
+                assert sample["instances"][tuple(index.int().tolist())] == number
+    assert checked >= 6
+
+
+@pytest.mark.parametrize("kind", ["segmentation", "locnet"])
+def test_networks_train_from_a_verse_download(kind, verse, tmp_path):
+    training = TrainingConfig(
+        out=tmp_path,
+        steps=2,
+        replay_size=0,
+        workers=0,
+        tensorboard=False,
+        keep_memory=False,
+        log_every=1,
+        device="cpu",
+    )
+    if kind == "segmentation":
+        config = SegmentationConfig(
+            training, None, (verse,), crop_shape=(32, 48, 48), widths=(8, 16)
+        )
+        run = Trainer(SegmentationTask(config), training)
+    else:
+        config = LocalisationConfig(
+            training, None, (verse,), block_shape=(32, 32, 32), widths=(8, 16)
+        )
+        run = Trainer(LocalisationTask(config), training)
+    run.run()
+    assert (tmp_path / f"{kind}.safetensors").exists()
+    assert run.step == 2
+
+
+def test_unknown_bodies_do_not_enter_the_loss(verse, tmp_path):
+    training = TrainingConfig(out=tmp_path, steps=1)
+    config = SegmentationConfig(training, None, (verse,), crop_shape=(32, 48, 48), widths=(8, 16))
+    task = SegmentationTask(config)
+    source = task.source(validation=False)
+    samples = [source.draw(source.names()[0], np.random.default_rng(seed)) for seed in range(4)]
+    sample = next(s for s in samples if s["vertebra"].any())
+    _, targets = task.prepare([sample], None)
+    output = torch.zeros(1, 2, 32, 48, 48)
+    other = output.clone()
+    other[:, 1] = 7.0
+    assert task.loss(output, targets)[0] == task.loss(other, targets)[0]
+    other[:, 0] = 7.0
+    assert task.loss(output, targets)[0] != task.loss(other, targets)[0]
+
+
+def test_nothing_to_train_from_is_refused(tmp_path):
+    task = SegmentationTask(SegmentationConfig(TrainingConfig(out=tmp_path, steps=1), None))
+    with pytest.raises(ValueError, match="bank of scenes or a folder"):
+        task.source(validation=False)

@@ -1,0 +1,238 @@
+"""Crops, the segmentation of single vertebrae, and the veto on what is none."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from vertebra_core.errors import Cancelled
+from vertebra_core.networks.normalisation import AIR
+from vertebra_core.segmentation.crops import (
+    CROP_SHIFT_ZYX_MM,
+    center_prior,
+    crop_origin_index,
+    extract_crop,
+)
+from vertebra_core.segmentation.plausibility import judge
+from vertebra_core.segmentation.segment import (
+    SegmentationOptions,
+    VertebraMask,
+    keep_main_parts,
+    segment,
+)
+from vertebra_core.volume import CtVolume
+
+SHAPE = (48, 64, 64)
+
+
+class Threshold(nn.Module):
+    """Stands for a network: bone near the prior is the vertebra, its front part the body."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        bone = (x[:, :1] - 0.2) * 100
+        prior = x[:, 1:]
+        near = (prior > 0.02).float()
+        rows = torch.arange(x.shape[3]).view(1, 1, 1, -1, 1)
+        middle = (prior.sum((2, 4)) * rows[0, :, 0, :, 0]).sum(2) / prior.sum((2, 3, 4))
+        front = (rows < middle.view(-1, 1, 1, 1, 1) + 6).float()
+        logits = torch.where(near > 0, bone, torch.full_like(bone, -20))
+        return torch.cat([logits, torch.where(front > 0, logits, torch.full_like(bone, -20))], 1)
+
+
+def ct_with_boxes(centers_zyx, half=(8, 10, 12)) -> CtVolume:
+    hu = np.full((90, 100, 96), 40, np.float32)
+    for center in centers_zyx:
+        box = tuple(slice(c - h, c + h + 1) for c, h in zip(center, half, strict=True))
+        hu[box] = 500
+    return CtVolume(hu, (1.0, 1.0, 1.0), (-48.0, -50.0, -45.0))
+
+
+OPTIONS = SegmentationOptions(crop_shape_zyx=SHAPE, recentre_mm=0)
+
+
+def test_crop_lies_behind_and_below_the_centre():
+    origin = crop_origin_index(np.array([50.0, 60.0, 70.0]), (81, 111, 111))
+    middle = origin + np.array([40, 55, 55])
+    assert np.allclose(middle - [50, 60, 70], CROP_SHIFT_ZYX_MM)
+
+
+def test_prior_is_highest_at_the_centre():
+    prior = center_prior((20, 30, 40), np.array([8.0, 12.0, 31.0]))
+    assert np.unravel_index(int(prior.argmax()), prior.shape) == (8, 12, 31)
+    assert float(prior[8, 12, 25]) == pytest.approx(2 * np.exp(-0.5), rel=1e-4)
+
+
+def test_crop_beyond_the_volume_is_filled():
+    array = np.ones((4, 4, 4), np.float32)
+    crop = extract_crop(array, np.array([-2, 1, 3]), (4, 4, 4), -7.0)
+    assert crop.sum() == 2 * 3 * 1 - 7 * (64 - 6)
+    assert (extract_crop(array, np.array([9, 0, 0]), (2, 2, 2), -7.0) == -7).all()
+
+
+def test_mask_lies_on_the_vertebra_it_was_centred_on():
+    ct = ct_with_boxes([(40, 40, 48)])
+    (mask,) = segment(ct, [ct.index_to_lps(np.array([40.0, 40, 48]))], Threshold(), OPTIONS)
+    assert mask.body_center_lps_mm() == pytest.approx((0.0, -12.0, -5.0), abs=2.5)
+    inside = np.argwhere(mask.vertebra > 0.5) + mask.origin_index_zyx
+    assert (ct.hu[tuple(inside.T)] == 500).all()
+    assert len(inside) > 2000
+    assert (mask.body <= mask.vertebra).all()
+    expected = ct.index_to_lps(np.array(mask.origin_index_zyx, float))
+    assert mask.origin_lps_mm == pytest.approx(tuple(expected))
+
+
+def test_nothing_is_found_outside_the_volume():
+    class Everywhere(nn.Module):
+        def forward(self, x):
+            return torch.full((1, 2, *x.shape[2:]), 9.0)
+
+    ct = ct_with_boxes([])
+    (mask,) = segment(ct, [ct.index_to_lps(np.array([2.0, 40, 48]))], Everywhere(), OPTIONS)
+    inside = np.argwhere(mask.vertebra > 0) + mask.origin_index_zyx
+    assert inside.min() >= 0 and (inside.max(0) < ct.hu.shape).all()
+
+
+def test_second_look_recentres_on_the_body():
+    ct = ct_with_boxes([(40, 40, 48)])
+    centre = ct.index_to_lps(np.array([40.0, 40, 57]))
+    options = SegmentationOptions(crop_shape_zyx=SHAPE, recentre_mm=2.0)
+    once = segment(ct, [centre], Threshold(), OPTIONS)[0]
+    twice = segment(ct, [centre], Threshold(), options)[0]
+    assert twice.origin_index_zyx != once.origin_index_zyx
+    assert abs(twice.body_center_lps_mm()[0]) < abs(once.body_center_lps_mm()[0])
+    assert twice.center_lps_mm == once.center_lps_mm
+
+
+def test_flip_average_of_a_symmetric_network_changes_nothing():
+    ct = ct_with_boxes([(40, 40, 50)])
+    centre = [ct.index_to_lps(np.array([40.0, 40, 48]))]
+    plain = segment(ct, centre, Threshold(), OPTIONS)[0]
+    options = SegmentationOptions(flip_average=True, recentre_mm=0, crop_shape_zyx=SHAPE)
+    averaged = segment(ct, centre, Threshold(), options)[0]
+    assert np.allclose(plain.vertebra, averaged.vertebra, atol=2e-3)
+
+
+def test_segmentation_can_be_cancelled_and_reports_progress():
+    ct = ct_with_boxes([(40, 40, 48)])
+    centres = [ct.index_to_lps(np.array([40.0, 40, 48]))] * 2
+    fractions: list[float] = []
+    segment(ct, centres, Threshold(), OPTIONS, on_progress=fractions.append)
+    assert fractions == [0.5, 1.0]
+    with pytest.raises(Cancelled):
+        segment(ct, centres, Threshold(), OPTIONS, cancelled=lambda: True)
+
+
+def test_other_grids_are_refused():
+    ct = CtVolume(np.zeros((9, 9, 9), np.float32), (1.0, 1.0, 2.0), (0.0, 0.0, 0.0))
+    with pytest.raises(ValueError, match="working grid"):
+        segment(ct, [(0, 0, 0)], Threshold(), OPTIONS)
+
+
+def test_stray_parts_go_and_large_parts_stay():
+    probability = np.zeros((30, 30, 30), np.float32)
+    probability[5:20, 5:15, 5:20] = 0.9
+    probability[5:15, 20:24, 8:14] = 0.8
+    probability[27:29, 27:29, 27:29] = 0.95
+    probability[26, 27, 27] = 0.3
+    kept = keep_main_parts(probability)
+    assert kept[10, 10, 10] == np.float32(0.9) and kept[10, 22, 10] == np.float32(0.8)
+    assert kept[28, 28, 28] == 0 and kept[26, 27, 27] == 0
+
+
+def test_body_is_the_one_part_near_the_centre():
+    probability = np.zeros((40, 20, 20), np.float32)
+    probability[2:14, 5:15, 5:15] = 0.9
+    probability[22:36, 5:15, 5:15] = 0.9
+    kept = keep_main_parts(probability, near=np.array([9.0, 10, 10]))
+    assert kept[8, 10, 10] > 0 and kept[30, 10, 10] == 0
+
+
+def mask_of(vertebra: np.ndarray, body: np.ndarray) -> VertebraMask:
+    origin = (0.0, 0.0, 0.0)
+    return VertebraMask(
+        origin, (0, 0, 0), origin, vertebra.astype(np.float16), body.astype(np.float16)
+    )
+
+
+def vertebra_like(half=(12, 15, 20)) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Vertebra, body and HU of an elliptic cylinder with an arch behind."""
+    z, y, x = np.indices((70, 90, 90)) - np.array([35, 35, 45]).reshape(3, 1, 1, 1)
+    disc = (y / half[1]) ** 2 + (x / half[2]) ** 2
+    body = (abs(z) <= half[0]) & (disc <= 1)
+    arch = (abs(z) <= 6) & (y > half[1] - 4) & (y < half[1] + 28) & (abs(abs(x) - 12) < 4)
+    shell = body & ((abs(z) > half[0] - 2) | (disc > 0.8))
+    hu = np.where(body, 150.0, np.where(arch, 400.0, 40.0))
+    return (body | arch) * 0.97, body * 0.97, np.where(shell, 420.0, hu)
+
+
+def judged(vertebra, body, hu):
+    ct = CtVolume(hu.astype(np.float32), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0))
+    return judge(mask_of(vertebra, body), ct)
+
+
+@pytest.mark.parametrize("half", [(12, 15, 20), (5, 7, 9), (3, 15, 20), (15, 19, 27)])
+def test_vertebrae_of_all_sizes_pass(half):
+    verdict = judged(*vertebra_like(half))
+    assert verdict.plausible, verdict.reason
+    assert verdict.figures.height_mm == pytest.approx(2 * half[0] + 1, abs=1.5)
+    assert verdict.figures.width_mm == pytest.approx(2 * half[2], rel=0.12)
+
+
+def test_blob_without_an_arch_is_vetoed():
+    _, body, hu = vertebra_like()
+    verdict = judged(body, body, hu)
+    assert not verdict.plausible and "makes up" in verdict.reason
+
+
+def test_what_is_no_denser_than_its_surroundings_is_vetoed():
+    vertebra, body, hu = vertebra_like()
+    verdict = judged(vertebra, body, hu * 0 + 60)
+    assert not verdict.plausible and "denser" in verdict.reason
+
+
+def test_uncertain_outline_is_vetoed():
+    vertebra, body, hu = vertebra_like()
+    verdict = judged(vertebra * 0.6, body * 0.6, hu)
+    assert not verdict.plausible and "uncertain" in verdict.reason
+
+
+def test_scattered_body_is_vetoed():
+    vertebra, body, hu = vertebra_like((14, 18, 24))
+    rng = np.random.default_rng(0)
+    holes = np.kron(rng.random((14, 18, 18)) < 0.55, np.ones((5, 5, 5))) > 0
+    verdict = judged(vertebra, body * holes, hu)
+    assert not verdict.plausible and "shape" in verdict.reason
+
+
+def test_giant_is_vetoed():
+    verdict = judged(*vertebra_like((33, 28, 34)))
+    assert not verdict.plausible and "not that of a vertebra" in verdict.reason
+
+
+def test_empty_mask_is_vetoed():
+    empty = np.zeros((20, 20, 20))
+    verdict = judged(empty, empty, empty)
+    assert not verdict.plausible and verdict.figures is None
+
+
+def test_mask_at_the_edge_counts_as_cut():
+    vertebra, body, hu = vertebra_like()
+    ct = CtVolume(hu[:40].astype(np.float32), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0))
+    vertebra, body = vertebra.copy(), body.copy()
+    vertebra[40:], body[40:] = 0, 0
+    assert judge(mask_of(vertebra, body), ct).figures.cut
+    assert not judged(*vertebra_like()).figures.cut
+
+
+def test_air_is_what_lies_beyond_the_volume():
+    seen: list[torch.Tensor] = []
+
+    class Look(nn.Module):
+        def forward(self, x):
+            seen.append(x.clone())
+            return torch.full((1, 2, *x.shape[2:]), -9.0)
+
+    ct = ct_with_boxes([])
+    segment(ct, [ct.index_to_lps(np.array([0.0, 40, 48]))], Look(), OPTIONS)
+    assert float(seen[0][0, 0, 0].max()) == pytest.approx(AIR)
