@@ -101,7 +101,7 @@ def _in_block(scene, focus: np.ndarray, matrix: np.ndarray) -> tuple[np.ndarray,
 
 
 def _cut(hu, centres, levels, rng):
-    """End the scan somewhere above and below, as fields of view do, and lose a vertebra at times."""
+    """End the scan above and below as fields of view do; lose a vertebra at times."""
     n = len(levels)
     if n == 0:
         return hu, centres, levels
