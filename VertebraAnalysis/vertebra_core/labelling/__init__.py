@@ -1,0 +1,1 @@
+"""Naming of vertebrae: level statistics, positional logic, the image network."""

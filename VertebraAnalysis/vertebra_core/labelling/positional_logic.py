@@ -1,0 +1,280 @@
+"""Levels of a whole spine: the most probable head-to-foot labelling of all detections at once.
+
+Each detection alone is named with some doubt. Along a spine levels follow each other, neighbours
+lie as far apart as their levels and the patient's size want, in a direction that belongs to their
+place in the curve. Detections may be spurious and vertebrae may have been missed, T12 may be
+absent, T13 or L6 may be there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..levels import MOBILE_LEVELS, Level, level_named
+from .chain_inference import BestPath, best_path, level_posteriors
+from .chain_model import ChainModel, PositionalOptions, build_chain
+from .level_statistics import N_LEVELS, UNUSUAL, LevelStatistics, load_level_statistics
+
+__all__ = [
+    "Anchor",
+    "LabelledDetection",
+    "LevelAssignment",
+    "MissedVertebra",
+    "PositionalOptions",
+    "assign_levels",
+]
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """Evidence about one detection that comes from elsewhere in the image.
+
+    Attributes
+    ----------
+    detection : int
+        Index into the positions.
+    levels : tuple of str
+        Levels that the evidence speaks for, such as L5 and L6 right above the sacrum.
+    log_odds : float
+        How strongly, in nats.
+    reason : str
+    """
+
+    detection: int
+    levels: tuple[str, ...]
+    log_odds: float = 3.0
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class LabelledDetection:
+    """What became of one detection.
+
+    Attributes
+    ----------
+    level : Level or None
+        None if it is taken to be no vertebra.
+    probability : float
+        Of that level (or of being spurious), over all labellings of the scan.
+    runner_up : Level or None
+        The second most probable level (None: being spurious).
+    runner_up_probability : float
+    """
+
+    level: Level | None
+    probability: float
+    runner_up: Level | None
+    runner_up_probability: float
+
+    @property
+    def margin(self) -> float:
+        """Probability of the level less that of the runner-up, -1 to 1."""
+        return self.probability - self.runner_up_probability
+
+
+@dataclass(frozen=True)
+class MissedVertebra:
+    """A vertebra that must lie in a gap between two detections.
+
+    Attributes
+    ----------
+    level : Level
+    position_lps_mm : tuple of float
+        Where to look for it: interpolated, LPS mm.
+    upper, lower : int
+        The detections above and below it.
+    """
+
+    level: Level
+    position_lps_mm: tuple[float, float, float]
+    upper: int
+    lower: int
+
+
+@dataclass(frozen=True)
+class LevelAssignment:
+    """The labelling of a scan.
+
+    Attributes
+    ----------
+    detections : tuple of LabelledDetection
+        In the order of the positions handed in.
+    missed : tuple of MissedVertebra
+        Head to foot.
+    unusual : tuple of str
+        Of ``"absent T12"``, ``"T13"`` and ``"L6"``, those found.
+    scale : float
+        Size of the patient's spine; 1 is average.
+    alternative : tuple of Level or None
+        The best labelling that names the detection in doubt differently.
+    alternative_log_odds : float
+        Nats by which the labelling beats the alternative; infinite if there is none.
+    """
+
+    detections: tuple[LabelledDetection, ...]
+    missed: tuple[MissedVertebra, ...]
+    unusual: tuple[str, ...]
+    scale: float
+    alternative: tuple[Level | None, ...]
+    alternative_log_odds: float
+
+    @property
+    def levels(self) -> tuple[Level | None, ...]:
+        """The level of each detection, None for spurious ones."""
+        return tuple(d.level for d in self.detections)
+
+
+def assign_levels(
+    positions_lps_mm: np.ndarray,
+    level_log_probabilities: np.ndarray | None,
+    statistics: LevelStatistics | None = None,
+    options: PositionalOptions | None = None,
+    anchors: Sequence[Anchor] = (),
+    spurious_log_odds: np.ndarray | None = None,
+    temperature: float = 1.0,
+) -> LevelAssignment:
+    """Name all detections of a scan.
+
+    Parameters
+    ----------
+    positions_lps_mm : ndarray, shape (n, 3)
+        Centres of vertebral bodies in any order, LPS mm (x, y, z).
+    level_log_probabilities : ndarray, shape (n, 26), or None
+        For each detection the logarithms of its level probabilities, up to a constant per row;
+        column is `Level.order`. None: only positions speak.
+    statistics : LevelStatistics, optional
+        The bundled ones by default.
+    options : PositionalOptions, optional
+    anchors : sequence of Anchor
+    spurious_log_odds : ndarray, shape (n,), optional
+        Evidence that a detection is no vertebra (nats, positive: spurious).
+    temperature : float
+        Above 1 makes the probabilities less sure; levels do not change.
+
+    Returns
+    -------
+    LevelAssignment
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit, a value is NaN, or an anchor names no detection.
+    """
+    positions = np.asarray(positions_lps_mm, float).reshape(-1, 3)
+    n = len(positions)
+    evidence = _evidence(n, level_log_probabilities, anchors)
+    against = np.zeros(n) if spurious_log_odds is None else np.asarray(spurious_log_odds, float)
+    if against.shape != (n,):
+        raise ValueError(f"spurious_log_odds has shape {against.shape}, not ({n},)")
+    if not np.isfinite(positions).all() or np.isnan(against).any():
+        raise ValueError("positions and odds must be numbers")
+    statistics = statistics or load_level_statistics()
+    options = options or PositionalOptions()
+    order = np.argsort(-positions[:, 2], kind="stable")
+    model = build_chain(positions[order], evidence[order], against[order], statistics, options)
+    path = best_path(model)
+    posterior = level_posteriors(model, temperature)
+    other = _alternative(model, path, posterior)
+    back = np.argsort(order, kind="stable")
+    return LevelAssignment(
+        tuple(_labelled(int(path.levels[i]), posterior[i]) for i in back),
+        _missed(model, path, positions[order], order),
+        _unusual(model, path),
+        path.scale,
+        tuple(_level(int(other.levels[i])) for i in back) if other else (),
+        path.log_score - other.log_score if other else float("inf"),
+    )
+
+
+def _evidence(n: int, log_probabilities: np.ndarray | None, anchors: Sequence[Anchor]):
+    if log_probabilities is None:
+        evidence = np.zeros((n, N_LEVELS))
+    else:
+        evidence = np.array(log_probabilities, float)
+        if evidence.shape != (n, N_LEVELS):
+            raise ValueError(
+                f"level_log_probabilities has shape {evidence.shape}, not ({n}, {N_LEVELS})"
+            )
+        if np.isnan(evidence).any():
+            raise ValueError("level_log_probabilities must be numbers")
+        # A row of minus infinities says nothing.
+        evidence = np.maximum(evidence, -1e3)
+    for anchor in anchors:
+        if not 0 <= anchor.detection < n:
+            raise ValueError(f"an anchor names detection {anchor.detection} of {n}")
+        evidence[anchor.detection, [level_named(name).order for name in anchor.levels]] += (
+            anchor.log_odds
+        )
+    return evidence
+
+
+def _level(order: int) -> Level | None:
+    return MOBILE_LEVELS[order] if 0 <= order < N_LEVELS else None
+
+
+def _labelled(order: int, posterior: np.ndarray) -> LabelledDetection:
+    own = order if order >= 0 else N_LEVELS
+    others = posterior.copy()
+    others[own] = -1.0
+    second = int(others.argmax())
+    return LabelledDetection(
+        _level(own), float(posterior[own]), _level(second), float(posterior[second])
+    )
+
+
+def _alternative(model: ChainModel, path: BestPath, posterior: np.ndarray) -> BestPath | None:
+    """Return the best labelling in which the least sure detection bears another level."""
+    named = np.nonzero(path.levels >= 0)[0]
+    if not len(named):
+        return None
+    doubtful = named[posterior[named, path.levels[named]].argmin()]
+    allowed = np.ones_like(model.node, bool)
+    allowed[doubtful, path.levels[doubtful]] = False
+    return best_path(model, allowed)
+
+
+def _missed(
+    model: ChainModel, path: BestPath, positions: np.ndarray, order: np.ndarray
+) -> tuple[MissedVertebra, ...]:
+    named = np.nonzero(path.levels >= 0)[0]
+    single = {
+        (int(a), int(b)): d
+        for a, b, d, missed in zip(
+            model.steps.upper,
+            model.steps.lower,
+            model.steps.distance_mm,
+            model.steps.missed,
+            strict=True,
+        )
+        if missed == 0
+    }
+    found = []
+    for step, i, j in zip(path.steps, named[:-1], named[1:], strict=True):
+        between = model.steps.paths[step]
+        chain = (int(path.levels[i]), *between, int(path.levels[j]))
+        along = np.cumsum([single[pair] for pair in zip(chain[:-1], chain[1:], strict=True)])
+        for level, part in zip(between, along[:-1] / along[-1], strict=True):
+            place = (1 - part) * positions[i] + part * positions[j]
+            found.append(
+                MissedVertebra(
+                    MOBILE_LEVELS[level],
+                    tuple(float(v) for v in place),
+                    int(order[i]),
+                    int(order[j]),
+                )
+            )
+    return tuple(found)
+
+
+def _unusual(model: ChainModel, path: BestPath) -> tuple[str, ...]:
+    chain = [int(level) for level in path.levels if level >= 0][:1]
+    for step in path.steps:
+        chain += [*model.steps.paths[step], int(model.steps.lower[step])]
+    pairs = set(zip(chain[:-1], chain[1:], strict=True))
+    found = [name for pair, name in UNUSUAL.items() if pair in pairs]
+    # The first vertebra in view can be T13 or L6 without the pair that makes it so.
+    first = MOBILE_LEVELS[chain[0]].name if chain else ""
+    return (*found, first) if first in ("T13", "L6") else tuple(found)
