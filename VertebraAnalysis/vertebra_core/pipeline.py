@@ -19,8 +19,8 @@ from .levels import level_named
 from .segmentation.merge import find_duplicates, merge
 from .segmentation.segment import VertebraMask
 from .stages import Candidate, Stages, bundled_stages
-from .volume import CtVolume, resample_to_working_grid
 from .vertebra_flags import labelling_warnings, vertebra_flags
+from .volume import CtVolume, resample_to_working_grid
 from .volume_checks import checked_ct
 
 LOCALISATION_SPACING_MM = 2.0

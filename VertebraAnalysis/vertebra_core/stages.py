@@ -11,6 +11,7 @@ from pathlib import Path
 
 from .analysis import Vertebra
 from .devices import choose_device, set_threads
+from .labelling.label import label_vertebrae
 from .labelling.positional_logic import LevelAssignment
 from .localisation.localise import Localisation, LocalisationOptions, localise
 from .models import load_network
@@ -99,7 +100,6 @@ def bundled_stages(
         If weights are missing or damaged.
     """
     from .grading.grade import GradingStage
-    from .labelling.label import LabellingStage
 
     chosen = choose_device(device)
     set_threads(threads)
@@ -117,7 +117,9 @@ def bundled_stages(
             ct, centres, networks["segmentation"], how, progress, cancelled, chosen
         ),
         judge=judge,
-        label=LabellingStage(networks["labelling"], chosen),
+        label=lambda ct, candidates: label_vertebrae(
+            ct, [c.center_lps_mm for c in candidates], networks["labelling"], device=chosen
+        ),
         grade=GradingStage(networks["grading"], chosen),
         weights_sha256=sums,
         device=chosen,
