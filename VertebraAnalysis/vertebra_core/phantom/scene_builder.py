@@ -178,5 +178,7 @@ class _Bones:
 
 def _restore_distance(distance: np.ndarray, spacing_mm: float) -> np.ndarray:
     """Undo the stretch that a fracture's warp puts on distances, near the surface."""
+    if min(distance.shape) < 2:
+        return distance
     slope = np.sqrt(sum(g**2 for g in np.gradient(distance, spacing_mm)))
     return (distance / np.clip(slope, 0.5, 3.0)).astype(np.float32)
