@@ -179,30 +179,50 @@ def test_vertebrae_of_all_sizes_pass(half):
     assert verdict.figures.width_mm == pytest.approx(2 * half[2], rel=0.12)
 
 
-def test_blob_without_an_arch_is_vetoed():
+def test_blob_without_an_arch_and_without_a_shell_is_vetoed():
     _, body, hu = vertebra_like()
-    verdict = judged(body, body, hu)
-    assert not verdict.plausible and "makes up" in verdict.reason
+    assert judged(body, body, hu).plausible
+    verdict = judged(body, body, np.where(body > 0, 300.0, 40.0) - 30 * (hu > 400))
+    assert not verdict.plausible
+    assert "makes up 100 %" in verdict.reason and "densest inside" in verdict.reason
 
 
-def test_what_is_no_denser_than_its_surroundings_is_vetoed():
+def test_what_is_no_denser_than_its_surroundings_needs_no_further_doubt_but_one():
     vertebra, body, hu = vertebra_like()
-    verdict = judged(vertebra, body, hu * 0 + 60)
-    assert not verdict.plausible and "denser" in verdict.reason
+    assert judged(vertebra, body, hu * 0 + 60).plausible
+    verdict = judged(vertebra * 0.6, body * 0.6, hu * 0 + 60)
+    assert not verdict.plausible
+    assert "denser" in verdict.reason and "uncertain" in verdict.reason
 
 
-def test_uncertain_outline_is_vetoed():
-    vertebra, body, hu = vertebra_like()
-    verdict = judged(vertebra * 0.6, body * 0.6, hu)
-    assert not verdict.plausible and "uncertain" in verdict.reason
-
-
-def test_scattered_body_is_vetoed():
+def test_scattered_and_uncertain_body_is_vetoed():
     vertebra, body, hu = vertebra_like((14, 18, 24))
     rng = np.random.default_rng(0)
     holes = np.kron(rng.random((14, 18, 18)) < 0.55, np.ones((5, 5, 5))) > 0
-    verdict = judged(vertebra, body * holes, hu)
-    assert not verdict.plausible and "shape" in verdict.reason
+    assert judged(vertebra, body * holes, hu).plausible
+    verdict = judged(vertebra * 0.75, body * holes * 0.75, hu)
+    assert not verdict.plausible and "not compact" in verdict.reason
+
+
+def atlas_like() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A ring 76 mm wide and 44 mm deep with a small anterior arch."""
+    z, y, x = np.indices((50, 80, 100)) - np.array([25, 40, 50]).reshape(3, 1, 1, 1)
+    radius = np.sqrt((y / 22) ** 2 + (x / 38) ** 2)
+    ring = (radius <= 1) & (radius > 0.75) & (abs(z) <= 7)
+    arch = ring & (y < -14) & (abs(x) < 9)
+    return ring * 0.97, arch * 0.97, np.where(ring, 500.0, 40.0)
+
+
+def test_atlas_passes_without_a_body():
+    ring, arch, hu = atlas_like()
+    assert judged(ring, arch, hu).plausible
+    assert judged(ring, arch * 0, hu).plausible
+
+
+def test_other_masks_without_a_body_are_vetoed():
+    vertebra, body, hu = vertebra_like()
+    verdict = judged(vertebra, body * 0, hu)
+    assert not verdict.plausible and "No vertebral body" in verdict.reason
 
 
 def test_giant_is_vetoed():

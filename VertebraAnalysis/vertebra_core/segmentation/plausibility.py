@@ -2,8 +2,8 @@
 
 Limits are wide: they must pass children, collapsed and fused vertebrae, osteophytes and scans cut
 by the field of view, and reject soft organs filled with contrast, hips, ribs and bowel. Sizes
-follow published morphometry with a margin: bodies are 14-58 mm wide, 11-42 mm deep and 9-34 mm
-high in adults (Busscher et al., Eur Spine J 19 (2010) 1104; Panjabi et al., Spine 16 (1991) 861);
+follow published morphometry with a margin: bodies of adults are about 14-58 mm wide, 11-42 mm deep
+and 9-34 mm high (Busscher et al., Eur Spine J 19 (2010) 1104; Panjabi et al., Spine 16 (1991) 861);
 a collapsed body may be 3 mm high.
 """
 
@@ -19,25 +19,44 @@ from ..volume import CtVolume
 from .crops import extract_crop
 from .segment import VertebraMask
 
+VERTEBRA_VOLUME_ML = (1.5, 190.0)
 BODY_VOLUME_ML = (0.8, 110.0)
 BODY_WIDTH_MM = (9.0, 80.0)
 BODY_DEPTH_MM = (7.0, 62.0)
 BODY_HEIGHT_MM = (3.0, 50.0)
-LEAST_BOX_FILL = 0.42
+"""Hard limits: outside one of these it is no vertebra. Where the field of view cuts the mask, less
+may be seen of it."""
+
+LEAST_BOX_FILL = 0.48
 """Body volume over its box; an ellipsoid fills 0.52, a cylinder 0.79; concave bodies fill less."""
 
 LEAST_SOLIDITY = 0.72
 """Body volume over that of its convex hull."""
 
-BODY_SHARE = (0.12, 0.96)
+BODY_SHARE = (0.28, 0.93)
 """Share of the body in the vertebra; near 1 only where the arch is out of view."""
 
-LEAST_CERTAINTY = 0.74
+LEAST_CERTAINTY = 0.78
 """Mean probability inside the mask: what the network was never shown stays blurred."""
 
 LEAST_EDGE_HU = 25.0
-"""Least median step from just outside the body to its shell: cortex is denser than anything it
-touches save contrast and metal."""
+"""Least median step from just outside the vertebra to the body's shell: cortex is denser than
+anything it touches save contrast and metal."""
+
+LEAST_SHELL_EXCESS_HU = -10.0
+"""Least excess of the body's shell over its inside: blood with contrast is brightest inside."""
+
+_LEAST_BODY_ML = 0.1
+
+DOUBTS_ALLOWED = 1
+"""Real vertebrae may break one of the soft limits (a dense core, a ragged outline in noise)."""
+
+ATLAS_BODY_ML = 3.0
+ATLAS_WIDTH_MM = (45.0, 105.0)
+ATLAS_DEPTH_MM = (25.0, 70.0)
+ATLAS_HEIGHT_MM = (6.0, 42.0)
+"""C1 has an anterior arch instead of a body: a small "body" passes in a wide, flat ring. An atlas
+is 65-90 mm wide and 40-50 mm deep (Doherty and Heggeness, Spine 19 (1994) 2497)."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +75,8 @@ class MaskFigures:
         Median HU of the body's outermost millimetre, minus that of 2-4 mm outside the vertebra.
     shell_excess_hu : float
         Mean of the body's outermost 1.5 mm, minus that of its inside.
+    extents_zyx_mm : tuple of float
+        Size of the whole mask along the patient's axes.
     cut : bool
         The mask touches the edge of the volume.
     """
@@ -71,6 +92,7 @@ class MaskFigures:
     certainty: float
     edge_hu: float
     shell_excess_hu: float
+    extents_zyx_mm: tuple[float, float, float]
     cut: bool
 
 
@@ -84,7 +106,7 @@ class Plausibility:
     reason : str
         What is wrong, in one plain sentence; empty if nothing is.
     figures : MaskFigures or None
-        None if there is no body at all.
+        None if there is no mask at all.
     """
 
     plausible: bool
@@ -103,45 +125,69 @@ def judge(mask: VertebraMask, ct: CtVolume) -> Plausibility:
     """
     figures = measure_mask(mask, ct)
     if figures is None:
-        return Plausibility(False, "No vertebral body was found around this centre.")
+        return Plausibility(False, "Nothing was found around this centre.")
+    if figures.body_ml < _LEAST_BODY_ML and not _like_atlas(figures):
+        return Plausibility(False, "No vertebral body was found around this centre.", figures)
     reason = _fault(figures)
     return Plausibility(not reason, reason, figures)
 
 
 def _fault(f: MaskFigures) -> str:
-    low_volume = BODY_VOLUME_ML[0] * (0.4 if f.cut else 1.0)
+    part = 0.3 if f.cut else 1.0
+    if _like_atlas(f):
+        return ""
     limits = [
-        ("volume", f.body_ml, (low_volume, BODY_VOLUME_ML[1]), "ml"),
-        ("width", f.width_mm, (BODY_WIDTH_MM[0] * (0.3 if f.cut else 1), BODY_WIDTH_MM[1]), "mm"),
-        ("depth", f.depth_mm, (BODY_DEPTH_MM[0] * (0.3 if f.cut else 1), BODY_DEPTH_MM[1]), "mm"),
-        ("height", f.height_mm, BODY_HEIGHT_MM, "mm"),
+        ("volume", f.vertebra_ml, VERTEBRA_VOLUME_ML, "ml"),
+        ("volume of its body", f.body_ml, BODY_VOLUME_ML, "ml"),
+        ("width of its body", f.width_mm, BODY_WIDTH_MM, "mm"),
+        ("depth of its body", f.depth_mm, BODY_DEPTH_MM, "mm"),
+        ("height of its body", f.height_mm, BODY_HEIGHT_MM, "mm"),
     ]
     for name, value, (low, high), unit in limits:
-        if not low <= value <= high:
-            return f"The {name} of its body, {value:.1f} {unit}, is not that of a vertebra."
-    if f.solidity < LEAST_SOLIDITY or f.box_fill < LEAST_BOX_FILL:
-        return "Its body has no compact shape."
+        if not low * part <= value <= high:
+            return f"The {name}, {value:.1f} {unit}, is not that of a vertebra."
+    doubts = _doubts(f)
+    return "" if len(doubts) <= DOUBTS_ALLOWED else "; ".join(doubts) + "."
+
+
+def _doubts(f: MaskFigures) -> list[str]:
     highest_share = 1.0 if f.cut else BODY_SHARE[1]
-    if not BODY_SHARE[0] <= f.body_share <= highest_share:
-        return f"Its body makes up {100 * f.body_share:.0f} % of it, unlike a vertebra's."
-    if f.certainty < LEAST_CERTAINTY:
-        return "Its outline is uncertain throughout."
-    if f.edge_hu < LEAST_EDGE_HU:
-        return "It is not denser than what surrounds it."
-    return ""
+    checks = [
+        (f.box_fill < LEAST_BOX_FILL or f.solidity < LEAST_SOLIDITY, "its body is not compact"),
+        (
+            not BODY_SHARE[0] <= f.body_share <= highest_share,
+            f"its body makes up {100 * f.body_share:.0f} % of it",
+        ),
+        (f.certainty < LEAST_CERTAINTY, "its outline is uncertain"),
+        (f.edge_hu < LEAST_EDGE_HU, "it is not denser than what surrounds it"),
+        (f.shell_excess_hu < LEAST_SHELL_EXCESS_HU, "it is densest inside"),
+    ]
+    return [text for broken, text in checks if broken]
+
+
+def _like_atlas(f: MaskFigures) -> bool:
+    extents = zip(f.extents_zyx_mm, (ATLAS_HEIGHT_MM, ATLAS_DEPTH_MM, ATLAS_WIDTH_MM), strict=True)
+    fits = all(low <= value <= high for value, (low, high) in extents)
+    firm = f.certainty >= LEAST_CERTAINTY and f.edge_hu >= LEAST_EDGE_HU
+    return fits and firm and f.body_ml <= ATLAS_BODY_ML and f.vertebra_ml >= 3.0
 
 
 def measure_mask(mask: VertebraMask, ct: CtVolume) -> MaskFigures | None:
-    """Measure shape and contrast of a mask; None if it has no body to speak of (under 0.1 ml)."""
+    """Measure shape and contrast of a mask; None if there is less than 0.1 ml of it.
+
+    Without a body to speak of, what is said of the body is measured on the whole mask.
+    """
     inside = mask.vertebra > 0.5
     body = mask.body > 0.5
     body_ml = float(body.sum()) / 1000
-    if body_ml < 0.1:
+    if inside.sum() < 1000 * _LEAST_BODY_ML:
         return None
-    box = ndimage.find_objects(inside.astype(np.uint8))[0]
+    if body_ml < _LEAST_BODY_ML:
+        body = inside
+    whole = ndimage.find_objects(inside.astype(np.uint8))[0]
     box = tuple(
         slice(max(0, s.start - 5), min(n, s.stop + 5))
-        for s, n in zip(box, inside.shape, strict=True)
+        for s, n in zip(whole, inside.shape, strict=True)
     )
     hu = extract_crop(ct.hu, np.asarray(mask.origin_index_zyx), inside.shape, np.nan)[box]
     inside, body = inside[box], body[box]
@@ -157,10 +203,11 @@ def measure_mask(mask: VertebraMask, ct: CtVolume) -> MaskFigures | None:
         height_mm=height,
         box_fill=fill,
         solidity=solidity,
-        body_share=float(body.sum() / inside.sum()),
+        body_share=float(1000 * body_ml / inside.sum()),
         certainty=float(probability[inside].mean()),
         edge_hu=edge,
         shell_excess_hu=shell,
+        extents_zyx_mm=tuple(float(s.stop - s.start) for s in whole),
         cut=bool(np.isnan(hu[reached]).any()),
     )
 

@@ -1,4 +1,4 @@
-"""Samples for the labelling network: stretches of phantom spines with their levels."""
+"""Samples for the labelling network: stretches of phantom spines and the vertebrae found there."""
 
 from __future__ import annotations
 
@@ -7,33 +7,38 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..labelling.context import CONTEXT_SPACING_MM
+from ..labelling.crops import CROP_SHAPE_ZYX, CROP_SPACING_MM
+from ..labelling.network import NO_VERTEBRA
 from ..levels import level_numbered
+from ..networks.normalisation import HIGHEST_HU, LOWEST_HU
 from ..phantom.appearance import Appearance
+from ..phantom.codes import CODE_MASK
 from ..phantom.sampling import sample_scene
 from ..phantom.scan_protocol import ScanProtocol
 from ..phantom.scanner import render, visible
 from .bank import SceneBank, random_matrix
 from .localisation_samples import SACRUM_NUMBER
+from .segmentation_samples import draw_jitter
 from .sources import Sample
 
-BLOCK_SHAPE_ZYX = (192, 96, 88)
-"""Voxels of 2 mm: 384 mm of spine with what lies around it."""
+MISSED_SHARE = 0.03
+SPURIOUS_SHARE = 0.2
+"""Share of stretches with a centre that belongs to no vertebra."""
 
-MAX_VERTEBRAE = 14
-SHORT_SHARE = 0.35
-"""Share of stretches cut to 3-6 vertebrae, the hard case."""
+SHORTEST = 3
+"""Vertebrae in the shortest stretch, where the scene has that many."""
 
-MISSED_SHARE = 0.12
-JITTER_SD_MM = 1.8
-NO_LEVEL = -1
+MAX_DETECTIONS = 26
+_HU_STEP = (HIGHEST_HU - LOWEST_HU) / 255
+_SIDE_MM = (CROP_SHAPE_ZYX[1] * CROP_SPACING_MM / 2, CROP_SHAPE_ZYX[2] * CROP_SPACING_MM / 2)
 
 
 class PhantomLabellingSource:
     """Stretches of the scenes in a bank.
 
-    Each sample holds ``hu`` (float16, z, y, x), ``centres`` (float32, 14 x 3: voxels, head to foot,
-    unused rows zero), ``levels`` (int64, 14: class index, `NO_LEVEL` for unused rows).
+    Each sample holds ``hu`` (uint8, z, y, x at 3 mm; see `unpack_hu`), ``instances`` (uint8, VerSe
+    numbers), and for the found centres, head to foot, ``centers`` (float32, n x 3, voxels),
+    ``classes`` (int64, n, of the network) and ``numbers`` (uint8, n, 0 where spurious).
 
     Parameters
     ----------
@@ -41,10 +46,13 @@ class PhantomLabellingSource:
         Bank of scenes.
     validation : bool
         Use the scenes held aside.
+    longest : int
+        Vertebrae in the longest stretch.
     """
 
-    def __init__(self, folder: Path, validation: bool = False) -> None:
+    def __init__(self, folder: Path, validation: bool = False, longest: int = 25) -> None:
         self._bank = SceneBank(folder, validation)
+        self._longest = longest
 
     def names(self) -> list[str]:
         """Return the names of the scenes there are now."""
@@ -53,78 +61,113 @@ class PhantomLabellingSource:
     def draw(self, name: str, rng: np.random.Generator) -> Sample:
         """Draw a stretch from the scene `name`."""
         scene = self._bank.load(name)
-        matrix = random_matrix(rng, 5.0, (0.87, 1.15), 0.03)
-        inside = [v for v in scene.vertebrae if _in_view(v, scene)]
-        focus = np.mean([v.center_zyx_mm for v in inside], axis=0) if inside else scene.size_mm / 2
-        if inside:
-            # The block holds 384 mm: of longer scenes a stretch around one of the vertebrae.
-            anchor = inside[int(rng.integers(len(inside)))]
-            reach = max(0.0, float(np.ptp([v.center_zyx_mm[0] for v in inside])) / 2 - 120)
-            offset = np.clip(anchor.center_zyx_mm[0] - focus[0], -reach, reach)
-            near = [v for v in inside if abs(v.center_zyx_mm[0] - focus[0] - offset) < 170]
-            focus = np.mean([v.center_zyx_mm for v in near or inside], axis=0)
-        focus = focus + [0, 6, 0] + rng.normal(0, 4, 3)
-        elastic = rng.uniform(0, 2.0) if rng.random() < 0.3 else 0.0
-        spacing = CONTEXT_SPACING_MM
-        sampled = sample_scene(scene, focus, spacing, BLOCK_SHAPE_ZYX, matrix, elastic, rng)
+        mobile = [v for v in scene.vertebrae if v.level != SACRUM_NUMBER]
+        numbers = np.array([v.level for v in mobile], int)
+        centers = np.array([v.center_zyx_mm for v in mobile]).reshape(-1, 3)
+        matrix = random_matrix(rng, 5.0, (0.82, 1.2))
+        middle = scene.size_mm / 2
+        local = (centers - middle) @ np.linalg.inv(matrix).T
+        inside = ((centers > 0) & (centers < scene.size_mm)).all(1)
+        low, high = _field_of_view(local[inside], self._longest, rng)
+        shape = tuple(np.maximum(8, np.ceil((high - low) / CROP_SPACING_MM)).astype(int).tolist())
+        box_center = low + (np.array(shape) - 1) / 2 * CROP_SPACING_MM
+        elastic = rng.uniform(0, 2.5) if rng.random() < 0.3 else 0.0
+        at = middle + matrix @ box_center
+        sampled = sample_scene(scene, at, CROP_SPACING_MM, shape, matrix, elastic, rng)
         protocol = ScanProtocol.random(rng)
-        hu = render(sampled, (spacing,) * 3, Appearance.random(rng), protocol, rng)
-        centres, levels = _in_block(scene, focus, matrix)
-        hu, centres, levels = _cut(hu, centres, levels, rng)
-        seen = visible(BLOCK_SHAPE_ZYX, spacing, protocol)
-        if seen is not None:
-            index = np.clip(np.rint(centres).astype(int), 0, np.array(BLOCK_SHAPE_ZYX) - 1)
-            keep = np.array([bool(seen[tuple(i)]) for i in index], bool)
-            centres, levels = centres[keep], levels[keep]
-        return _packed(hu, centres, levels)
+        hu = render(sampled, (CROP_SPACING_MM,) * 3, Appearance.random(rng), protocol, rng)
+        seen = visible(shape, CROP_SPACING_MM, protocol)
+        code = sampled.labels & CODE_MASK
+        instances = torch.where(sampled.bone_sdf < 0.3 * CROP_SPACING_MM, code, 0)
+        voxels = (local - low) / CROP_SPACING_MM
+        in_view = inside & _in_view(voxels, shape, seen)
+        found, found_numbers = _found_centers(voxels[in_view], numbers[in_view], shape, rng)
+        return pack_labelling(hu, instances, found, found_numbers)
 
 
-def _in_view(vertebra, scene) -> bool:
-    centre = np.asarray(vertebra.center_zyx_mm)
-    inside = ((centre > -2) & (centre < scene.size_mm + 2)).all()
-    return bool(inside) and vertebra.level != SACRUM_NUMBER
-
-
-def _in_block(scene, focus: np.ndarray, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Centres in voxels of the block and class indices, head to foot."""
-    back = np.linalg.inv(matrix)
-    middle = (np.asarray(BLOCK_SHAPE_ZYX) - 1) / 2
-    centres, levels = [], []
-    for vertebra in scene.vertebrae:
-        if not _in_view(vertebra, scene):
-            continue
-        at = back @ (np.asarray(vertebra.center_zyx_mm) - focus) / CONTEXT_SPACING_MM + middle
-        if ((at > 1) & (at < np.asarray(BLOCK_SHAPE_ZYX) - 2)).all():
-            centres.append(at)
-            levels.append(level_numbered(vertebra.level).order)
-    return np.array(centres, float).reshape(-1, 3), np.array(levels, int)
-
-
-def _cut(hu, centres, levels, rng):
-    """End the scan above and below as fields of view do; lose a vertebra at times."""
-    n = len(levels)
-    if n == 0:
-        return hu, centres, levels
-    length = int(rng.integers(3, 7)) if rng.random() < SHORT_SHARE else MAX_VERTEBRAE
-    if n > length:
-        first = int(rng.integers(0, n - length + 1))
-        top = centres[first, 0] + rng.uniform(4, 12)
-        bottom = centres[first + length - 1, 0] - rng.uniform(4, 12)
-        hu[int(np.ceil(top)) :] = -1024.0
-        hu[: max(0, int(bottom))] = -1024.0
-        centres, levels = centres[first : first + length], levels[first : first + length]
-    if len(levels) > 4 and rng.random() < MISSED_SHARE:
-        lost = int(rng.integers(1, len(levels) - 1))
-        centres, levels = np.delete(centres, lost, axis=0), np.delete(levels, lost)
-    return hu, centres, levels
-
-
-def _packed(hu: torch.Tensor, centres: np.ndarray, levels: np.ndarray) -> Sample:
-    rows = np.zeros((MAX_VERTEBRAE, 3), np.float32)
-    classes = np.full(MAX_VERTEBRAE, NO_LEVEL, np.int64)
-    rows[: len(levels)], classes[: len(levels)] = centres, levels
+def pack_labelling(
+    hu: torch.Tensor, instances: torch.Tensor, centers_zyx: np.ndarray, numbers: np.ndarray
+) -> Sample:
+    """Pack a stretch into a sample; centres (voxels) are put in order, head to foot."""
+    order = np.argsort(-centers_zyx[:, 0], kind="stable")[:MAX_DETECTIONS]
+    numbers = numbers[order]
+    classes = [level_numbered(int(n)).order if n else NO_VERTEBRA for n in numbers]
+    packed = ((hu.clamp(LOWEST_HU, HIGHEST_HU) - LOWEST_HU) / _HU_STEP).round().to(torch.uint8)
     return {
-        "hu": hu.clamp(-2000, 4000).to(torch.float16),
-        "centres": torch.from_numpy(rows),
-        "levels": torch.from_numpy(classes),
+        "hu": packed,
+        "instances": instances.to(torch.uint8),
+        "centers": torch.as_tensor(centers_zyx[order], dtype=torch.float32).reshape(-1, 3),
+        "classes": torch.tensor(classes, dtype=torch.int64),
+        "numbers": torch.as_tensor(numbers.astype(np.uint8)),
     }
+
+
+def unpack_hu(packed: torch.Tensor) -> torch.Tensor:
+    """Return HU, within the range that networks see, in steps of 6."""
+    return packed.float() * _HU_STEP + LOWEST_HU
+
+
+def _field_of_view(
+    local_mm: np.ndarray, longest: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Lowest and highest corner (z, y, x, mm) of a scan of some neighbouring vertebrae."""
+    if not len(local_mm):
+        return np.full(3, -60.0), np.full(3, 60.0)
+    rows = local_mm[np.argsort(local_mm[:, 0])]
+    most = min(len(rows), longest)
+    # Whole spines are few; the logarithm of the length is even.
+    least = min(SHORTEST, most)
+    count = int(np.rint(np.exp(rng.uniform(np.log(least), np.log(most + 0.49)))))
+    start = int(rng.integers(0, len(rows) - count + 1))
+    chosen = rows[start : start + count]
+    low, high = chosen.min(0), chosen.max(0)
+    low[0] -= rng.uniform(2, 60)
+    high[0] += rng.uniform(2, 60)
+    low[1:] -= _SIDE_MM
+    high[1:] += _SIDE_MM
+    return low, high
+
+
+def _in_view(voxels: np.ndarray, shape, seen: torch.Tensor | None) -> np.ndarray:
+    inside = ((voxels >= 0) & (voxels <= np.array(shape) - 1)).all(1)
+    if seen is not None:
+        for i in np.nonzero(inside)[0]:
+            inside[i] = bool(seen[tuple(np.rint(voxels[i]).astype(int))])
+    return inside
+
+
+def _found_centers(
+    voxels: np.ndarray, numbers: np.ndarray, shape, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Centres as a localiser finds them: a little off, some missed, now and then a spurious one."""
+    keep = rng.random(len(voxels)) >= MISSED_SHARE
+    if len(voxels) and not keep.any():
+        keep[0] = True
+    voxels, numbers = voxels[keep], numbers[keep]
+    spacing = np.full(len(voxels), 30.0)
+    if len(voxels) > 1:
+        distance = np.linalg.norm(voxels[:, None] - voxels[None], axis=2) * CROP_SPACING_MM
+        spacing = np.partition(distance, 1, axis=1)[:, 1]
+    jitter = [draw_jitter(rng, mm) / CROP_SPACING_MM for mm in spacing]
+    found = voxels + np.array(jitter).reshape(-1, 3)
+    if not len(found) or rng.random() < SPURIOUS_SHARE:
+        spurious = _spurious(voxels, shape, rng)
+        found, numbers = np.vstack([found, spurious]), np.append(numbers, 0)
+    return found, numbers
+
+
+def _spurious(voxels: np.ndarray, shape, rng: np.random.Generator) -> np.ndarray:
+    """A place off every vertebra: beside or beyond one, or anywhere."""
+    last = np.array(shape) - 1.0
+    place = rng.uniform(0, last)
+    for _ in range(30):
+        if len(voxels) and rng.random() < 0.7:
+            near = voxels[rng.integers(len(voxels))]
+            place = near + rng.normal(0, 45 / CROP_SPACING_MM, 3)
+        else:
+            place = rng.uniform(0, last)
+        place = np.clip(place, 0, last)
+        apart = np.linalg.norm(voxels - place, axis=1) * CROP_SPACING_MM
+        if not len(voxels) or apart.min() > 28:
+            break
+    return place

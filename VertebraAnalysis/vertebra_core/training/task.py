@@ -65,7 +65,7 @@ class TrainingConfig:
     ema_decay: float = 0.999
     replay_size: int = 200
     replay_share: float = 0.5
-    workers: int = 1
+    workers: int = 0
     threads: int = 0
     validation_samples: int = 24
     validate_every: int = 1000
