@@ -6,89 +6,140 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from torch import nn
+from torch.nn import functional
 
 from ..levels import MOBILE_LEVELS
-from ..volume import CtVolume
-from .context import CONTEXT_SPACING_MM, chain_geometry, context_crops
+from ..networks.normalisation import normalise_hu
+from ..segmentation.segment import VertebraMask
+from ..volume import CtVolume, resample_to_working_grid
+from .crops import CROP_SHAPE_ZYX, CROP_SPACING_MM, crop_origin, cut_crop, stack_sequences
 from .level_statistics import LevelStatistics
-from .positional_logic import LevelAssignment, PositionalOptions, assign_levels
+from .network import NO_VERTEBRA, SEQUENCE_HEAD, LabellingNetwork
+from .positional_logic import Anchor, LevelAssignment, PositionalOptions, assign_levels
 
-OPTIONS = PositionalOptions(emission_weight=0.6, emission_floor=6.0)
-"""The network sees whole sequences, so its errors are shared by neighbours: its evidence counts
-less than that of independent observations would."""
+IMAGE_OPTIONS = PositionalOptions(
+    emission_weight=0.8, emission_floor=8.0, end_weight=0.0, spurious_cost=3.0
+)
+"""The network has seen the whole row, so its errors are shared by neighbours and weigh less than
+independent ones would; it knows spurious detections itself. Where a scan ends says nothing here."""
 
-_DOUBT = 0.03
-"""Share of a level's probability that is spread over all levels: no evidence is final."""
-
-
-def level_log_probabilities(
-    ct: CtVolume, centres_lps_mm: np.ndarray, network: nn.Module, device: str = "cpu"
-) -> np.ndarray:
-    """Ask the network for the levels of a row of vertebrae.
-
-    Parameters
-    ----------
-    ct : CtVolume
-        On the 2 mm working grid.
-    centres_lps_mm : ndarray, shape (n, 3)
-        Body centres, LPS mm (x, y, z), head to foot.
-    network : Module
-        A `LevelNetwork`.
-    device : str
-
-    Returns
-    -------
-    ndarray of float64, shape (n, 26)
-        Natural logarithms; column is `Level.order`.
-    """
-    centres = np.asarray(centres_lps_mm, float).reshape(-1, 3)
-    crops = context_crops(ct.hu, ct.lps_to_index(centres)).to(device)
-    geometry = torch.from_numpy(chain_geometry(centres[:, ::-1])).to(device)
-    network.eval()
-    kind = torch.device(device).type
-    with torch.no_grad(), torch.autocast(kind, torch.bfloat16, enabled=kind != "mps"):
-        logits = network(crops, geometry)[0].float()
-    probability = torch.softmax(logits, 1).cpu().numpy().astype(float)
-    return np.log((1 - _DOUBT) * probability + _DOUBT / probability.shape[1])
+_LOWEST_PROBABILITY = 1e-6
+_REACH_MM = CROP_SPACING_MM * (np.array(CROP_SHAPE_ZYX[::-1]) / 2 + 3)
 
 
 def label_vertebrae(
     ct: CtVolume,
-    centres_lps_mm: Sequence[Sequence[float]],
-    network: nn.Module,
+    centres_lps_mm: Sequence[Sequence[float]] | np.ndarray,
+    network: LabellingNetwork,
     statistics: LevelStatistics | None = None,
-    options: PositionalOptions = OPTIONS,
+    options: PositionalOptions = IMAGE_OPTIONS,
     device: str = "cpu",
+    masks: Sequence[VertebraMask | None] | None = None,
+    anchors: Sequence[Anchor] = (),
 ) -> tuple[LevelAssignment, tuple[str, ...]]:
     """Name the vertebrae of a CT.
 
     Parameters
     ----------
     ct : CtVolume
-        On the 2 mm working grid.
-    centres_lps_mm : sequence of points
-        Body centres, LPS mm (x, y, z), head to foot.
-    network : Module
-        A `LevelNetwork`.
+        On a working grid (identity direction), 2 mm or finer.
+    centres_lps_mm : sequence of points, shape (n, 3)
+        Body centres in any order, LPS mm (x, y, z).
+    network : LabellingNetwork
+        On `device`.
     statistics : LevelStatistics, optional
+        The bundled ones by default.
     options : PositionalOptions
     device : str
+    masks : sequence of VertebraMask or None, optional
+        Segmentation of each vertebra; the network does without where it is None.
+    anchors : sequence of Anchor
+        Evidence from elsewhere, such as the sacrum.
 
     Returns
     -------
     assignment : LevelAssignment
+        In the order of the centres.
     network_levels : tuple of str
         What the network alone would call each vertebra.
 
     Raises
     ------
     ValueError
-        If `ct` is not on the working grid.
+        If there are not as many masks as centres.
     """
-    if not np.allclose(ct.spacing_xyz_mm, CONTEXT_SPACING_MM, rtol=1e-3):
-        raise ValueError(f"the volume must be on the working grid of {CONTEXT_SPACING_MM} mm")
     centres = np.asarray(centres_lps_mm, float).reshape(-1, 3)
-    evidence = level_log_probabilities(ct, centres, network, device)
-    alone = tuple(MOBILE_LEVELS[i].name for i in evidence.argmax(1))
-    return assign_levels(centres, evidence, statistics, options), alone
+    if not len(centres):
+        return assign_levels(centres, None, statistics, options), ()
+    evidence = level_log_probabilities(ct, centres, network, device, masks)
+    levels, spurious = evidence[:, :NO_VERTEBRA], evidence[:, NO_VERTEBRA]
+    against = spurious - np.log(-np.expm1(np.minimum(spurious, -_LOWEST_PROBABILITY)))
+    assignment = assign_levels(centres, levels, statistics, options, anchors, against)
+    alone = tuple(MOBILE_LEVELS[i].name for i in levels.argmax(1))
+    return assignment, alone
+
+
+def level_log_probabilities(
+    ct: CtVolume,
+    centres_lps_mm: np.ndarray,
+    network: LabellingNetwork,
+    device: str = "cpu",
+    masks: Sequence[VertebraMask | None] | None = None,
+) -> np.ndarray:
+    """Ask the network for the levels of a row of vertebrae.
+
+    Parameters
+    ----------
+    ct, centres_lps_mm, network, device, masks
+        As for `label_vertebrae`; at least one centre.
+
+    Returns
+    -------
+    ndarray of float64, shape (n, 27)
+        Natural logarithms; column is `Level.order`, 26 for no vertebra.
+    """
+    masks = [None] * len(centres_lps_mm) if masks is None else list(masks)
+    if len(masks) != len(centres_lps_mm):
+        raise ValueError(f"{len(masks)} masks for {len(centres_lps_mm)} centres")
+    order = np.argsort(-centres_lps_mm[:, 2], kind="stable")
+    ordered = centres_lps_mm[order]
+    box = ordered.min(0) - _REACH_MM, ordered.max(0) + _REACH_MM
+    coarse = resample_to_working_grid(ct, CROP_SPACING_MM, box)
+    image = normalise_hu(torch.from_numpy(coarse.hu))
+    crops = []
+    for center, i in zip(coarse.lps_to_index(ordered), order, strict=True):
+        origin = crop_origin(center)
+        ct_crop = cut_crop(image, origin)
+        mask = masks[i]
+        mask_crop = (
+            torch.zeros_like(ct_crop)
+            if mask is None
+            else _mask_crop(mask, coarse.index_to_lps(origin))
+        )
+        crops.append(torch.stack([ct_crop, mask_crop]))
+    positions = torch.from_numpy(ordered[:, ::-1].astype(np.float32))
+    row = stack_sequences([(torch.stack(crops), positions)])
+    network.eval()
+    kind = torch.device(device).type
+    with torch.no_grad(), torch.autocast(kind, torch.bfloat16, enabled=kind != "mps"):
+        logits = network(*(tensor.to(device) for tensor in row))[0, :, SEQUENCE_HEAD].float()
+    logits = logits.cpu() / float(network.temperature)
+    log_probability = torch.log_softmax(logits, 1).numpy().astype(float)
+    result = np.empty_like(log_probability)
+    result[order] = np.maximum(log_probability, np.log(_LOWEST_PROBABILITY))
+    return result
+
+
+def _mask_crop(mask: VertebraMask, first_lps_mm: np.ndarray) -> torch.Tensor:
+    """Probability of the vertebra on the grid of a crop whose first voxel lies at a point."""
+    probability = torch.from_numpy(np.ascontiguousarray(mask.vertebra)).float()
+    size = int(CROP_SPACING_MM)
+    smooth = functional.avg_pool3d(probability[None, None], size, 1, size // 2)
+    start = (np.asarray(first_lps_mm) - np.asarray(mask.origin_lps_mm))[::-1]
+    axes = [
+        (float(s) + CROP_SPACING_MM * torch.arange(n)) * (2.0 / (m - 1)) - 1.0
+        for s, n, m in zip(start, CROP_SHAPE_ZYX, probability.shape, strict=True)
+    ]
+    z, y, x = torch.meshgrid(*axes, indexing="ij")
+    grid = torch.stack([x, y, z], -1).float()
+    return functional.grid_sample(smooth, grid[None], align_corners=True)[0, 0]

@@ -1,137 +1,196 @@
-"""The labelling network: what level is each vertebra of a scan, seen in its surroundings.
+"""The labelling network: residual features of each vertebra, a transformer along the spine.
 
-Every vertebra is seen in a wide crop (ribs, sacrum, skull and neighbours are what tells levels
-apart) by a 3D residual encoder; a transformer then looks at the whole sequence of vertebrae,
-head to foot, with their distances. The design follows Lu et al. 2025 (ResNet + Transformer); the
-crop of the CT with the centres marked takes the place of the single-vertebra mask.
+After Lu et al. (2025), who name vertebrae with a ResNet and a transformer; here the transformer
+runs over all vertebrae of a scan, and attention knows how far apart they lie.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import nn
+from torch.nn import functional
 
 from ..levels import MOBILE_LEVELS
-from ..networks.blocks import NEGATIVE_SLOPE, ResidualBlock, space_to_depth
+from ..networks.blocks import NEGATIVE_SLOPE, ResidualBlock, group_norm, space_to_depth
+from .crops import CROP_SHAPE_ZYX
 
-GEOMETRY_FEATURES = 6
-"""Features of a vertebra's place in the sequence, see `context.chain_geometry`."""
+N_CLASSES = len(MOBILE_LEVELS) + 1
+"""The 26 mobile levels by `Level.order`, and ``NO_VERTEBRA``."""
 
-MAX_RELATIVE_POSITION = 8
-"""Relative positions in the sequence beyond this share one attention bias."""
+NO_VERTEBRA = N_CLASSES - 1
+SEQUENCE_HEAD, SINGLE_HEAD = 0, 1
+"""Index along the outputs: named in its row, or by its own crop alone."""
+
+_PLACE_FEATURES = 12
+_ENCODE_AT_ONCE = 8
 
 
-class LevelNetwork(nn.Module):
-    """Residual encoder of crops and transformer over their sequence.
+class LabellingNetwork(nn.Module):
+    """Names a row of vertebrae.
 
     Parameters
     ----------
-    in_channels : int
-        Channels of a crop: CT and marked centres.
     widths : sequence of int
-        Channels per encoder level, the first on half the crop's grid.
-    token_width : int
-        Width of the transformer.
+        Channels of the crop's levels, finest first; three levels.
+    width : int
+        Size of a vertebra's feature vector.
     layers, heads : int
         Of the transformer.
+    dropout : float
+
+    Attributes
+    ----------
+    temperature : Tensor
+        What logits are divided by so that probabilities are calibrated; kept with the weights.
+
+    Raises
+    ------
+    ValueError
+        If there are not three levels, or `heads` does not divide `width`.
     """
 
-    architecture = "LevelNetwork"
+    architecture = "LabellingNetwork"
 
     def __init__(
         self,
-        in_channels: int = 2,
-        widths: tuple[int, ...] = (24, 48, 96, 128),
-        token_width: int = 128,
+        widths: Sequence[int] = (32, 64, 112),
+        width: int = 128,
         layers: int = 3,
         heads: int = 4,
+        dropout: float = 0.1,
     ) -> None:
         super().__init__()
-        widths = tuple(widths)
+        if len(widths) != 3 or width % heads:
+            raise ValueError("three widths are needed, and heads that divide the feature width")
         self._config = {
-            "in_channels": in_channels,
-            "widths": list(widths),
-            "token_width": token_width,
+            "widths": [int(w) for w in widths],
+            "width": width,
             "layers": layers,
             "heads": heads,
+            "dropout": dropout,
         }
-        self.stem = nn.Conv3d(8 * in_channels, widths[0], 3, padding=1, bias=False)
-        self.blocks = nn.ModuleList([ResidualBlock(w) for w in widths])
-        self.downs = nn.ModuleList(
-            [
-                nn.Conv3d(a, b, 2, stride=2, bias=False)
-                for a, b in zip(widths[:-1], widths[1:], strict=True)
-            ]
+        self.stem = nn.Sequential(
+            nn.Conv3d(16, widths[0], 3, padding=1, bias=False),
+            group_norm(widths[0]),
+            nn.LeakyReLU(NEGATIVE_SLOPE, inplace=True),
         )
-        self.project = nn.Linear(3 * widths[-1], token_width)
-        self.place = nn.Linear(GEOMETRY_FEATURES, token_width)
-        self.layers = nn.ModuleList([_Layer(token_width, heads) for _ in range(layers)])
-        self.norm = nn.LayerNorm(token_width)
-        self.head = nn.Linear(token_width, len(MOBILE_LEVELS))
-        self.alone = nn.Linear(token_width, len(MOBILE_LEVELS))
+        self.body = nn.Sequential(
+            ResidualBlock(widths[0], 1),
+            nn.Conv3d(widths[0], widths[1], 2, stride=2),
+            ResidualBlock(widths[1], 2),
+            nn.Conv3d(widths[1], widths[2], 2, stride=2),
+            ResidualBlock(widths[2], 2),
+        )
+        # Where ribs and sacrum lie relative to the vertebra matters: cells are not averaged away.
+        cells = 1
+        for size in CROP_SHAPE_ZYX:
+            cells *= size // 8
+        self.squeeze = nn.Conv3d(widths[2], 16, 1)
+        self.gather = nn.Sequential(
+            nn.Dropout(dropout), nn.Linear(16 * cells, width), nn.GELU(), nn.LayerNorm(width)
+        )
+        self.single_head = nn.Linear(width, N_CLASSES)
+        self.place = nn.Sequential(
+            nn.Linear(_PLACE_FEATURES, width), nn.GELU(), nn.Linear(width, width)
+        )
+        self.layers = nn.ModuleList([SpineLayer(width, heads, dropout) for _ in range(layers)])
+        self.head = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, N_CLASSES))
+        self.register_buffer("temperature", torch.ones(()))
 
     def config(self) -> dict[str, object]:
-        """Return what rebuilds this network: ``LevelNetwork(**config)``."""
+        """Return what rebuilds this network: ``LabellingNetwork(**config)``."""
         return dict(self._config)
 
-    def forward(self, crops: torch.Tensor, geometry: torch.Tensor) -> torch.Tensor:
-        """Return level logits for the vertebrae of one scan.
-
-        Parameters
-        ----------
-        crops : Tensor, shape (n, in_channels, z, y, x)
-            Head to foot; sizes are multiples of 16.
-        geometry : Tensor, shape (n, GEOMETRY_FEATURES)
+    def forward(
+        self, crops: torch.Tensor, positions_mm: torch.Tensor, valid: torch.Tensor
+    ) -> torch.Tensor:
+        """Name rows of vertebrae; the arguments are those of a `crops.VertebraSequence`.
 
         Returns
         -------
-        Tensor, shape (2, n, 26)
-            Logits of the sequence, then those of every crop on its own.
+        Tensor, shape (b, n, 2, 27)
+            Logits; see `SEQUENCE_HEAD` and `SINGLE_HEAD`.
         """
-        tokens = self.project(self._encode(crops).float()) + self.place(geometry)
-        alone = self.alone(tokens)
-        sequence = tokens[None]
+        b, n = valid.shape
+        known = crops[valid]
+        features = torch.cat([self.encode(part) for part in known.split(_ENCODE_AT_ONCE)])
+        single = self.single_head(features)
+        placed = features.new_zeros(b, n, features.shape[1])
+        placed[valid] = features
+        alone = single.new_zeros(b, n, N_CLASSES)
+        alone[valid] = single
+        x = placed + self.place(place_features(positions_mm, valid)).to(placed.dtype)
+        along_mm = along_spine_mm(positions_mm)
         for layer in self.layers:
-            sequence = layer(sequence)
-        return torch.stack([self.head(self.norm(sequence))[0], alone])
+            x = layer(x, along_mm, valid)
+        return torch.stack([self.head(x), alone], dim=2)
 
-    def _encode(self, crops: torch.Tensor) -> torch.Tensor:
-        y = self.stem(space_to_depth(crops))
-        for i, block in enumerate(self.blocks):
-            y = block(y if i == 0 else self.downs[i - 1](y))
-        middle = [slice(n // 2 - n // 4, n // 2 + (n + 3) // 4) for n in y.shape[2:]]
-        around = y[:, :, middle[0], middle[1], middle[2]]
-        pooled = (y.mean((2, 3, 4)), y.amax((2, 3, 4)), around.mean((2, 3, 4)))
-        return torch.cat(pooled, 1)
+    def encode(self, crops: torch.Tensor) -> torch.Tensor:
+        """Return feature vectors [m, width] for crops [m, 2, z, y, x]."""
+        y = self.body(self.stem(space_to_depth(crops)))
+        return self.gather(self.squeeze(y).flatten(1))
 
 
-class _Layer(nn.Module):
-    """Transformer layer (pre-norm) whose attention depends on relative position."""
+class SpineLayer(nn.Module):
+    """Self-attention along the spine, biased by signed distance, and a feed-forward layer."""
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
         super().__init__()
         self.heads = heads
-        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.qkv = nn.Linear(width, 3 * width)
-        self.out = nn.Linear(width, width)
-        self.bias = nn.Parameter(torch.zeros(heads, 2 * MAX_RELATIVE_POSITION + 1))
-        self.feed = nn.Sequential(
-            nn.Linear(width, 2 * width),
-            nn.LeakyReLU(NEGATIVE_SLOPE),
-            nn.Dropout(0.1),
-            nn.Linear(2 * width, width),
+        self.norm = nn.LayerNorm(width)
+        self.queries = nn.Linear(width, 3 * width)
+        self.leave = nn.Linear(width, width)
+        self.distance_bias = nn.Sequential(nn.Linear(3, 16), nn.GELU(), nn.Linear(16, heads))
+        self.mix = nn.Sequential(
+            nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
         )
+        self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Apply the layer to a sequence [b, n, width]."""
+    def forward(
+        self, x: torch.Tensor, along_mm: torch.Tensor, valid: torch.Tensor
+    ) -> torch.Tensor:
+        """Return [b, n, width] for features `x`, arc lengths [b, n] and a mask [b, n]."""
         b, n, width = x.shape
-        qkv = self.qkv(self.norm1(x)).reshape(b, n, 3, self.heads, width // self.heads)
-        q, k, v = qkv.permute(2, 0, 3, 1, 4)
-        index = torch.arange(n, device=x.device)
-        relative = (index[None] - index[:, None]).clamp(
-            -MAX_RELATIVE_POSITION, MAX_RELATIVE_POSITION
+        q, k, v = (
+            self.queries(self.norm(x)).view(b, n, 3, self.heads, -1).permute(2, 0, 3, 1, 4).unbind()
         )
-        bias = self.bias[:, relative + MAX_RELATIVE_POSITION].to(q.dtype)
-        seen = nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=bias[None])
-        x = x + self.out(seen.transpose(1, 2).reshape(b, n, width))
-        return x + self.feed(self.norm2(x))
+        apart = (along_mm[:, None] - along_mm[:, :, None]) / 100.0
+        described = torch.stack([apart, apart.abs(), torch.exp(-(apart**2) * 4)], -1)
+        bias = self.distance_bias(described).permute(0, 3, 1, 2)
+        bias = bias.masked_fill(~valid[:, None, None], -1e4).to(q.dtype)
+        attended = functional.scaled_dot_product_attention(q, k, v, attn_mask=bias)
+        x = x + self.dropout(self.leave(attended.transpose(1, 2).reshape(b, n, width)))
+        return x + self.dropout(self.mix(x))
+
+
+def along_spine_mm(positions_mm: torch.Tensor) -> torch.Tensor:
+    """Arc length [b, n] from the first to each of the centres [b, n, 3]."""
+    steps = (positions_mm[:, 1:] - positions_mm[:, :-1]).norm(dim=2)
+    return functional.pad(steps.cumsum(1), (1, 0))
+
+
+def place_features(positions_mm: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+    """Describe where each vertebra lies among its neighbours, [b, n, 12]; nothing is absolute."""
+    step = positions_mm[:, 1:] - positions_mm[:, :-1]
+    there = (valid[:, 1:] & valid[:, :-1]).float()
+    length = step.norm(dim=2).clamp_min(1.0)
+    mean_log = (length.log() * there).sum(1, keepdim=True) / there.sum(1, keepdim=True).clamp_min(1)
+    described = torch.stack(
+        [
+            (length.log() - 3.35) * 3,
+            (length.log() - mean_log) * 4,
+            step[..., 1] / length,
+            step[..., 2] / length,
+            there,
+        ],
+        dim=2,
+    )
+    described = described * there[..., None]
+    from_above = functional.pad(described, (0, 0, 1, 0))
+    to_below = functional.pad(described, (0, 0, 0, 1))
+    count = valid.sum(1, keepdim=True).float()
+    rank = torch.arange(valid.shape[1], device=valid.device).float().expand(valid.shape)
+    ends = torch.stack([rank / 10, (count - 1 - rank) / 10], dim=2)
+    return torch.cat([from_above, to_below, ends], dim=2) * valid[..., None].float()

@@ -11,7 +11,7 @@ from torch import nn
 ARCHITECTURES: Mapping[str, str] = MappingProxyType(
     {
         "SubpixelUNet": "vertebra_core.networks.subpixel_unet",
-        "LevelNetwork": "vertebra_core.labelling.network",
+        "LabellingNetwork": "vertebra_core.labelling.network",
     }
 )
 """Class name -> module that holds it. A class rebuilds itself from ``config()`` keyword arguments.
