@@ -1,0 +1,166 @@
+"""The report: complete, self-contained, and drawn where things are."""
+
+from __future__ import annotations
+
+import base64
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+import SimpleITK as sitk  # noqa: N813
+from example_analysis import example
+from vertebra_core.errors import Cancelled
+from vertebra_core.output.contours import outlines
+from vertebra_core.output.png import png_bytes, png_data_uri
+from vertebra_core.output.report_html import report_html
+from vertebra_core.output.spine_pictures import label_boxes, take_picture
+from vertebra_core.output.spine_surfaces import body_surface, coronal_surface, sagittal_surface
+
+VOID = {"meta", "br"}
+
+
+class Checker(HTMLParser):
+    """Collects text and complains about tags that do not match."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.text: list[str] = []
+
+    def handle_starttag(self, tag, attrs):
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        pass
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+@pytest.fixture(scope="module")
+def page() -> str:
+    ct, labels, bodies, analysis = example()
+    return report_html(analysis, ct, labels, bodies)
+
+
+def text_of(page: str) -> str:
+    checker = Checker()
+    checker.feed(page)
+    assert checker.open == []
+    return " ".join(checker.text)
+
+
+def test_page_is_well_formed_and_says_what_matters(page):
+    text = text_of(page)
+    for wanted in (
+        "For research only", "3 vertebrae, T12 to L2", "L1 grade 1 (mild, wedge)",
+        "Near a threshold between grades: L1", "Not graded: L2", "G1 wedge, borderline",
+        "The edge of the scan cuts the body.", 'The voxels are <large> & "coarse".', "26.5",
+        "48.2", "ab" * 32,
+    ):  # fmt: skip
+        assert wanted in text, wanted
+
+
+def test_page_needs_nothing_from_elsewhere(page):
+    links = re.findall(r"(?:href|src|url)\s*[=(]\s*['\"]?([^'\"\s>)]*)", page)
+    assert links and all(link.startswith("data:image/png;base64,") for link in links)
+    assert "default-src 'none'" in page and "<script" not in page
+
+
+def test_pictures_are_drawn_for_spine_and_conspicuous_vertebrae(page):
+    assert page.count("<svg") == 3
+    assert re.findall(r"<title>(.*?)</title>", page)[1:] == [
+        "Sagittal view. T12 G0; L1 G1 wedge, borderline; L2 not graded.",
+        "Coronal view. T12 G0; L1 G1 wedge, borderline; L2 not graded.",
+        "L1, mid-sagittal, G1 wedge, borderline",
+    ]
+
+
+def test_page_without_ct_shows_outlines_and_says_once_what_is_missing():
+    _, labels, bodies, analysis = example()
+    bare = replace(
+        analysis, vertebrae=tuple(replace(v, density_hu=None) for v in analysis.vertebrae[:2])
+    )
+    page = report_html(bare, None, labels, bodies)
+    assert "data:image" not in page and "<path" in page
+    assert text_of(page).count("there is no CT") == 1
+
+
+def test_page_without_vertebrae_is_a_page():
+    ct, labels, bodies, analysis = example()
+    empty = replace(labels, labels=np.zeros_like(labels.labels))
+    page = report_html(replace(analysis, vertebrae=()), ct, empty, np.zeros_like(bodies))
+    assert "No vertebra was found" in text_of(page)
+
+
+def test_reporting_can_be_cancelled():
+    ct, labels, bodies, analysis = example()
+    with pytest.raises(Cancelled):
+        report_html(analysis, ct, labels, bodies, lambda: True)
+
+
+def test_outlines_run_half_way_between_pixels():
+    values = np.zeros((20, 30))
+    values[5:11, 8:21] = 1
+    (line,) = outlines(values)
+    assert line.min(0) == pytest.approx([7.5, 4.5]) and line.max(0) == pytest.approx([20.5, 10.5])
+    assert np.allclose(line[0], line[-1])
+    assert outlines(np.zeros((4, 4))) == []
+    (edge,) = outlines(np.ones((4, 6)))
+    assert edge.max(0) == pytest.approx([5.5, 3.5], abs=0.5)
+
+
+@pytest.mark.parametrize("make", [sagittal_surface, coronal_surface])
+def test_overview_outlines_lie_around_body_centres(make):
+    ct, labels, bodies, analysis = example()
+    surface = make(analysis.vertebrae, labels)
+    picture = take_picture(surface, ct, labels, bodies, label_boxes(labels.labels))
+    for vertebra, number in zip(analysis.vertebrae, (19, 20, 21), strict=True):
+        (line,) = picture.bodies[number]
+        center = surface.to_pixel(np.array(vertebra.center_lps_mm))
+        middle = (line.min(0) + line.max(0)) / 2
+        # Boxes turned by 30 degrees are cut obliquely, but evenly, by the patient's planes.
+        assert middle == pytest.approx(center, abs=2.0)
+        height_mm = np.ptp(line[:, 1]) * surface.pixel_mm
+        assert height_mm == pytest.approx(26.0, abs=0.5)
+
+
+def test_pixels_and_positions_agree_on_every_surface():
+    _, labels, _, analysis = example()
+    for surface in (
+        sagittal_surface(analysis.vertebrae, labels),
+        coronal_surface(analysis.vertebrae, labels),
+        body_surface(analysis.vertebrae[1]),
+    ):
+        row, column = 5, 7
+        assert surface.to_pixel(surface.points_lps_mm[row, column]) == pytest.approx([column, row])
+
+
+def test_body_plane_shows_the_body_upright_with_its_front_left():
+    ct, labels, bodies, analysis = example()
+    vertebra = analysis.vertebrae[1]
+    surface = body_surface(vertebra)
+    picture = take_picture(surface, ct, labels, bodies, label_boxes(labels.labels))
+    (body,) = picture.bodies[20]
+    extent_mm = np.ptp(body, axis=0) * surface.pixel_mm
+    assert extent_mm == pytest.approx([18 * 1.25, 26.0], abs=0.6)
+    whole = np.concatenate(picture.vertebrae[20])
+    assert whole[:, 0].max() > body[:, 0].max() + 10
+    top = surface.to_pixel(np.array(vertebra.height_lines["middle"].top_lps_mm))
+    assert top[1] == pytest.approx(body[:, 1].min(), abs=0.6)
+    inside, outside = (picture.grey[76, 64], picture.grey[76, 5])
+    assert int(inside) > int(outside) + 40
+
+
+def test_png_holds_the_picture(tmp_path):
+    grey = np.random.default_rng(0).integers(0, 256, (13, 21)).astype(np.uint8)
+    (tmp_path / "a.png").write_bytes(png_bytes(grey))
+    back = sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "a.png")))
+    assert np.array_equal(back, grey)
+    assert base64.b64decode(png_data_uri(grey).partition(",")[2]) == png_bytes(grey)

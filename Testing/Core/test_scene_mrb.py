@@ -1,0 +1,169 @@
+"""The scene for 3D Slicer, read back by its own library."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import zipfile
+
+import numpy as np
+import pytest
+from example_analysis import example
+from vertebra_core.analysis_json import analysis_to_json
+from vertebra_core.errors import Cancelled
+from vertebra_core.output import scene_mrb
+from vertebra_core.output.markups_json import analysis_to_markups
+from vertebra_core.output.scene_mrb import SceneWriting, scene_available
+
+# Reading happens in a process of its own, so that 3D Slicer's library stays out of the tests'.
+READ = """
+import json, sys
+import numpy as np, slicer, vtk
+from pathlib import Path
+from vtk.util.numpy_support import vtk_to_numpy
+
+folder = Path(sys.argv[1])
+scene = slicer.vtkMRMLScene()
+application = slicer.vtkSlicerApplicationLogic()
+application.SetMRMLScene(scene)
+logics = []
+for name in ("vtkSlicerSegmentationsModuleLogic", "vtkSlicerMarkupsLogic", "vtkSlicerTablesLogic"):
+    logics.append(getattr(slicer, name)())
+    logics[-1].SetMRMLScene(scene)
+mrml = next(folder.rglob("*.mrml"))
+scene.SetURL(str(mrml))
+scene.SetRootDirectory(str(mrml.parent))
+found = {"imported": bool(scene.Import())}
+for cls in ("ScalarVolume", "Segmentation", "MarkupsFiducial", "Table", "Text"):
+    nodes = scene.GetNodesByClass(f"vtkMRML{cls}Node")
+    nodes.UnRegister(scene)
+    found[cls] = [nodes.GetItemAsObject(i).GetName() for i in range(nodes.GetNumberOfItems())]
+def only(name):
+    return scene.GetFirstNodeByName(name)
+segmentation = only("Vertebrae").GetSegmentation()
+ids = [segmentation.GetNthSegmentID(i) for i in range(segmentation.GetNumberOfSegments())]
+found["segments"] = {i: segmentation.GetSegment(i).GetName() for i in ids}
+tag = vtk.reference("")
+segmentation.GetSegment("vertebra_L1").GetTag("DICOM.SegmentAlgorithmType", tag)
+found["algorithm"] = str(tag)
+segmentation.GetSegment("vertebra_L1").GetTag(slicer.vtkSegment.GetTerminologyEntryTagName(), tag)
+found["terminology"] = str(tag)
+image = segmentation.GetSegment("vertebra_L1").GetRepresentation("Binary labelmap")
+matrix = vtk.vtkMatrix4x4()
+image.GetImageToWorldMatrix(matrix)
+ijk = np.argwhere(vtk_to_numpy(image.GetPointData().GetScalars()).reshape(
+    image.GetDimensions()[::-1]) == segmentation.GetSegment("vertebra_L1").GetLabelValue())
+x0, _, y0, _, z0, _ = image.GetExtent()
+center = ijk.mean(0)[::-1] + [x0, y0, z0]
+found["voxels"] = len(ijk)
+found["center_ras"] = list(matrix.MultiplyPoint([*center, 1.0])[:3])
+points = only("Vertebra points")
+found["labels"] = [points.GetNthControlPointLabel(i) for i in range(3)]
+found["point_ras"] = list(points.GetNthControlPointPositionWorld(1))
+table = only("Vertebra table").GetTable()
+found["table"] = [table.GetValueByName(i, "level").ToString() for i in range(3)]
+found["notes"] = table.GetValueByName(1, "notes").ToString()
+found["text"] = only("Vertebra analysis").GetText()
+ct = only("CT")
+views = scene.GetNodesByClass("vtkMRMLSliceCompositeNode")
+views.UnRegister(scene)
+shown = [views.GetItemAsObject(i) for i in range(views.GetNumberOfItems())]
+found["views"] = {v.GetLayoutName(): v.GetBackgroundVolumeID() == ct.GetID() for v in shown}
+if ct is not None:
+    found["ct_range"] = list(ct.GetImageData().GetScalarRange())
+    bounds = [0.0] * 6
+    ct.GetRASBounds(bounds)
+    found["ct_bounds_ras"] = bounds
+print(json.dumps(found))
+"""
+
+pytestmark = pytest.mark.skipif(not scene_available(), reason="slicer-core is not installed")
+
+
+def written(folder, with_ct=True):
+    ct, labels, bodies, analysis = example()
+    writing = SceneWriting(
+        ct if with_ct else None,
+        labels,
+        bodies,
+        analysis_to_json(analysis),
+        analysis_to_markups(analysis),
+        folder / "scene.mrb",
+    )
+    assert writing.finish() == ""
+    assert [p.name for p in folder.iterdir()] == ["scene.mrb"]
+    with zipfile.ZipFile(folder / "scene.mrb") as archive:
+        archive.extractall(folder / "unpacked")
+    script = folder / "read.py"
+    script.write_text(READ)
+    shown = subprocess.run(
+        [sys.executable, str(script), str(folder / "unpacked")],
+        capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert shown.returncode == 0, shown.stderr
+    return json.loads(shown.stdout.strip().splitlines()[-1])
+
+
+@pytest.mark.slow
+def test_scene_holds_everything_in_its_place(tmp_path):
+    ct, labels, _, analysis = example()
+    found = written(tmp_path)
+    assert found["imported"]
+    assert found["ScalarVolume"] == ["CT"]
+    assert found["Segmentation"] == ["Vertebrae", "Vertebral bodies"]
+    assert found["MarkupsFiducial"] == ["Vertebra points"]
+    assert found["segments"] == {
+        "vertebra_T12": "T12",
+        "vertebra_L1": "L1",
+        "vertebra_L2": "L2",
+    }
+    assert found["algorithm"] == "AUTOMATIC" and "66794005" in found["terminology"]
+    own = labels.labels == 20
+    assert found["voxels"] == own.sum()
+    where = labels.index_to_lps(np.argwhere(own)).mean(0)
+    assert found["center_ras"] == pytest.approx([-where[0], -where[1], where[2]], abs=0.01)
+    x, y, z = analysis.vertebrae[1].center_lps_mm
+    assert found["point_ras"] == pytest.approx([-x, -y, z], abs=0.01)
+    assert found["labels"][1] == "L1  G1 wedge, borderline"
+    assert found["table"] == ["T12", "L1", "L2"]
+    assert found["notes"] == "A loss of 24 % is near '25 %'."
+    assert json.loads(found["text"])["vertebrae"][1]["level"] == "L1"
+    assert found["views"] == {"Red": True, "Yellow": True, "Green": True}
+    assert found["ct_range"] == [int(ct.hu.min()), int(ct.hu.max())]
+    edges = np.array([[-0.5, n - 0.5] for n in ct.hu.shape])
+    corners = ct.index_to_lps(np.stack(np.meshgrid(*edges), -1).reshape(8, 3)) * [-1, -1, 1]
+    bounds = np.array([corners.min(0), corners.max(0)]).T.ravel()
+    assert found["ct_bounds_ras"] == pytest.approx(bounds.tolist(), abs=0.01)
+
+
+@pytest.mark.slow
+def test_scene_without_ct_has_none(tmp_path):
+    found = written(tmp_path, with_ct=False)
+    assert found["ScalarVolume"] == [] and found["table"] == ["T12", "L1", "L2"]
+
+
+def test_cancelling_ends_the_process_and_leaves_nothing(tmp_path):
+    ct, labels, bodies, analysis = example()
+    writing = SceneWriting(
+        ct, labels, bodies, analysis_to_json(analysis), "{}", tmp_path / "scene.mrb"
+    )
+    with pytest.raises(Cancelled):
+        writing.finish(lambda: True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failing_library_costs_the_scene_and_is_told(tmp_path):
+    ct, labels, bodies, _ = example()
+    writing = SceneWriting(ct, labels, bodies, "no analysis", "{}", tmp_path / "scene.mrb")
+    assert "scene.mrb could not be written" in writing.finish()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_large_ct_is_stored_around_the_spine_only(monkeypatch):
+    ct, labels, _, _ = example()
+    assert scene_mrb._box(labels, ct) == tuple(slice(0, n) for n in ct.hu.shape)
+    monkeypatch.setattr(scene_mrb, "MAX_CT_VOXELS", 1000)
+    monkeypatch.setattr(scene_mrb, "_MARGIN_MM", 2.0)
+    z, y, x = scene_mrb._box(labels, ct)
+    assert (z, y, x) == (slice(3, 50), slice(8, 46), slice(8, 36))

@@ -1,0 +1,43 @@
+"""Why a vertebra lacks a figure: nothing is left empty without a reason."""
+
+from __future__ import annotations
+
+from .analysis import Vertebra
+
+_SHAPE_FLAGS = (
+    "not_graded",
+    "cut_by_field_of_view",
+    "implausible_shape",
+    "metal",
+    "low_resolution",
+    "touching_neighbour",
+)
+_DENSITY_FLAGS = ("metal", "cement", "cut_by_field_of_view", "implausible_shape", "low_resolution")
+
+_REASONS: dict[str, tuple[tuple[str, ...], str]] = {
+    "runner_up_level": ((), "No other level comes into question."),
+    "heights_mm": (_SHAPE_FLAGS, "The heights of the body could not be measured."),
+    "height_loss": (_SHAPE_FLAGS, "There are no heights or no norm for this level to compare."),
+    "grade": (_SHAPE_FLAGS, "Without height loss there is no grade."),
+    "shape": (_SHAPE_FLAGS, "Without height loss there is no shape of a fracture."),
+    "grade_probabilities": (_SHAPE_FLAGS, "Without a grade there are no probabilities of grades."),
+    "density_hu": (
+        _DENSITY_FLAGS,
+        "No trabecular density: there is no CT, or too little bone inside the body.",
+    ),
+    "volume_ml": (("cut_by_field_of_view",), "The vertebra has no mask to measure."),
+}
+"""Figure -> flags that explain its absence, most telling first, and what to say without one."""
+
+
+def missing_reasons(vertebra: Vertebra) -> dict[str, str]:
+    """Return, for every figure of `vertebra` that is None, one sentence saying why.
+
+    A flag of the vertebra gives the reason where one fits.
+    """
+    said = {flag.code: flag.reason for flag in reversed(vertebra.flags)}
+    return {
+        name: next((said[code] for code in codes if code in said), otherwise)
+        for name, (codes, otherwise) in _REASONS.items()
+        if getattr(vertebra, name) is None
+    }

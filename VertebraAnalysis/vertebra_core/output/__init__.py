@@ -1,0 +1,1 @@
+"""Files that an analysis leaves behind: tables, label maps, markups, report and scene."""

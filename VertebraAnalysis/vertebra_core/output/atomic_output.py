@@ -1,0 +1,171 @@
+"""Results appear whole or not at all.
+
+Files are written into a hidden folder inside the output folder (so on the same disk), and renamed
+to their final names in one go when all of them are there. Earlier results are replaced as a whole:
+a stale scene never stays beside a new analysis.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+
+from ..errors import OutputError
+
+RESULT_FILES: tuple[str, ...] = (
+    "labels.nii.gz",
+    "bodies.nii.gz",
+    "vertebrae.csv",
+    "vertebrae.mrk.json",
+    "report.html",
+    "scene.mrb",
+    "analysis.json",
+)
+"""All that an analysis may leave behind; ``analysis.json``, renamed last, tells it is complete."""
+
+_PREFIX = ".vertebra-partial-"
+_STALE_AFTER_S = 24 * 3600.0
+
+
+class AtomicOutput:
+    """A folder that gets all results at once.
+
+    Use as a context manager: write to `path(name)`, then call `commit`. Leaving without `commit`
+    removes what was written, and the folder itself if it was made for it.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if it is not there.
+
+    Raises
+    ------
+    OutputError
+        ``not_writable`` or ``disk_full``: on entering, so that a long analysis does not run in
+        vain, and whenever a file cannot be written inside the ``with`` block.
+    """
+
+    def __init__(self, folder: Path | str) -> None:
+        self._folder = Path(folder)
+        self._made: list[Path] = []
+        self._partial: Path | None = None
+
+    def __enter__(self) -> AtomicOutput:
+        try:
+            self._make_folder()
+            self._remove_stale()
+            self._partial = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=self._folder))
+            # Some network disks allow folders but no files.
+            probe = self._partial / "probe"
+            probe.write_bytes(b"\0" * 4096)
+            probe.unlink()
+        except OSError as error:
+            self.discard()
+            raise self._output_error(error) from error
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.discard()
+        if isinstance(error, OSError):
+            raise self._output_error(error) from error
+
+    def path(self, name: str) -> Path:
+        """Where to write the result file `name` for now."""
+        if name not in RESULT_FILES:
+            raise ValueError(f"{name} is no result file")
+        if self._partial is None:
+            raise RuntimeError("the output is not open")
+        return self._partial / name
+
+    def commit(self) -> tuple[Path, ...]:
+        """Give all files their final names; earlier results go.
+
+        Returns
+        -------
+        tuple of Path
+            The results.
+
+        Raises
+        ------
+        OutputError
+            Earlier results are back in their places then.
+        """
+        if self._partial is None:
+            raise RuntimeError("the output is not open")
+        earlier = self._partial / "earlier"
+        moved: list[tuple[Path, Path]] = []
+        results = []
+        try:
+            earlier.mkdir()
+            for name in RESULT_FILES:
+                if (self._folder / name).exists():
+                    self._move(self._folder / name, earlier / name, moved)
+            for name in RESULT_FILES:
+                if (self._partial / name).exists():
+                    self._move(self._partial / name, self._folder / name, moved)
+                    results.append(self._folder / name)
+        except OSError as error:
+            for source, target in reversed(moved):
+                with contextlib.suppress(OSError):
+                    target.replace(source)
+            raise self._output_error(error) from error
+        self._made.clear()
+        self.discard()
+        return tuple(results)
+
+    def discard(self) -> None:
+        """Remove everything that is not committed; harmless when called again."""
+        if self._partial is not None:
+            shutil.rmtree(self._partial, ignore_errors=True)
+            self._partial = None
+        while self._made:
+            with contextlib.suppress(OSError):
+                self._made.pop().rmdir()
+
+    @staticmethod
+    def _move(source: Path, target: Path, moved: list[tuple[Path, Path]]) -> None:
+        source.replace(target)
+        moved.append((source, target))
+
+    def _make_folder(self) -> None:
+        missing = []
+        folder = self._folder
+        while not folder.exists():
+            missing.append(folder)
+            folder = folder.parent
+        for folder in reversed(missing):
+            folder.mkdir()
+            self._made.append(folder)
+        if not self._folder.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, "it is a file, not a folder")
+
+    def _remove_stale(self) -> None:
+        # A process that was killed could not tidy up; one that is still at work is younger.
+        for left in self._folder.glob(f"{_PREFIX}*"):
+            with contextlib.suppress(OSError):
+                if time.time() - left.stat().st_mtime > _STALE_AFTER_S:
+                    shutil.rmtree(left, ignore_errors=True)
+
+    def _output_error(self, error: OSError) -> OutputError:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return OutputError(
+                "disk_full",
+                f"The results do not fit: the disk of {self._folder} is full.",
+                "Make room or choose another folder; earlier results are untouched.",
+            )
+        reason = (error.strerror or str(error)).rstrip(".")
+        return OutputError(
+            "not_writable",
+            f"The results cannot be written to {self._folder}: {reason}.",
+            "Choose a folder that you may write to.",
+        )

@@ -1,0 +1,159 @@
+"""``report.html``: one page that needs nothing else, to read, print and pass on.
+
+It carries no name, date or path: nothing in it tells whose CT it is but the pictures themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from html import escape
+
+import numpy as np
+
+from ..analysis import Manifest, SpineAnalysis, Vertebra
+from ..errors import Cancelled
+from ..volume import CtVolume, LabelVolume
+from .grade_names import grade_label
+from .report_style import STYLE
+from .report_svg import overview_svg, zoom_svg
+from .report_table import grade_key_html, needs_attention, percent, summary_html, table_html
+from .spine_pictures import SpinePicture, label_boxes, take_picture
+from .spine_surfaces import Surface, body_surface, coronal_surface, sagittal_surface
+
+RESEARCH_USE = (
+    "For research only. This is no medical device; it is not cleared for diagnosis. Levels, "
+    "measurements and grades were made by a computer and must be checked by a reader."
+)
+
+
+def report_html(
+    analysis: SpineAnalysis,
+    ct: CtVolume | None,
+    labels: LabelVolume,
+    bodies: np.ndarray,
+    cancelled: Callable[[], bool] | None = None,
+) -> str:
+    """Return the report as an HTML page.
+
+    Parameters
+    ----------
+    analysis : SpineAnalysis
+    ct : CtVolume or None
+        The input; without it the pictures show outlines only.
+    labels : LabelVolume
+        Whole vertebrae, VerSe numbers.
+    bodies : ndarray of uint8, shape (z, y, x)
+        Bodies, on the grid of `labels`.
+    cancelled : callable, optional
+        Asked before every picture; True ends with `Cancelled`.
+    """
+    found = analysis.vertebrae
+    boxes = label_boxes(labels.labels)
+
+    def picture(surface: Surface) -> SpinePicture:
+        if cancelled is not None and cancelled():
+            raise Cancelled()
+        return take_picture(surface, ct, labels, bodies, boxes)
+
+    parts = [
+        "<h1>Vertebra analysis</h1>",
+        f"<p class='quiet'>VertebraAnalysis {escape(analysis.manifest.core_version)}</p>",
+        f"<p class='research' role='note'><b>Research use.</b> {RESEARCH_USE}</p>",
+        summary_html(analysis),
+        _warnings(analysis.warnings),
+    ]
+    if found:
+        parts += [
+            "<h2>The spine</h2>",
+            grade_key_html(),
+            _overviews(analysis, labels, picture),
+            "<h2>Vertebrae</h2>",
+            table_html(found),
+            _zooms(found, picture),
+        ]
+    parts += ["<h2>How this was made</h2>", _manifest(analysis.manifest)]
+    page = "\n".join(p for p in parts if p)
+    return (
+        "<!DOCTYPE html>\n<html lang='en'><head><meta charset='utf-8'>"
+        "<meta name='viewport' content='width=device-width, initial-scale=1'>"
+        "<meta http-equiv='Content-Security-Policy' "
+        "content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">"
+        f"<title>Vertebra analysis</title><style>{STYLE}</style></head>\n"
+        f"<body><main>\n{page}\n</main></body></html>\n"
+    )
+
+
+def _overviews(
+    analysis: SpineAnalysis, labels: LabelVolume, picture: Callable[[Surface], SpinePicture]
+) -> str:
+    found = analysis.vertebrae
+    named = "; ".join(f"{v.level} {grade_label(v)}" for v in found)
+    views = (
+        (
+            sagittal_surface,
+            "Sagittal",
+            "follows the spine from side to side; white: measured heights",
+        ),
+        (coronal_surface, "Coronal", "follows the spine from front to back"),
+    )
+    figures = []
+    for make, name, how in views:
+        drawn = overview_svg(picture(make(found, labels)), found, f"{name} view. {named}.")
+        figures.append(f"<figure>{drawn}<figcaption><b>{name}</b><br>{how}</figcaption></figure>")
+    return f"<div class='pictures'>{''.join(figures)}</div>"
+
+
+def _zooms(found: tuple[Vertebra, ...], picture: Callable[[Surface], SpinePicture]) -> str:
+    shown = [v for v in found if needs_attention(v)]
+    if not shown:
+        return ""
+    by_level = {v.level: v for v in found}
+    figures = []
+    for v in shown:
+        title = f"{v.level}, mid-sagittal, {grade_label(v)}"
+        drawn = zoom_svg(picture(body_surface(v)), v, by_level, title)
+        figures.append(
+            f"<figure>{drawn}<figcaption><b>{v.level}: {escape(grade_label(v))}</b>"
+            f"{_losses(v)}</figcaption></figure>"
+        )
+    return (
+        "<h2>Vertebrae to look at</h2><p class='quiet'>Each in its own mid-sagittal plane; heights "
+        f"in mm.</p><div class='zooms'>{''.join(figures)}</div>"
+    )
+
+
+def _losses(v: Vertebra) -> str:
+    if v.height_loss is None:
+        return ""
+    loss = v.height_loss
+    return (
+        f"<br>loss: wedge {percent(loss.wedge)} %, biconcave {percent(loss.biconcave)} %, "
+        f"crush {percent(loss.crush)} %"
+    )
+
+
+def _warnings(warnings: tuple[str, ...]) -> str:
+    if not warnings:
+        return ""
+    items = "".join(f"<li>{escape(w)}</li>" for w in warnings)
+    return f"<div class='summary'><b>About the scan</b><ul>{items}</ul></div>"
+
+
+def _manifest(manifest: Manifest) -> str:
+    weights = [f"{name}: sha256 {sha}" for name, sha in sorted(manifest.weights_sha256.items())]
+    seconds = [f"{stage} {s:.1f} s" for stage, s in manifest.seconds_per_stage.items()]
+    rows = {
+        "CT": f"{_times(manifest.input_size_xyz)} voxels of "
+        f"{_times(round(s, 3) for s in manifest.input_spacing_xyz_mm)} mm",
+        "Program": f"vertebra_core {manifest.core_version} on {manifest.device}",
+        "Weights": "<br>".join(escape(w) for w in weights) or "none: no network was used",
+        "Time": escape(", ".join(seconds)) or "not taken",
+        "Options": escape(", ".join(f"{k} {v}" for k, v in manifest.options.items())) or "defaults",
+        "Method": "Genant et al., J Bone Miner Res 8 (1993) 1137; height norms of each level from "
+        "Black (1991), Eastell (1991) and Masharawi (2008)",
+    }
+    return "<dl>" + "".join(f"<dt>{k}</dt><dd>{v}</dd>" for k, v in rows.items()) + "</dl>"
+
+
+def _times(values) -> str:
+    return " &times; ".join(f"{v:g}" for v in values)
