@@ -118,7 +118,11 @@ def bundled_stages(
         ),
         judge=judge,
         label=lambda ct, candidates: label_vertebrae(
-            ct, [c.center_lps_mm for c in candidates], networks["labelling"], device=chosen
+            ct,
+            [c.center_lps_mm for c in candidates],
+            networks["labelling"],
+            device=chosen,
+            masks=[c.mask for c in candidates],
         ),
         grade=GradingStage(networks["grading"], chosen),
         weights_sha256=sums,
