@@ -20,8 +20,8 @@ HEIGHT_WINDOW = 0.04
 SAGITTAL_BAND = 0.20
 """Half width of the band of sagittal slices that heights come from, as a share of the width."""
 
-WALL_SHARE = 0.30
-"""A wall lies where columns reach this share of the tallest: rim spurs are lower than that."""
+WALL_TRAIL_MM = 4.0
+"""The mid-height line that walls are looked for on follows the body over this length."""
 
 
 @dataclass(frozen=True)
@@ -96,29 +96,44 @@ def columns_of(level: np.ndarray, first_mm: float, step_mm: float) -> Columns:
     return Columns(top, bottom)
 
 
-def walls_of(length_mm: np.ndarray, y_mm: np.ndarray) -> tuple[float, float] | None:
-    """Front and back wall of columns [y, x], median over the slices; None without a body."""
-    low = WALL_SHARE * float(np.max(length_mm, initial=0.0))
-    if low <= 0:
-        return None
+def walls_of(columns: Columns, y_mm: np.ndarray) -> tuple[float, float] | None:
+    """Front and back wall, median over the slices; None without a body.
+
+    A wall lies where the line half-way between the endplates leaves the body. Spurs and beaks sit
+    on the rims, away from that line, so they do not move the wall.
+    """
     fronts, backs = [], []
-    for column in length_mm.T:
-        tall = np.flatnonzero(column > low)
-        if len(tall) < 2:
+    for top, bottom in zip(columns.top_mm.T, columns.bottom_mm.T, strict=True):
+        tall = np.flatnonzero(np.nan_to_num(top - bottom) > 0)
+        if len(tall) < 3:
             continue
-        a, b = int(tall[0]), int(tall[-1])
-        front, back = float(y_mm[a]), float(y_mm[b])
-        if a > 0:
-            share = (column[a] - low) / max(column[a] - column[a - 1], 1e-9)
-            front -= min(share, 1.0) * float(y_mm[a] - y_mm[a - 1])
-        if b + 1 < len(column):
-            share = (column[b] - low) / max(column[b] - column[b + 1], 1e-9)
-            back += min(share, 1.0) * float(y_mm[b + 1] - y_mm[b])
-        fronts.append(front)
-        backs.append(back)
+        middle = int(round(float(np.mean(tall))))
+        if not np.isfinite(top[middle]):
+            continue
+        fronts.append(_exit(top, bottom, y_mm, middle, -1))
+        backs.append(_exit(top, bottom, y_mm, middle, 1))
     if not fronts:
         return None
     return float(np.median(fronts)), float(np.median(backs))
+
+
+def _exit(top, bottom, y_mm, start: int, towards: int) -> float:
+    """Where the mid-height line, followed from `start`, leaves the columns."""
+    step = float(y_mm[1] - y_mm[0])
+    share = step / WALL_TRAIL_MM
+    line = (top[start] + bottom[start]) / 2
+    room, k = 1.0, start
+    while 0 <= k + towards < len(y_mm):
+        following = k + towards
+        if not np.isfinite(top[following]):
+            return float(y_mm[k]) + towards * step / 2
+        next_room = min(top[following] - line, line - bottom[following])
+        if next_room <= 0:
+            return float(y_mm[k]) + towards * step * room / max(room - next_room, 1e-6)
+        line += share * ((top[following] + bottom[following]) / 2 - line)
+        room = max(min(top[following] - line, line - bottom[following]), 1e-6)
+        k = following
+    return float(y_mm[k])
 
 
 def station_heights(columns: Columns, y_mm: np.ndarray) -> StationHeights | None:
@@ -137,7 +152,7 @@ def station_heights(columns: Columns, y_mm: np.ndarray) -> StationHeights | None
         None if there is no body.
     """
     length = columns.length_mm
-    walls = walls_of(length, y_mm)
+    walls = walls_of(columns, y_mm)
     if walls is None:
         return None
     front, back = walls

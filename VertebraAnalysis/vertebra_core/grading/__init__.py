@@ -1,0 +1,1 @@
+"""Measuring vertebral bodies and grading their fractures after Genant."""
