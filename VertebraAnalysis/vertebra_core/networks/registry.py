@@ -12,6 +12,7 @@ ARCHITECTURES: Mapping[str, str] = MappingProxyType(
     {
         "SubpixelUNet": "vertebra_core.networks.subpixel_unet",
         "LabellingNetwork": "vertebra_core.labelling.network",
+        "GradeNetwork": "vertebra_core.grading.network",
     }
 )
 """Class name -> module that holds it. A class rebuilds itself from ``config()`` keyword arguments.

@@ -1,0 +1,103 @@
+"""The learned grade head: a small 3D network that grades one body in its own frame.
+
+After FracSegNet (VertFault): it looks at the CT together with the segmentation, so that it sees
+endplates and cortex beside the outline. The height losses that morphometry found come in as
+numbers. It has an opinion of its own; `grade` puts both together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from ..networks.blocks import NEGATIVE_SLOPE, ResidualBlock, group_norm, space_to_depth
+
+CROP_SHAPE_ZYX = (48, 48, 48)
+"""Voxels of 1 mm around the body's centre, along the body's own axes."""
+
+CROP_SHIFT_Y_MM = 3.0
+"""The crop reaches further back than forward: pedicles help to tell up from down."""
+
+N_GRADES, N_SHAPES = 4, 4
+GRADES, SHAPES = slice(0, N_GRADES), slice(N_GRADES, N_GRADES + N_SHAPES)
+"""Outputs: logits of grades 0-3, then of `SHAPE_NAMES`."""
+
+SHAPE_NAMES = ("normal", "wedge", "biconcave", "crush")
+
+N_LOSSES = 3
+"""Height losses (wedge, biconcave, crush; fractions) that accompany a crop."""
+
+
+class GradeNetwork(nn.Module):
+    """Grade and shape of one vertebral body.
+
+    Parameters
+    ----------
+    widths : sequence of int
+        Channels of the three levels, finest (2 mm) first.
+    hidden : int
+        Width of the classifier.
+    dropout : float
+    """
+
+    architecture = "GradeNetwork"
+
+    def __init__(
+        self, widths: Sequence[int] = (24, 48, 80), hidden: int = 96, dropout: float = 0.2
+    ) -> None:
+        super().__init__()
+        widths = [int(w) for w in widths]
+        self._config = {"widths": widths, "hidden": hidden, "dropout": dropout}
+        self.stem = nn.Sequential(
+            nn.Conv3d(24, widths[0], 3, padding=1, bias=False),
+            group_norm(widths[0]),
+            nn.LeakyReLU(NEGATIVE_SLOPE, inplace=True),
+        )
+        self.body = nn.Sequential(
+            ResidualBlock(widths[0], 1),
+            nn.Conv3d(widths[0], widths[1], 2, stride=2),
+            ResidualBlock(widths[1], 2),
+            nn.Conv3d(widths[1], widths[2], 2, stride=2),
+            ResidualBlock(widths[2], 2),
+        )
+        # Where in the body height is lost decides, so cells are not averaged away.
+        cells = 1
+        for size in CROP_SHAPE_ZYX:
+            cells *= size // 8
+        self.squeeze = nn.Conv3d(widths[2], 8, 1)
+        self.classify = nn.Sequential(
+            nn.Linear(8 * cells + 2 * widths[2] + N_LOSSES, hidden),
+            nn.GELU(),
+            nn.Dropout(dropout),
+            nn.Linear(hidden, N_GRADES + N_SHAPES),
+        )
+
+    def config(self) -> dict[str, object]:
+        """Return what rebuilds this network: ``GradeNetwork(**config)``."""
+        return dict(self._config)
+
+    def forward(self, crops: torch.Tensor, losses: torch.Tensor) -> torch.Tensor:
+        """Grade bodies.
+
+        Parameters
+        ----------
+        crops : Tensor, shape (b, 3, 48, 48, 48)
+            Normalised CT, probability of the body, probability of the vertebra.
+        losses : Tensor, shape (b, 3)
+            Height losses by morphometry: wedge, biconcave, crush.
+
+        Returns
+        -------
+        Tensor, shape (b, 8)
+            See `GRADES` and `SHAPES`.
+        """
+        y = self.body(self.stem(space_to_depth(crops)))
+        features = (
+            self.squeeze(y).flatten(1),
+            y.mean((2, 3, 4)),
+            y.amax((2, 3, 4)),
+            4.0 * losses.to(y.dtype),
+        )
+        return self.classify(torch.cat(features, 1))

@@ -1,0 +1,137 @@
+"""Samples for the grade head: bodies of phantom scenes in their own frame, with their fractures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from ..grading.network import CROP_SHAPE_ZYX, CROP_SHIFT_Y_MM, SHAPE_NAMES
+from ..grading.norms import level_norm, why_not_graded
+from ..levels import level_numbered
+from ..phantom.appearance import Appearance
+from ..phantom.sampling import sample_scene
+from ..phantom.scan_protocol import ScanProtocol
+from ..phantom.scanner import render
+from .bank import SceneBank, random_matrix
+from .segmentation_samples import occupancy
+from .sources import Sample
+
+FRACTURED_SHARE = 0.55
+"""Share of samples that are fractured: patients have far fewer, but the head must see them."""
+
+_SPACING_MM = 1.0
+_HEIGHT_SD_MM = 0.6
+_REFERENCE_SD = 0.04
+"""Errors of measured heights, and of the posterior height expected from the spine."""
+
+
+class PhantomGradingSource:
+    """Bodies of the scenes in a bank.
+
+    Each sample holds ``hu`` (float16, z, y, x along the body's axes), ``body`` and ``vertebra``
+    (uint8, probability in 1/255), ``losses`` (float32, 3), ``grade`` and ``shape`` (int64).
+
+    Parameters
+    ----------
+    folder : Path
+        Bank of scenes.
+    validation : bool
+        Use the scenes held aside.
+    """
+
+    def __init__(self, folder: Path, validation: bool = False) -> None:
+        self._bank = SceneBank(folder, validation)
+
+    def names(self) -> list[str]:
+        """Return the names of the scenes there are now."""
+        return self._bank.names()
+
+    def draw(self, name: str, rng: np.random.Generator) -> Sample:
+        """Draw a body from the scene `name`."""
+        scene = self._bank.load(name)
+        vertebra = _choose(scene, rng)
+        if vertebra is None:
+            return _empty()
+        axes = np.asarray(vertebra.axes_zyx)
+        variation = random_matrix(rng, 4.0, (0.88, 1.12), 0.03)
+        matrix = axes.T @ variation
+        shift = np.array([0.0, CROP_SHIFT_Y_MM, 0.0]) + rng.normal(0, 1.2, 3)
+        centre = np.asarray(vertebra.center_zyx_mm) + matrix @ shift
+        sampled = sample_scene(scene, centre, _SPACING_MM, CROP_SHAPE_ZYX, matrix, 0.0, rng)
+        hu = render(
+            sampled, (_SPACING_MM,) * 3, Appearance.random(rng), ScanProtocol.random(rng), rng
+        )
+        whole, body = occupancy(sampled, vertebra.level, _SPACING_MM)
+        whole, body = _as_segmented(whole, body, rng)
+        return {
+            "hu": hu.clamp(-2000, 4000).to(torch.float16),
+            "body": (body * 255).round().to(torch.uint8),
+            "vertebra": (whole * 255).round().to(torch.uint8),
+            "losses": torch.from_numpy(_measured_losses(vertebra, rng)),
+            "grade": torch.tensor(vertebra.grade),
+            "shape": torch.tensor(SHAPE_NAMES.index(vertebra.shape)),
+        }
+
+
+def _choose(scene, rng: np.random.Generator):
+    """A gradable body well inside the scene; fractured ones more often than in life."""
+    size = scene.size_mm
+    inside = [
+        v
+        for v in scene.vertebrae
+        if why_not_graded(level_numbered(v.level).name) is None
+        and ((np.asarray(v.center_zyx_mm) > 14) & (np.asarray(v.center_zyx_mm) < size - 14)).all()
+    ]
+    fractured = [v for v in inside if v.grade > 0]
+    if fractured and rng.random() < FRACTURED_SHARE:
+        return fractured[int(rng.integers(len(fractured)))]
+    return inside[int(rng.integers(len(inside)))] if inside else None
+
+
+def _measured_losses(vertebra, rng: np.random.Generator) -> np.ndarray:
+    """Height losses as morphometry would find them, with its errors."""
+    norm = level_norm(level_numbered(vertebra.level).name)
+    true = (
+        vertebra.height_anterior_mm,
+        vertebra.height_middle_mm,
+        vertebra.height_posterior_mm,
+    )
+    anterior, middle, posterior = np.maximum(true + rng.normal(0, _HEIGHT_SD_MM, 3), 2.0)
+    expected = vertebra.intact_heights_mm[2] * np.exp(rng.normal(0, _REFERENCE_SD))
+    return np.array(
+        [
+            1 - anterior / posterior / norm.wedge_ratio,
+            1 - middle / posterior / norm.biconcave_ratio,
+            1 - posterior / expected,
+        ],
+        np.float32,
+    )
+
+
+def _as_segmented(whole, body, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+    """Make exact occupancy look like a network's probability: blurred, surfaces a little off."""
+    width = int(rng.choice([1, 3, 3, 5]))
+    gain, level = float(rng.uniform(1.5, 4)), float(rng.normal(0.5, 0.08))
+
+    def seen(x: torch.Tensor) -> torch.Tensor:
+        smooth = functional.avg_pool3d(x[None, None], width, 1, width // 2)[0, 0]
+        return ((smooth - level) * gain + 0.5).clamp(0, 1)
+
+    whole = seen(whole)
+    return whole, torch.minimum(seen(body), whole)
+
+
+def _empty() -> Sample:
+    """A sample that carries no loss, for a scene without a gradable body."""
+    blank = torch.zeros(CROP_SHAPE_ZYX, dtype=torch.uint8)
+    return {
+        "hu": torch.zeros(CROP_SHAPE_ZYX, dtype=torch.float16),
+        "body": blank,
+        "vertebra": blank.clone(),
+        "losses": torch.zeros(3),
+        "grade": torch.tensor(-100),
+        "shape": torch.tensor(-100),
+    }

@@ -1,0 +1,164 @@
+"""Train the grade head.
+
+Run as ``python -m vertebra_core.training.train_grading --bank FOLDER --out FOLDER --minutes N``.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from ..grading.network import GRADES, N_GRADES, SHAPES, GradeNetwork
+from ..networks.normalisation import normalise_hu
+from .arguments import add_training_arguments, log_to_terminal, training_config
+from .grading_samples import PhantomGradingSource
+from .loop import Trainer
+from .sources import Sample, SampleSource
+from .task import Inputs, TrainingConfig, TrainingTask
+from .variation import flip_left_right, vary_intensity
+
+FOCAL_GAMMA = 1.0
+ORDINAL_WEIGHT, SHAPE_WEIGHT = 0.5, 0.5
+LOSSES_HIDDEN_SHARE = 0.3
+"""Share of training samples whose measured losses are hidden: the head must judge by sight, too."""
+
+_IGNORED = -100
+
+
+@dataclass(frozen=True)
+class GradingConfig:
+    """What the grade head is trained from.
+
+    Attributes
+    ----------
+    training : TrainingConfig
+    bank : Path
+        Folder of phantom scenes.
+    """
+
+    training: TrainingConfig
+    bank: Path
+
+
+class GradingTask(TrainingTask):
+    """Grade and shape of bodies in their own frame."""
+
+    name = "grading"
+
+    def __init__(self, config: GradingConfig) -> None:
+        self._config = config
+
+    def build_network(self) -> nn.Module:
+        """Return a new network."""
+        return GradeNetwork()
+
+    def source(self, validation: bool) -> SampleSource:
+        """Return phantom bodies."""
+        return PhantomGradingSource(self._config.bank, validation)
+
+    def prepare(
+        self, samples: list[Sample], rng: np.random.Generator | None
+    ) -> tuple[Inputs, dict[str, torch.Tensor]]:
+        """Make a batch; with `rng`, mirror, vary intensities and hide losses."""
+        crops, losses = [], []
+        for sample in samples:
+            hu = sample["hu"].float()
+            masks = torch.stack([sample["body"], sample["vertebra"]]).float() / 255
+            loss = sample["losses"]
+            if rng is not None:
+                hu = vary_intensity(hu, rng)
+                if rng.random() < 0.5:
+                    hu, masks = flip_left_right(hu), flip_left_right(masks)
+                if rng.random() < LOSSES_HIDDEN_SHARE:
+                    loss = torch.zeros_like(loss)
+            crops.append(torch.cat([normalise_hu(hu)[None], masks]))
+            losses.append(loss)
+        targets = {key: torch.stack([s[key] for s in samples]) for key in ("grade", "shape")}
+        return (torch.stack(crops), torch.stack(losses)), targets
+
+    def loss(
+        self, output: torch.Tensor, targets: dict[str, torch.Tensor]
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """Focal loss on grades, an ordinal term that punishes distant grades, shape."""
+        known = targets["grade"] != _IGNORED
+        if not bool(known.any()):
+            zero = output.sum() * 0
+            return zero, {"grade": zero, "ordinal": zero, "shape": zero}
+        grade, shape = targets["grade"][known], targets["shape"][known]
+        logits = output[known][:, GRADES]
+        parts = {
+            "grade": focal_cross_entropy(logits, grade),
+            "ordinal": ordinal_loss(logits, grade),
+            "shape": functional.cross_entropy(output[known][:, SHAPES], shape),
+        }
+        total = parts["grade"] + ORDINAL_WEIGHT * parts["ordinal"]
+        return total + SHAPE_WEIGHT * parts["shape"], parts
+
+    def measure(self, output: torch.Tensor, targets: dict[str, torch.Tensor]) -> dict[str, float]:
+        """Share of exact grades, grades within one, and fractures told from none."""
+        known = targets["grade"] != _IGNORED
+        if not bool(known.any()):
+            return {}
+        truth, found = targets["grade"][known], output[known][:, GRADES].argmax(1)
+        return {
+            "exact": float((truth == found).float().mean()),
+            "within_one": float(((truth - found).abs() <= 1).float().mean()),
+            "fracture_right": float(((truth > 0) == (found > 0)).float().mean()),
+        }
+
+
+def focal_cross_entropy(
+    logits: torch.Tensor, classes: torch.Tensor, gamma: float = FOCAL_GAMMA
+) -> torch.Tensor:
+    """Focal loss for several classes (Lin et al., ICCV 2017), [n, k] logits, [n] classes."""
+    log_probability = functional.log_softmax(logits, 1)
+    own = log_probability.gather(1, classes[:, None])[:, 0]
+    return (-((1 - own.exp()) ** gamma) * own).mean()
+
+
+def ordinal_loss(logits: torch.Tensor, grades: torch.Tensor) -> torch.Tensor:
+    """Squared difference of cumulative probabilities: two grades off costs more than one."""
+    cumulative = torch.softmax(logits, 1).cumsum(1)[:, :-1]
+    steps = torch.arange(N_GRADES - 1, device=grades.device)
+    wanted = (grades[:, None] <= steps[None]).float()
+    return ((cumulative - wanted) ** 2).sum(1).mean()
+
+
+def train_grading(config: GradingConfig) -> dict[str, float]:
+    """Train the grade head as `config` says; return the figures of the last validation.
+
+    Weights are written to ``<out>/grading.safetensors``, logs and checkpoint beside them.
+    """
+    return Trainer(GradingTask(config), config.training).run()
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of this training to `parser`."""
+    parser.add_argument("--bank", type=Path, required=True, help="folder of phantom scenes")
+    add_training_arguments(parser)
+    parser.set_defaults(batch_size=8)
+
+
+def config_from(args: argparse.Namespace) -> GradingConfig:
+    """Make a configuration from parsed arguments."""
+    return GradingConfig(training_config(args), args.bank)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_arguments(parser)
+    log_to_terminal()
+    train_grading(config_from(parser.parse_args(arguments)))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
