@@ -7,8 +7,9 @@ from .labelling.positional_logic import LevelAssignment
 from .stages import Candidate
 from .volume import CtVolume
 
-LOW_LEVEL_PROBABILITY = 0.8
-"""Levels less probable than this are flagged: one in five of them may be wrong."""
+LOW_LEVEL_PROBABILITY = 0.9
+"""Levels less probable than this are flagged. Neighbours share the network's errors, so a labelling
+that is off by one throughout may still claim such a probability."""
 
 THICK_SLICE_MM = 3.0
 """Above this spacing heights are flagged as coarse: 3 mm is half of a grade 2 loss of 25 mm."""

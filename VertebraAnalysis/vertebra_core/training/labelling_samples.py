@@ -9,7 +9,7 @@ import torch
 
 from ..labelling.crops import CROP_SHAPE_ZYX, CROP_SPACING_MM
 from ..labelling.network import NO_VERTEBRA
-from ..levels import level_numbered
+from ..levels import Region, level_numbered
 from ..networks.normalisation import HIGHEST_HU, LOWEST_HU
 from ..phantom.appearance import Appearance
 from ..phantom.codes import CODE_MASK
@@ -25,10 +25,14 @@ MISSED_SHARE = 0.03
 SPURIOUS_SHARE = 0.2
 """Share of stretches with a centre that belongs to no vertebra."""
 
+SACRUM_SHARE = 0.4
+"""Share of stretches down to the sacrum with a centre in S1, which a localiser likes to find."""
+
 SHORTEST = 3
 """Vertebrae in the shortest stretch, where the scene has that many."""
 
 MAX_DETECTIONS = 26
+_L5_TO_S1_MM = 33.0
 _HU_STEP = (HIGHEST_HU - LOWEST_HU) / 255
 _SIDE_MM = (CROP_SHAPE_ZYX[1] * CROP_SPACING_MM / 2, CROP_SHAPE_ZYX[2] * CROP_SPACING_MM / 2)
 
@@ -82,6 +86,12 @@ class PhantomLabellingSource:
         voxels = (local - low) / CROP_SPACING_MM
         in_view = inside & _in_view(voxels, shape, seen)
         found, found_numbers = _found_centers(voxels[in_view], numbers[in_view], shape, rng)
+        first_sacral = _first_sacral(mobile, in_view, rng)
+        if first_sacral is not None:
+            place = ((first_sacral - middle) @ np.linalg.inv(matrix).T - low) / CROP_SPACING_MM
+            if _in_view(place[None], shape, seen)[0]:
+                found = np.vstack([found, place])
+                found_numbers = np.append(found_numbers, 0)
         return pack_labelling(hu, instances, found, found_numbers)
 
 
@@ -154,6 +164,19 @@ def _found_centers(
         spurious = _spurious(voxels, shape, rng)
         found, numbers = np.vstack([found, spurious]), np.append(numbers, 0)
     return found, numbers
+
+
+def _first_sacral(mobile, in_view: np.ndarray, rng: np.random.Generator) -> np.ndarray | None:
+    """A place (z, y, x, mm) in the body of S1, where the stretch ends at the sacrum."""
+    if not len(mobile) or not in_view[-1] or rng.random() >= SACRUM_SHARE:
+        return None
+    last = mobile[-1]
+    if level_numbered(last.level).region is not Region.LUMBAR:
+        return None
+    # The next body below is the sacrum's: the scene holds all mobile vertebrae that are near.
+    step = rng.normal(_L5_TO_S1_MM, 3.0)
+    below = np.asarray(last.center_zyx_mm) - step * np.asarray(last.axes_zyx[0])
+    return below + rng.normal(0, 3.0, 3)
 
 
 def _spurious(voxels: np.ndarray, shape, rng: np.random.Generator) -> np.ndarray:
