@@ -7,13 +7,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .keypoint_network import region_logits
 from .keypoint_scans import KeypointScan
 from .level_statistics import L1, N_LEVELS, T12, T13
 
 _NEAR_MM = 15.0
 _PRIOR_COUNT = 20
 """Scans' worth of the pooled covariance that every level's own is mixed with."""
+
+
+def region_logits(probabilities: np.ndarray) -> np.ndarray:
+    """Logits of the detector's probabilities (n, 3), kept within about +-5.5."""
+    clipped = np.clip(probabilities, 0.004, 0.996)
+    return np.log(clipped / (1 - clipped))
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,8 @@
-"""A small recurrent network that names detections from their positions and regions alone."""
+"""A small recurrent network that corrects the levels of a whole row of detections.
+
+It is handed what positional logic thinks of each detection, besides regions and geometry, and adds
+to it: which mistakes the detector makes where the thorax ends is learnt from examples.
+"""
 
 from __future__ import annotations
 
@@ -7,35 +11,42 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from .keypoint_emission import region_logits
 from .level_statistics import N_LEVELS, sagittal_angle_rad
 
-N_FEATURES = 24
-SPURIOUS = N_LEVELS
-"""Class of a detection that is no vertebra, behind the 26 levels."""
+N_GEOMETRY = 24
+N_FEATURES = N_GEOMETRY + N_LEVELS
+LOWEST_LOG_PROBABILITY = -9.0
 
 
-def region_logits(probabilities: np.ndarray) -> np.ndarray:
-    """Logits of the detector's probabilities (n, 3), kept within about +-5.5."""
-    clipped = np.clip(probabilities, 0.004, 0.996)
-    return np.log(clipped / (1 - clipped))
-
-
-def keypoint_features(lps_mm: np.ndarray, region_probabilities: np.ndarray) -> np.ndarray:
-    """Describe each detection by its region, its neighbours and its place in the row.
+def row_features(
+    lps_mm: np.ndarray, region_probabilities: np.ndarray, level_probabilities: np.ndarray
+) -> np.ndarray:
+    """Describe each detection of a row.
 
     Parameters
     ----------
     lps_mm : ndarray, shape (n, 3)
         Head to foot, LPS mm.
     region_probabilities : ndarray, shape (n, 3)
-        For C, T and L.
+        The detector's, for C, T and L.
+    level_probabilities : ndarray, shape (n, 26 or 27)
+        By positional logic.
 
     Returns
     -------
-    ndarray of float32, shape (n, 24)
+    ndarray of float32, shape (n, 50)
+        The last 26: logarithms of the levels' probabilities.
     """
+    floor = np.exp(LOWEST_LOG_PROBABILITY)
+    log_p = np.log(np.maximum(level_probabilities[:, :N_LEVELS], floor))
+    described = _geometry(lps_mm, region_probabilities)
+    return np.concatenate([described, log_p.astype(np.float32)], axis=1)
+
+
+def _geometry(lps_mm: np.ndarray, region_probabilities: np.ndarray) -> np.ndarray:
     n = len(lps_mm)
-    features = np.zeros((n, N_FEATURES), np.float32)
+    features = np.zeros((n, N_GEOMETRY), np.float32)
     if not n:
         return features
     features[:, :3] = region_logits(region_probabilities) / 4
@@ -63,8 +74,8 @@ def keypoint_features(lps_mm: np.ndarray, region_probabilities: np.ndarray) -> n
         over = np.log(np.maximum(np.linalg.norm(lps_mm[2:] - lps_mm[:-2], axis=1), 1.0))
         features[2:, 16] = (over - 4.05) * 3
         features[:-2, 17] = (over - 4.05) * 3
-        turn = np.diff(angle)
-        features[1:-1, 18] = np.clip((turn + np.pi) % (2 * np.pi) - np.pi, -1, 1) * 3
+        turn = (np.diff(angle) + np.pi) % (2 * np.pi) - np.pi
+        features[1:-1, 18] = np.clip(turn, -1, 1) * 3
     features[:, 19] = np.arange(n) / 10
     features[:, 20] = np.arange(n)[::-1] / 10
     features[:, 21] = n / 10
@@ -75,25 +86,37 @@ def keypoint_features(lps_mm: np.ndarray, region_probabilities: np.ndarray) -> n
 
 
 class KeypointNetwork(nn.Module):
-    """Two-layer bidirectional gated recurrent network.
+    """Bidirectional gated recurrent network; its output is added to the logic's opinion.
 
     Parameters
     ----------
     hidden : int
-        Units per direction and layer.
+        Units per direction.
     dropout : float
     """
 
-    def __init__(self, hidden: int = 64, dropout: float = 0.2) -> None:
+    def __init__(self, hidden: int = 64, dropout: float = 0.3) -> None:
         super().__init__()
-        self.enter = nn.Sequential(nn.Linear(N_FEATURES, hidden), nn.GELU())
-        self.rows = nn.GRU(hidden, hidden, 2, batch_first=True, bidirectional=True, dropout=dropout)
-        self.leave = nn.Sequential(nn.Dropout(dropout), nn.Linear(2 * hidden, N_LEVELS + 1))
+        self.enter = nn.Sequential(nn.Linear(N_FEATURES, hidden), nn.GELU(), nn.Dropout(dropout))
+        self.rows = nn.GRU(hidden, hidden, 1, batch_first=True, bidirectional=True)
+        self.leave = nn.Sequential(
+            nn.Dropout(dropout),
+            nn.Linear(2 * hidden, hidden),
+            nn.GELU(),
+            nn.Linear(hidden, N_LEVELS),
+        )
+        self.trust = nn.Parameter(torch.tensor(1.0))
+        # At the start the network says what positional logic says.
+        nn.init.zeros_(self.leave[-1].weight)
+        nn.init.zeros_(self.leave[-1].bias)
 
     def forward(self, features: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """Return logits (batch, longest, 27) for `features` (batch, longest, 24)."""
+        """Return level logits (batch, longest, 26) for `features` (batch, longest, 50)."""
+        log_p = features[..., N_GEOMETRY:]
+        scaled = torch.cat([features[..., :N_GEOMETRY], log_p / 4 + 1], dim=2)
         packed = pack_padded_sequence(
-            self.enter(features), lengths, batch_first=True, enforce_sorted=False
+            self.enter(scaled), lengths, batch_first=True, enforce_sorted=False
         )
         rows, _ = self.rows(packed)
-        return self.leave(pad_packed_sequence(rows, batch_first=True)[0])
+        rows, _ = pad_packed_sequence(rows, batch_first=True)
+        return self.trust * log_p + self.leave(rows)

@@ -8,27 +8,15 @@ from pathlib import Path
 import numpy as np
 
 from ..levels import MOBILE_LEVELS, Region
-from .keypoint_emission import KeypointEmission, fit_keypoint_emission
+from .keypoint_namer import fit_keypoint_namer
 from .keypoint_scans import SAME_BODY_MM, KeypointScan, read_keypoint_scans
-from .level_statistics import LevelStatistics, fit_level_statistics
+from .keypoint_training import KeypointTraining
 from .patient_folds import patient_folds
-from .positional_logic import LevelAssignment, PositionalOptions, assign_levels
+from .positional_logic import LevelAssignment
 
-KEYPOINT_OPTIONS = PositionalOptions(emission_weight=0.7, unusual_weight=2.0)
-"""Weights for keypoints without an image."""
+DEFAULT_TRAINING = KeypointTraining()
 
 _REGION_NAMES = {Region.CERVICAL: "C", Region.THORACIC: "T", Region.LUMBAR: "L"}
-
-
-def label_keypoints(
-    scan: KeypointScan,
-    emission: KeypointEmission,
-    statistics: LevelStatistics | None = None,
-    options: PositionalOptions = KEYPOINT_OPTIONS,
-) -> LevelAssignment:
-    """Name the detections of `scan` from positions and region probabilities."""
-    evidence = emission.log_likelihoods(scan.region_probabilities)
-    return assign_levels(scan.lps_mm, evidence, statistics, options)
 
 
 def identified_bodies(scan: KeypointScan, assignment: LevelAssignment) -> np.ndarray:
@@ -47,7 +35,10 @@ def identified_bodies(scan: KeypointScan, assignment: LevelAssignment) -> np.nda
 
 
 def evaluate_keypoints(
-    path: Path, folds: int = 5, on_fold: Callable[[int], None] | None = None
+    path: Path,
+    folds: int = 5,
+    training: KeypointTraining | None = DEFAULT_TRAINING,
+    on_fold: Callable[[int], None] | None = None,
 ) -> dict:
     """Cross-validate positional logic on a keypoint file.
 
@@ -59,6 +50,8 @@ def evaluate_keypoints(
     path : Path
         JSON lines, plain or gzipped, see `keypoint_scans`.
     folds : int
+    training : KeypointTraining or None
+        Of the network between the two passes of positional logic; None does without.
     on_fold : callable, optional
         Told after each fold how many are done.
 
@@ -82,14 +75,10 @@ def evaluate_keypoints(
     fold = patient_folds(scans, folds)
     rows: list[_ScanFigures] = []
     for k in range(folds):
-        training = [s for s, f in zip(scans, fold, strict=True) if f != k]
-        statistics = fit_level_statistics(training, assumed_scans=0)
-        emission = fit_keypoint_emission(training)
-        rows += [
-            _ScanFigures(s, label_keypoints(s, emission, statistics))
-            for s, f in zip(scans, fold, strict=True)
-            if f == k
-        ]
+        others = [s for s, f in zip(scans, fold, strict=True) if f != k]
+        held_aside = [s for s, f in zip(scans, fold, strict=True) if f == k]
+        namer = fit_keypoint_namer(others, training)
+        rows += [_ScanFigures(scan, namer.label(scan)) for scan in held_aside]
         if on_fold:
             on_fold(k + 1)
     return _figures(rows, folds)
