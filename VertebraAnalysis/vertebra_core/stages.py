@@ -102,7 +102,7 @@ def bundled_stages(
     from .grading.grade import GradingStage
 
     chosen = choose_device(device)
-    set_threads(threads)
+    set_threads(threads or None)
     networks, sums = {}, {}
     for name in ("locnet", "segmentation", "labelling", "grading"):
         networks[name], record = load_network(name, models_folder, chosen)
@@ -126,5 +126,5 @@ def bundled_stages(
         ),
         grade=GradingStage(networks["grading"], chosen),
         weights_sha256=sums,
-        device=chosen,
+        device=str(chosen),
     )

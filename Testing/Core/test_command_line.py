@@ -1,0 +1,193 @@
+"""The command line as others start it: a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from fake_stages import LEVELS, trunk_ct
+from vertebra_core.analysis_json import read_analysis
+from vertebra_core.command_line import COMMANDS, main
+from vertebra_core.output.atomic_output import RESULT_FILES
+from vertebra_core.reading import read_label_map
+from vertebra_core.volume import CtVolume, same_grid, to_sitk
+
+HERE = Path(__file__).parent
+SOURCE = HERE.parents[1] / "VertebraAnalysis"
+# The real program, with stages that need no weights.
+DRIVER = """
+import sys
+sys.path.insert(0, {here!r})
+import fake_stages, vertebra_core.pipeline
+stages = fake_stages.fake_stages(seconds={seconds})
+vertebra_core.pipeline.bundled_stages = lambda *_: stages
+from vertebra_core.command_line import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.fixture(scope="module")
+def ct_file(tmp_path_factory) -> Path:
+    import SimpleITK as sitk  # noqa: N813
+
+    path = tmp_path_factory.mktemp("input") / "ct.nii.gz"
+    sitk.WriteImage(to_sitk(trunk_ct()), str(path))
+    return path
+
+
+def start(*words: object, seconds: float | None = None) -> subprocess.Popen:
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
+    program = ["-m", "vertebra_core"]
+    if seconds is not None:
+        program = ["-c", DRIVER.format(here=str(HERE), seconds=seconds)]
+    return subprocess.Popen(
+        [sys.executable, *program, *map(str, words)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
+    )  # fmt: skip
+
+
+def finish(process: subprocess.Popen) -> tuple[int, str, str]:
+    out, err = process.communicate(timeout=120)
+    return process.returncode, out, err
+
+
+def test_bad_input_is_one_sentence_and_status_2(tmp_path):
+    (tmp_path / "ct.nii.gz").write_bytes(b"this is no image")
+    status, out, err = finish(start("analyze", tmp_path / "ct.nii.gz", "-o", tmp_path / "out"))
+    assert status == 2 and out == ""
+    assert err.count("\n") == 1 and "not a NIfTI" in err
+    assert not (tmp_path / "out").exists()
+
+
+def test_bad_input_as_json_is_an_error_line(tmp_path):
+    process = start("analyze", tmp_path / "no.nii", "-o", tmp_path / "out", "--progress", "json")
+    status, out, _ = finish(process)
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert status == 2
+    assert lines[-1]["type"] == "error" and lines[-1]["code"] == "not_found"
+    assert lines[-1]["message"] and lines[-1]["hint"]
+    assert all(line["type"] == "progress" for line in lines[:-1])
+
+
+def test_analysis_writes_everything_and_tells_progress_as_json(ct_file, tmp_path):
+    out_folder = tmp_path / "out"
+    words = ("analyze", ct_file, "-o", out_folder, "--progress", "json", "--no-scene")
+    status, out, err = finish(start(*words, seconds=2.5))
+    assert status == 0, err
+    *progress, result = [json.loads(line) for line in out.splitlines()]
+    assert {line["type"] for line in progress} == {"progress"}
+    fractions = [line["fraction"] for line in progress]
+    assert fractions == sorted(fractions) and fractions[-1] == 1.0
+    assert sum(line["stage"] == "grading" for line in progress) >= 3
+    assert result["type"] == "result" and result["levels"] == list(LEVELS)
+    written = set(RESULT_FILES) - {"scene.mrb"}
+    assert set(result["files"]) == written == {p.name for p in out_folder.iterdir()}
+    analysis = read_analysis(out_folder / "analysis.json")
+    assert [v.level for v in analysis.vertebrae] == list(LEVELS)
+    labels = read_label_map(out_folder / "labels.nii.gz")
+    assert same_grid(labels, trunk_ct()) and set(labels.labels.ravel()) == {0, 19, 20, 21, 22}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM between processes")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_cancelling_takes_two_seconds_at_most_and_leaves_nothing(ct_file, tmp_path, number):
+    out_folder = tmp_path / "out"
+    process = start("analyze", ct_file, "-o", out_folder, "--progress", "json", seconds=60)
+    for line in process.stdout:
+        if json.loads(line)["stage"] == "grading":
+            break
+    assert out_folder.exists()
+    process.send_signal(number)
+    sent = time.monotonic()
+    status, out, _ = finish(process)
+    assert time.monotonic() - sent < 2
+    assert status == 3
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert [line["type"] for line in lines if line["type"] != "progress"] == ["error"]
+    assert lines[-1]["code"] == "cancelled"
+    assert not out_folder.exists()
+
+
+def test_earlier_results_survive_a_failed_run(ct_file, tmp_path):
+    (tmp_path / "analysis.json").write_text("earlier")
+    status, _, _ = finish(start("analyze", tmp_path / "no.nii", "-o", tmp_path))
+    assert status == 2
+    assert [p.name for p in tmp_path.iterdir()] == ["analysis.json"]
+    assert (tmp_path / "analysis.json").read_text() == "earlier"
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_the_work(ct_file, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    started = time.monotonic()
+    assert main(["analyze", str(ct_file), "-o", str(tmp_path / "file")]) == 2
+    assert time.monotonic() - started < 2
+    captured = capsys.readouterr()
+    assert captured.out == "" and "cannot be written" in captured.err
+    assert captured.err.count("\n") == 1
+
+
+def test_a_person_sees_a_table_and_where_the_files_are(ct_file, tmp_path):
+    status, out, err = finish(
+        start("analyze", ct_file, "-o", tmp_path / "out", "--no-scene", seconds=0)
+    )
+    assert status == 0 and err == ""
+    lines = out.splitlines()
+    assert lines[0].split()[:3] == ["level", "sure", "grade"]
+    assert [line.split()[0] for line in lines[1:5]] == list(LEVELS)
+    assert str(tmp_path / "out" / "report.html") in lines
+
+
+def test_a_defect_is_status_1_with_details_on_stderr(ct_file, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("vertebra_core.reading.read_ct", lambda *_: 1 / 0)
+    assert main(["analyze", str(ct_file), "-o", str(tmp_path / "out")]) == 1
+    err = capsys.readouterr().err
+    assert "Traceback" in err and "The program failed (ZeroDivisionError" in err
+    assert not (tmp_path / "out").exists()
+
+
+def test_too_little_memory_is_no_defect(ct_file, tmp_path, monkeypatch, capsys):
+    def read(*_: object) -> CtVolume:
+        raise MemoryError
+
+    monkeypatch.setattr("vertebra_core.reading.read_ct", read)
+    assert main(["analyze", str(ct_file), "-o", str(tmp_path / "out")]) == 2
+    assert "not enough memory" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words", [[], ["cook"], ["analyze"], ["analyze", "ct", "-o", "x", "--quality", "superb"],
+              ["evaluate"], ["train", "nothing"], ["phantom"]]
+)  # fmt: skip
+def test_wrong_arguments_are_a_sentence_and_status_2(words, capsys):
+    assert main(words) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1 and "--help" in captured.err
+
+
+@pytest.mark.parametrize("command", sorted(set(COMMANDS) - {"train"}))
+def test_every_command_explains_itself(command, capsys):
+    with pytest.raises(SystemExit) as left:
+        main([command, "--help"])
+    assert left.value.code == 0
+    assert command in capsys.readouterr().out
+
+
+def test_help_and_version_load_nothing_heavy():
+    program = (
+        "import sys; from vertebra_core.command_line import main\n"
+        "try: main(['--version'])\n"
+        "except SystemExit: pass\n"
+        "print([m for m in ('torch', 'numpy', 'SimpleITK', 'vtk') if m in sys.modules])"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
+    shown = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env=environment
+    )
+    assert shown.stdout.splitlines()[-1] == "[]"

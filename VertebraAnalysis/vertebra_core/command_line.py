@@ -1,0 +1,127 @@
+"""``python -m vertebra_core COMMAND``: the one way to run anything, for people and programs.
+
+Exit status: 0 done, 2 bad input, 3 cancelled, 1 a defect of the program. Nothing heavy is imported
+before the command is known, so that help is instant and a signal finds the program listening.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NoReturn
+
+from . import __version__
+from .cancellation import raise_on_termination
+from .console import Console, open_console
+from .errors import Cancelled, InputError, VertebraError
+
+COMMANDS: dict[str, str] = {
+    "analyze": "find, segment, name and grade the vertebrae of a CT",
+    "grade": "measure and grade the vertebrae of a segmentation",
+    "evaluate": "compare with known truth and print how good the results are",
+    "benchmark": "print seconds per stage and peak memory",
+    "train": "train a network",
+    "phantom": "make synthetic CTs with exact truth",
+}
+"""Command -> what it does; each is a module of `commands` of the same name."""
+
+_DEFECT_HINT = "This is a defect of the program; the details are on standard error."
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        By default those of the process.
+
+    Returns
+    -------
+    int
+        Exit status.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    # The form of errors must be known before anything can go wrong.
+    console = open_console(_progress_kind(words))
+    try:
+        return _run(words, console)
+    except KeyboardInterrupt:
+        return _told(console, Cancelled())
+    except VertebraError as error:
+        return _told(console, error)
+    except BrokenPipeError:
+        # Nobody reads the output any more, as with `| head`; exiting must not complain about it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Cancelled.exit_code
+    except Exception as error:
+        return _told(console, _described(error))
+
+
+def make_parser(chosen: str | None = None) -> argparse.ArgumentParser:
+    """Return the parser; only the command `chosen` gets its arguments (and is imported)."""
+    parser = _Parser(
+        prog="vertebra_core",
+        description="Find, segment, name and grade vertebrae in CT. For research only.",
+    )
+    parser.add_argument("--version", action="version", version=f"vertebra_core {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, purpose in COMMANDS.items():
+        sentence = f"{purpose[0].upper()}{purpose[1:]}."
+        own = commands.add_parser(name, help=purpose, description=sentence)
+        if name == chosen:
+            module = import_module(f".commands.{name}", __package__)
+            module.add_arguments(own)
+            own.set_defaults(run=module.run)
+    return parser
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise InputError(
+            "bad_arguments", f"{message[:1].upper()}{message[1:]}.", f"See: {self.prog} --help"
+        )
+
+
+def _run(words: list[str], console: Console) -> int:
+    raise_on_termination()
+    chosen = next((word for word in words if not word.startswith("-")), None)
+    args = make_parser(chosen).parse_args(words)
+    return args.run(args, console)
+
+
+def _progress_kind(words: Sequence[str]) -> str:
+    parser = argparse.ArgumentParser(add_help=False, exit_on_error=False)
+    parser.add_argument("--progress", default="auto")
+    with contextlib.suppress(argparse.ArgumentError, SystemExit):
+        return parser.parse_known_args(words)[0].progress
+    return "auto"
+
+
+def _told(console: Console, error: VertebraError) -> int:
+    with contextlib.suppress(OSError):
+        console.error(error)
+    return error.exit_code
+
+
+def _described(error: Exception) -> VertebraError:
+    # PyTorch's class for a full graphics card is matched by name: torch may not be imported.
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return InputError(
+            "out_of_memory",
+            "There is not enough memory for this scan.",
+            "Close other programs, choose --device cpu, or crop the scan to the spine.",
+        )
+    traceback.print_exception(error, file=sys.stderr)
+    words = " ".join(str(error).split())[:300] or "no further words"
+    return VertebraError("defect", f"The program failed ({type(error).__name__}: {words}).",
+                         _DEFECT_HINT)  # fmt: skip
+
+
+if __name__ == "__main__":
+    sys.exit(main())

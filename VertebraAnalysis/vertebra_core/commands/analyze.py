@@ -1,0 +1,58 @@
+"""``analyze CT -o FOLDER``."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from ..console import Console
+from .shared import OnProgress, Work, add_run_arguments, run_and_write, with_reading_time
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``analyze``."""
+    parser.add_argument(
+        "ct", type=Path, help="NIfTI, NRRD or MHA file, DICOM folder, or one file of a DICOM series"
+    )
+    parser.add_argument("--series-uid", metavar="UID", help="series to take from a DICOM folder")
+    parser.add_argument(
+        "--localiser",
+        choices=("votes", "heat"),
+        default="votes",
+        help="how centres are found: LocNet-F (votes, default) or LocNet-H (heat)",
+    )
+    parser.add_argument(
+        "--quality",
+        choices=("standard", "best"),
+        default="standard",
+        help="best averages the segmentation with that of the mirrored image: twice the time",
+    )
+    add_run_arguments(parser)
+
+
+def run(args: argparse.Namespace, console: Console) -> int:
+    """Run ``analyze``; see `shared.run_and_write`."""
+
+    def compute(on_progress: OnProgress, cancelled: Callable[[], bool]) -> Work:
+        from ..reading import read_ct
+
+        started = time.monotonic()
+        ct = read_ct(args.ct, args.series_uid)
+        on_progress("reading", 0.5)
+        # PyTorch takes seconds to load; a bad input is told before that.
+        from ..pipeline import AnalysisOptions, analyze
+
+        seconds = time.monotonic() - started
+        options = AnalysisOptions(
+            device=args.device,
+            threads=args.threads,
+            models_folder=args.models,
+            localiser=args.localiser,
+            quality=args.quality,
+        )
+        result = analyze(ct, options, on_progress, cancelled)
+        return Work(with_reading_time(result, seconds), ct, ct)
+
+    return run_and_write(args, console, compute)

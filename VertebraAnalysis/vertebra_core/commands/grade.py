@@ -1,0 +1,53 @@
+"""``grade [CT] --segmentation FILE -o FOLDER``."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from ..console import Console
+from .shared import OnProgress, Work, add_run_arguments, run_and_write, with_reading_time
+
+_STAGES = ("reading", "grading", "writing")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``grade``."""
+    parser.add_argument(
+        "ct", type=Path, nargs="?", help="the CT; without it densities are left empty"
+    )
+    parser.add_argument(
+        "--segmentation",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="label map with VerSe numbers, or a .seg.nrrd whose segments bear level names",
+    )
+    parser.add_argument(
+        "--bodies", type=Path, metavar="FILE", help="label map of the vertebral bodies"
+    )
+    parser.add_argument("--series-uid", metavar="UID", help="series to take from a DICOM folder")
+    add_run_arguments(parser)
+
+
+def run(args: argparse.Namespace, console: Console) -> int:
+    """Run ``grade``; see `shared.run_and_write`."""
+
+    def compute(on_progress: OnProgress, cancelled: Callable[[], bool]) -> Work:
+        from ..reading import read_ct, read_label_map
+
+        started = time.monotonic()
+        labels = read_label_map(args.segmentation)
+        bodies = read_label_map(args.bodies) if args.bodies else None
+        ct = read_ct(args.ct, args.series_uid) if args.ct else None
+        on_progress("reading", 0.5)
+        from ..grade_pipeline import GradeOptions, grade_segmentation
+
+        seconds = time.monotonic() - started
+        options = GradeOptions(args.device, args.threads, args.models)
+        result, grid = grade_segmentation(labels, ct, bodies, options, on_progress, cancelled)
+        return Work(with_reading_time(result, seconds), ct, grid)
+
+    return run_and_write(args, console, compute, _STAGES)

@@ -1,0 +1,90 @@
+"""``phantom -o FOLDER``: synthetic CTs with exact truth, or a bank of anatomies to train from."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ..console import Console
+from ..errors import InputError, OutputError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``phantom``."""
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--count", type=int, default=1, help="number of phantoms (default 1)")
+    parser.add_argument("--seed", type=int, default=0, help="first seed; others follow")
+    parser.add_argument(
+        "--pixel", type=float, default=1.0, metavar="MM", help="pixel size (default 1)"
+    )
+    parser.add_argument(
+        "--slice", type=float, default=1.0, metavar="MM", help="slice distance (default 1)"
+    )
+    parser.add_argument(
+        "--scene-spacing", type=float, default=1.5, metavar="MM", help="voxel size of the anatomy"
+    )
+    parser.add_argument(
+        "--shapes",
+        type=Path,
+        metavar="FOLDER",
+        help="public meshes and masks to shape vertebrae from; without it they are parametric",
+    )
+    parser.add_argument("--shape-cache", type=Path, metavar="FOLDER")
+    parser.add_argument(
+        "--bank",
+        action="store_true",
+        help="write the anatomies only (a bank for `train`), not CTs with truth",
+    )
+
+
+def run(args: argparse.Namespace, console: Console) -> int:
+    """Run ``phantom``."""
+    if args.count < 1 or args.seed < 0 or min(args.pixel, args.slice, args.scene_spacing) <= 0:
+        raise InputError(
+            "bad_arguments", "Count and spacings must be positive, and the seed not negative."
+        )
+    from ..phantom.shape_library import ShapeLibrary
+
+    try:
+        args.output.mkdir(parents=True, exist_ok=True)
+        library = (
+            ShapeLibrary.with_templates(args.shapes, cache=args.shape_cache)
+            if args.shapes
+            else ShapeLibrary.parametric_only()
+        )
+        made = _bank(args, library) if args.bank else _cases(args, library)
+    except OSError as error:
+        raise OutputError(
+            "not_writable",
+            f"The phantoms cannot be written to {args.output}: {error.strerror or error}.",
+            "Choose a folder that you may write to.",
+        ) from error
+    console.result({"folder": str(args.output.resolve()), "made": made}, "\n".join(made))
+    return 0
+
+
+def _bank(args: argparse.Namespace, library) -> list[str]:
+    from ..phantom.bank import build_bank
+
+    try:
+        n = build_bank(args.output, args.count, args.seed, library, args.scene_spacing)
+    except ValueError as error:
+        raise InputError("bad_seed", f"This bank cannot be built: {error}.") from error
+    return [f"{n} new of {args.count} anatomies in {args.output}"]
+
+
+def _cases(args: argparse.Namespace, library) -> list[str]:
+    import numpy as np
+
+    from ..phantom.scan_case import scan, write_case
+    from ..phantom.scene_builder import build_scene
+
+    made = []
+    for seed in range(args.seed, args.seed + args.count):
+        scene = build_scene(seed, library, args.scene_spacing)
+        spacing_xyz_mm = (args.pixel, args.pixel, args.slice)
+        ct, labels, bodies = scan(scene, spacing_xyz_mm, np.random.default_rng(seed))
+        folder = args.output / f"phantom_{seed:06d}"
+        write_case(folder, scene, ct, labels, bodies)
+        made.append(str(folder))
+    return made

@@ -1,0 +1,156 @@
+"""What `analyze` and `grade` have in common: options, progress, cancelling, writing."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..cancellation import Cancellation
+from ..console import Console, Heartbeat
+from ..errors import Cancelled
+from ..output.atomic_output import AtomicOutput
+from ..progress import STAGE_WEIGHTS, ProgressTracker
+
+if TYPE_CHECKING:
+    from ..pipeline import AnalysisResult
+    from ..volume import CtVolume, LabelVolume
+
+PROGRESS_KINDS = ("auto", "bar", "json", "none")
+
+OnProgress = Callable[[str, float], None]
+
+
+def add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of every run that writes results."""
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="FOLDER", help="where results go"
+    )
+    parser.add_argument(
+        "--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (default auto)"
+    )
+    parser.add_argument(
+        "--threads", type=int, default=0, help="processor threads (default 0: all cores)"
+    )
+    parser.add_argument(
+        "--models", type=Path, metavar="FOLDER", help="weights to use instead of the bundled ones"
+    )
+    parser.add_argument(
+        "--progress",
+        choices=PROGRESS_KINDS,
+        default="auto",
+        help="bar, json (a JSON object per line on standard output), none, or auto: a bar on "
+        "terminals",
+    )
+    parser.add_argument(
+        "--no-scene", action="store_true", help="leave out scene.mrb (needs slicer-core anyway)"
+    )
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a run computes.
+
+    Attributes
+    ----------
+    result : AnalysisResult
+    ct : CtVolume or None
+    grid : CtVolume or LabelVolume
+        Where the label maps lie.
+    """
+
+    result: AnalysisResult
+    ct: CtVolume | None
+    grid: CtVolume | LabelVolume
+
+
+def run_and_write(
+    args: argparse.Namespace,
+    console: Console,
+    compute: Callable[[OnProgress, Callable[[], bool]], Work],
+    stages: tuple[str, ...] = tuple(STAGE_WEIGHTS),
+) -> int:
+    """Compute, write all results or none, and tell about it.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        As parsed with `add_run_arguments`.
+    console : Console
+    compute : callable
+        (on_progress, cancelled) -> Work.
+    stages : tuple of str
+        Stages of this run, of `progress.STAGE_WEIGHTS`.
+
+    Returns
+    -------
+    int
+        Exit status 0.
+
+    Raises
+    ------
+    VertebraError
+    """
+    started = time.monotonic()
+    tracker = ProgressTracker({s: w for s, w in STAGE_WEIGHTS.items() if s in stages})
+    cancellation = Cancellation()
+    with ExitStack() as open_things:
+        open_things.enter_context(cancellation)
+        # Done in reverse order: what was written goes first, then the reader is told.
+        cancellation.before_exit(lambda: console.error(Cancelled()))
+        output = open_things.enter_context(AtomicOutput(args.output))
+        cancellation.before_exit(output.discard)
+        heart = open_things.enter_context(Heartbeat(tracker, console, cancellation.cancel))
+        work = compute(heart.report, cancellation)
+        heart.report("writing", 0.0)
+        # Imported here: pictures need VTK, which takes its time to load.
+        from ..output.write_results import write_results
+
+        notes = write_results(
+            output,
+            work.result,
+            work.ct,
+            work.grid,
+            not args.no_scene,
+            lambda fraction: heart.report("writing", fraction),
+            cancellation,
+        )
+        cancellation.check()
+        files = output.commit()
+        cancellation.settle()
+        heart.report("writing", 1.0)
+    analysis = work.result.analysis
+    seconds = round(time.monotonic() - started, 2)
+    content = {
+        "folder": str(args.output.resolve()),
+        "files": {path.name: str(path.resolve()) for path in files},
+        "n_vertebrae": len(analysis.vertebrae),
+        "levels": [v.level for v in analysis.vertebrae],
+        "warnings": [*analysis.warnings, *notes],
+        "seconds": seconds,
+    }
+    console.result(content, _text(work.result, files, notes, seconds))
+    return 0
+
+
+def with_reading_time(result: AnalysisResult, seconds: float) -> AnalysisResult:
+    """Add the seconds that reading the file took to the stage ``reading``."""
+    manifest = result.analysis.manifest
+    stages = {"reading": 0.0, **manifest.seconds_per_stage}
+    stages["reading"] = round(stages["reading"] + seconds, 3)
+    manifest = replace(manifest, seconds_per_stage=stages)
+    return replace(result, analysis=replace(result.analysis, manifest=manifest))
+
+
+def _text(result, files: tuple[Path, ...], notes: tuple[str, ...], seconds: float) -> str:
+    from ..output.text_table import analysis_text
+
+    parts = [analysis_text(result.analysis), ""]
+    parts += [f"Note: {text}" for text in (*result.analysis.warnings, *notes)]
+    parts += [f"{path}" for path in files]
+    parts.append(f"Done in {seconds:.1f} s. For research only.")
+    return "\n".join(parts)

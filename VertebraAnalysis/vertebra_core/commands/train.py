@@ -1,0 +1,50 @@
+"""``train NETWORK``."""
+
+from __future__ import annotations
+
+import argparse
+from importlib import import_module
+from importlib.util import find_spec
+
+from ..console import Console
+from ..errors import InputError
+
+TRAININGS: dict[str, tuple[str, str]] = {
+    "locnet": ("train_localisation", "finds the centres of vertebral bodies"),
+    "segmentation": ("train_segmentation", "segments one vertebra and its body"),
+    "labelling": ("train_labelling", "names the levels of a whole spine"),
+    "grading": ("train_grading", "grades fractures beside morphometry"),
+}
+"""Network -> (module of `training` with a function of the same name, what the network does)."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``train``: a sub-command for every network."""
+    networks = parser.add_subparsers(dest="network", metavar="NETWORK", required=True)
+    for network, (name, purpose) in TRAININGS.items():
+        # Installations for use alone may leave a training out.
+        if find_spec(f"..training.{name}", __package__) is None:
+            continue
+        own = networks.add_parser(
+            network, help=purpose, description=f"Train the network that {purpose}."
+        )
+        module = import_module(f"..training.{name}", __package__)
+        module.add_arguments(own)
+        own.set_defaults(train=getattr(module, name), config_from=module.config_from)
+
+
+def run(args: argparse.Namespace, console: Console) -> int:
+    """Run ``train``; progress is logged on standard error."""
+    from ..training.arguments import log_to_terminal
+
+    log_to_terminal()
+    try:
+        config = args.config_from(args)
+        figures = args.train(config)
+    except (ValueError, FileNotFoundError) as error:
+        raise InputError(
+            "bad_training_data", f"The training cannot start or go on: {error}.".replace("..", ".")
+        ) from error
+    text = "\n".join(f"{name}: {value:.4g}" for name, value in (figures or {}).items())
+    console.result({"figures": figures or {}}, text)
+    return 0

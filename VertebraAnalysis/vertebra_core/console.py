@@ -1,0 +1,201 @@
+"""What the command line says: JSON lines for programs, a bar for people, sentences for errors."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Protocol, TextIO
+
+from .errors import VertebraError
+from .progress import Progress, ProgressTracker
+
+HEARTBEAT_S = 1.0
+"""Progress is told at least this often; a reader may take two seconds of silence for a hang."""
+
+_BAR_WIDTH = 30
+
+
+class Console(Protocol):
+    """Where a command speaks to its user."""
+
+    def progress(self, progress: Progress) -> None:
+        """Tell how far the work has come."""
+
+    def result(self, content: dict[str, Any], text: str) -> None:
+        """Tell the result: `content` to programs, `text` to people."""
+
+    def error(self, error: VertebraError) -> None:
+        """Tell what is wrong, in one sentence and a hint."""
+
+
+class JsonConsole:
+    """One JSON object per line, and nothing else, on the stream."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._lock = threading.Lock()
+
+    def progress(self, progress: Progress) -> None:
+        """Write a line of type ``progress``."""
+        remaining = progress.remaining_s
+        self._write(
+            {
+                "type": "progress",
+                "stage": progress.stage,
+                "fraction": round(progress.fraction, 4),
+                "remaining_s": None if remaining is None else round(remaining, 1),
+            }
+        )
+
+    def result(self, content: dict[str, Any], text: str) -> None:
+        """Write a line of type ``result``."""
+        self._write({"type": "result", **content})
+
+    def error(self, error: VertebraError) -> None:
+        """Write a line of type ``error``."""
+        self._write(
+            {"type": "error", "code": error.code, "message": error.message, "hint": error.hint}
+        )
+
+    def _write(self, content: dict[str, Any]) -> None:
+        line = json.dumps(content, ensure_ascii=False, allow_nan=False) + "\n"
+        # A thread that holds the lock may be stuck; a last word must not wait for it for ever.
+        held = self._lock.acquire(timeout=0.5)
+        try:
+            self._stream.write(line)
+            self._stream.flush()
+        finally:
+            if held:
+                self._lock.release()
+
+
+class TextConsole:
+    """Plain text: results on `out`, errors and the bar on `err`.
+
+    Parameters
+    ----------
+    out, err : TextIO
+    bar : bool
+        Draw a progress bar.
+    """
+
+    def __init__(self, out: TextIO, err: TextIO, bar: bool) -> None:
+        self._out, self._err, self._bar = out, err, bar
+        self._drawn = 0
+
+    def progress(self, progress: Progress) -> None:
+        """Draw the bar."""
+        if not self._bar:
+            return
+        filled = round(_BAR_WIDTH * progress.fraction)
+        text = f"[{'#' * filled}{'.' * (_BAR_WIDTH - filled)}] {progress.fraction:4.0%} "
+        text += progress.stage
+        if progress.remaining_s is not None:
+            text += f", {_duration(progress.remaining_s)} left"
+        self._err.write("\r" + text.ljust(self._drawn))
+        self._err.flush()
+        self._drawn = len(text)
+
+    def result(self, content: dict[str, Any], text: str) -> None:
+        """Print `text`."""
+        self._clear()
+        print(text, file=self._out, flush=True)
+
+    def error(self, error: VertebraError) -> None:
+        """Print message and hint."""
+        self._clear()
+        print(str(error), file=self._err, flush=True)
+
+    def _clear(self) -> None:
+        if self._drawn:
+            self._err.write("\r" + " " * self._drawn + "\r")
+            self._err.flush()
+            self._drawn = 0
+
+
+class Heartbeat:
+    """Tells the progress of `tracker` again and again while it is open.
+
+    Parameters
+    ----------
+    tracker : ProgressTracker
+    console : Console
+    on_deaf : callable
+        Called when nobody listens any more (the reader of a pipe is gone).
+    interval_s : float
+    """
+
+    def __init__(
+        self,
+        tracker: ProgressTracker,
+        console: Console,
+        on_deaf: Callable[[], None],
+        interval_s: float = HEARTBEAT_S,
+    ) -> None:
+        self._tracker, self._console, self._on_deaf = tracker, console, on_deaf
+        self._interval_s = interval_s
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._beat, daemon=True)
+
+    def report(self, stage: str, fraction: float) -> None:
+        """Note progress; a new stage and the end are told at once."""
+        before = self._tracker.current().stage
+        self._tracker.report(stage, fraction)
+        now = self._tracker.current()
+        if now.stage != before or now.fraction >= 1:
+            self._tell()
+
+    def __enter__(self) -> Heartbeat:
+        self._tell()
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._end.set()
+        self._thread.join()
+
+    def _beat(self) -> None:
+        while not self._end.wait(self._interval_s):
+            self._tell()
+
+    def _tell(self) -> None:
+        try:
+            self._console.progress(self._tracker.current())
+        except (OSError, ValueError):
+            self._on_deaf()
+
+
+def open_console(kind: str) -> Console:
+    """Return the console that ``--progress`` names: ``auto``, ``bar``, ``json`` or ``none``.
+
+    For ``json``, file descriptor 1 is turned to standard error first, so that no library can write
+    between the lines.
+    """
+    if kind == "json":
+        sys.stdout.flush()
+        # Where standard output is no real file, as in tests, there is nothing to protect.
+        try:
+            own = os.dup(sys.stdout.fileno())
+            os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+        except (OSError, ValueError, AttributeError):
+            return JsonConsole(sys.stdout)
+        return JsonConsole(os.fdopen(own, "w", encoding="utf-8", newline="\n"))
+    return TextConsole(sys.stdout, sys.stderr, kind == "bar" or _is_terminal(kind))
+
+
+def _is_terminal(kind: str) -> bool:
+    return kind == "auto" and sys.stderr.isatty()
+
+
+def _duration(seconds: float) -> str:
+    whole = max(1, round(seconds))
+    return f"{whole} s" if whole < 90 else f"{whole // 60} min {whole % 60:02d} s"
