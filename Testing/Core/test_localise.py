@@ -7,7 +7,12 @@ import pytest
 import torch
 from torch import nn
 from vertebra_core.errors import Cancelled
-from vertebra_core.localisation.localise import LocalisationOptions, localise
+from vertebra_core.localisation.localise import (
+    Centre,
+    LocalisationOptions,
+    _without_weak_ends,
+    localise,
+)
 from vertebra_core.localisation.outputs import OFFSET_UNIT_MM
 from vertebra_core.localisation.sliding_window import sliding_window, window_starts
 from vertebra_core.localisation.targets import heat_sigma_mm, localisation_targets
@@ -170,6 +175,18 @@ def test_what_is_off_the_spine_is_rejected_but_told():
     assert len(found.rejected) == 1
     everything = LocalisationOptions(window_zyx=(60, 50, 60), keep_chain_only=False)
     assert len(localise(ct, BrightBlocks(), everything).centres) == 5
+
+
+def test_weak_end_of_the_chain_is_cut_off_but_a_hot_one_stays():
+    def centre(z: float, votes: float, heat: float) -> Centre:
+        return Centre((0.0, 0.0, z), 0.5 * heat + 0.4, votes, heat)
+
+    spine = [centre(-30.0 * i, 1500.0, 0.8) for i in range(5)]
+    sacrum, cut = centre(-150.0, 200.0, 0.3), centre(-150.0, 200.0, 0.7)
+    assert _without_weak_ends(list(range(6)), [*spine, sacrum]) == list(range(5))
+    assert _without_weak_ends(list(range(6)), [*spine, cut]) == list(range(6))
+    top = [centre(30.0, 200.0, 0.3), *spine]
+    assert _without_weak_ends(list(range(6)), top) == list(range(1, 6))
 
 
 def test_air_is_not_searched_and_gives_nothing():

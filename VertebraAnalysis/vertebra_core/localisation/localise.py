@@ -19,7 +19,15 @@ from .voting import Peak, peaks_from_votes
 METHODS = ("votes", "heat")
 """LocNet-F and LocNet-H."""
 
-_VOTES_SCALE = 60.0
+_VOTES_SCALE = 250.0
+"""Votes at which two thirds of the votes' part of a score are reached; a whole vertebra gathers
+300 (neck) to 1800 (lumbar)."""
+
+_END_VOTES_SHARE = 0.25
+_END_HEAT = 0.5
+"""The ends of a chain need this share of their neighbours' votes, or this heat: S1 lines up with
+the spine, but few voxels vote for it."""
+
 _BONE = float(normalise_hu_array(np.float32(120.0)))
 _LEAST_BONE_VOXELS = 100
 """0.8 ml above 120 HU: less than a single cervical vertebra's cortex, thick slices included."""
@@ -141,6 +149,7 @@ def localise(
         return Localisation(tuple(ordered))
     positions = np.array([c.position_lps_mm for c in candidates])
     chain = find_chain(positions, np.array([c.score for c in candidates]))
+    chain = _without_weak_ends(chain, candidates)
     kept = set(chain)
     rejected = tuple(c for i, c in enumerate(candidates) if i not in kept)
     return Localisation(tuple(candidates[i] for i in chain), rejected)
@@ -195,6 +204,18 @@ def check_working_grid(ct: CtVolume, spacing_mm: float) -> None:
         raise ValueError(f"the volume must be on the working grid of {spacing_mm} mm")
 
 
+def _without_weak_ends(chain: list[int], candidates: list[Centre]) -> list[int]:
+    chain = list(chain)
+    for end, neighbours in ((0, slice(1, 4)), (-1, slice(-4, -1))):
+        while len(chain) > 3:
+            last = candidates[chain[end]]
+            usual = float(np.median([candidates[i].votes for i in chain[neighbours]]))
+            if last.heat >= _END_HEAT or last.votes >= _END_VOTES_SHARE * usual:
+                break
+            chain.pop(end)
+    return chain
+
+
 def _may_hold_bone(block: np.ndarray) -> bool:
     return int(np.count_nonzero(block > _BONE)) >= _LEAST_BONE_VOXELS
 
@@ -203,6 +224,5 @@ def _centre(peak: Peak, ct: CtVolume, method: str) -> Centre:
     position = ct.index_to_lps(np.array(peak.position_zyx))
     score = peak.heat
     if method == "votes":
-        # A third of a small cervical vertebra's votes saturate half of the score.
         score = 0.5 * peak.heat + 0.5 * (1 - float(np.exp(-peak.votes / _VOTES_SCALE)))
     return Centre(tuple(float(v) for v in position), float(score), peak.votes, peak.heat)
