@@ -198,6 +198,7 @@ class _Run:
             centre,
             body_cut=touches_edge(mask.body, mask, self.volume),
             arch_cut=touches_edge(mask.vertebra, mask, self.volume),
+            voxel_mm=float(max(self.volume.spacing_xyz_mm)),
         )
 
     def _search_missed(

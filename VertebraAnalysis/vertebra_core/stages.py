@@ -35,12 +35,15 @@ class Candidate:
         Centre of its body.
     body_cut, arch_cut : bool
         The field of view cuts the body, or anything else of the vertebra.
+    voxel_mm : float
+        Coarsest voxel size of the scan.
     """
 
     mask: VertebraMask
     center_lps_mm: Point
     body_cut: bool
     arch_cut: bool
+    voxel_mm: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,7 @@ def bundled_stages(
     WeightsError
         If weights are missing or damaged.
     """
-    from .grading.grade import GradingStage
+    from .grading_stage import GradingStage
 
     chosen = choose_device(device)
     set_threads(threads or None)
