@@ -135,6 +135,15 @@ def test_unusual_spines_need_evidence():
     assert assignment.unusual == ()
 
 
+@pytest.mark.parametrize("usual,unusual", [("T12", "T13"), ("L5", "L6")])
+def test_the_first_vertebra_in_view_is_not_lightly_called_unusual(usual, unusual):
+    names = [usual] if usual == "L5" else [usual, *run("L1", "L5")]
+    log_p = evidence(names, 5.0)
+    log_p[0, level_named(unusual).order] = log_p[0, level_named(usual).order] + 2.0
+    assignment = assign_levels(spine(*names), log_p)
+    assert found(assignment) == names
+
+
 def test_one_vertebra_alone_keeps_its_name():
     assignment = assign_levels(np.zeros((1, 3)), evidence(["L2"]))
     assert found(assignment) == ["L2"]

@@ -9,7 +9,6 @@ import numpy as np
 from torch import nn
 
 from .analysis import Flag, HeightLine, Vertebra
-from .volume import CtVolume
 from .grading.body_frame import BodyFrame, BodyFrameError, fit_body_frame
 from .grading.genant import MeasuredBody, Morphometry, assess_spine, median_grade
 from .grading.heights import HeightError, HeightMeasurement, measure_heights
@@ -17,6 +16,7 @@ from .grading.learned import LearnedGrade, body_crop, learned_grades
 from .grading.network import SHAPE_NAMES
 from .grading.norms import why_not_graded
 from .grading.trabecular import trabecular_density
+from .volume import CtVolume
 
 LEARNED_WEIGHT = 0.5
 """Share of the learned head in the joint log-probability; morphometry has the rest."""

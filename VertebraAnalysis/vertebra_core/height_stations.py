@@ -1,8 +1,10 @@
 """The one definition of a vertebral body's heights, for truth of phantoms and for measurements.
 
-A body is looked at as columns along its own up axis. The anterior and the posterior height are read
-a small inset from the walls, clear of rounded rims and osteophytes, the middle height half-way,
-each as the median of the columns of a short stretch; sagittal slices are measured one by one.
+A body is looked at as columns along its own up axis; sagittal slices are measured one by one. The
+anterior height is read a small inset from the front wall, clear of its rounded rim and of
+osteophytes. The posterior height is that of the tallest column close to the posterior wall, its
+corners: where a fracture has broken an endplate in, often just the corner stands, and a fixed inset
+would read the slope in front of it. The middle height is that of the deepest hollow about half-way.
 """
 
 from __future__ import annotations
@@ -10,12 +12,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import ndimage
 
 HEIGHT_INSET = 0.12
-"""Anterior and posterior heights are measured this share of the depth inside the walls."""
+"""The anterior height is measured this share of the depth inside the wall."""
 
 HEIGHT_WINDOW = 0.04
-"""Half length of each measured stretch, as a share of the depth."""
+"""Half length of a stretch whose columns are averaged (median), as a share of the depth."""
+
+CORNER_RANGE = (0.04, 0.20)
+"""The posterior height is the tallest within this range of shares of the depth from the wall."""
+
+HOLLOW_RANGE = (0.40, 0.60)
+"""The middle height is the smallest within this range of shares of the depth from the front."""
 
 SAGITTAL_BAND = 0.20
 """Half width of the band of sagittal slices that heights come from, as a share of the width."""
@@ -151,19 +160,41 @@ def station_heights(columns: Columns, y_mm: np.ndarray) -> StationHeights | None
     StationHeights or None
         None if there is no body.
     """
-    length = columns.length_mm
     walls = walls_of(columns, y_mm)
     if walls is None:
         return None
     front, back = walls
     depth = back - front
-    inset = HEIGHT_INSET * depth
-    stations = front + inset, (front + back) / 2, back - inset
-    reach = max(HEIGHT_WINDOW * depth, 0.6 * float(y_mm[1] - y_mm[0]))
+    length = columns.length_mm
+    step = float(y_mm[1] - y_mm[0])
+    half = int(round(HEIGHT_WINDOW * depth / step))
+    smooth = np.where(length > 0, length, np.nan)
+    smooth = ndimage.median_filter(np.nan_to_num(smooth), (2 * half + 1, 1), mode="nearest")
+    smooth[smooth <= 0] = np.nan
+    anterior = _nearest(y_mm, front + HEIGHT_INSET * depth)
+    middle = _within(y_mm, front + HOLLOW_RANGE[0] * depth, front + HOLLOW_RANGE[1] * depth)
+    corner = _within(y_mm, back - CORNER_RANGE[1] * depth, back - CORNER_RANGE[0] * depth)
     heights = np.full((length.shape[1], 3), np.nan)
-    for k, station in enumerate(stations):
-        near = length[np.abs(y_mm - station) <= reach]
-        near = np.where(near > 0, near, np.nan)
-        some = np.isfinite(near).any(0)
-        heights[some, k] = np.nanmedian(near[:, some], axis=0)
-    return StationHeights(front, back, stations, heights)
+    where = np.full((length.shape[1], 3), np.nan)
+    for k in range(length.shape[1]):
+        for j, rows in enumerate((anterior, middle, corner)):
+            stretch = smooth[rows, k]
+            if not np.isfinite(stretch).any():
+                continue
+            i = int(np.nanargmin(stretch) if j == 1 else np.nanargmax(stretch))
+            heights[k, j], where[k, j] = stretch[i], y_mm[rows][i]
+    some = np.isfinite(where).any(0)
+    stations = [float(np.nanmedian(where[:, j])) if some[j] else float("nan") for j in range(3)]
+    return StationHeights(front, back, tuple(stations), heights)
+
+
+def _nearest(y_mm: np.ndarray, position: float) -> slice:
+    i = int(np.clip(np.argmin(np.abs(y_mm - position)), 0, len(y_mm) - 1))
+    return slice(i, i + 1)
+
+
+def _within(y_mm: np.ndarray, low: float, high: float) -> slice:
+    inside = np.flatnonzero((y_mm >= low) & (y_mm <= high))
+    if not len(inside):
+        return _nearest(y_mm, (low + high) / 2)
+    return slice(int(inside[0]), int(inside[-1]) + 1)

@@ -14,8 +14,9 @@ from scipy import ndimage
 from .body_field import PROBABILITY_BAND_MM, BodyField
 from .body_frame import BodyFrame, BodyFrameError, fit_body_frame
 
-_STEP_MM = 1.0
-_REACH_MM = 62.0
+_STEP_MM = 1.25
+_REACH_MM = 62.5
+_REACH_UP_MM = 40.0
 _GAP_MM = 4.0
 """The canal is at least this deep; a smaller gap is a groove or a basivertebral foramen."""
 
@@ -105,24 +106,26 @@ def _frame_along(up: np.ndarray, back: np.ndarray, center: np.ndarray) -> BodyFr
 def _cut(field: BodyField, frame: BodyFrame) -> tuple[np.ndarray, float | None]:
     """Probability that a voxel lies in the body's column, and the depth of the canal."""
     line = np.arange(-_REACH_MM, _REACH_MM + _STEP_MM, _STEP_MM)
-    level = field.at(frame.grid(line, line, line))
+    heights = np.arange(-_REACH_UP_MM, _REACH_UP_MM + _STEP_MM, _STEP_MM)
+    level = field.at(frame.grid(heights, line, line))
     thickness = (level < 0).sum(0) * _STEP_MM
     angle, offset = _symmetry_axis(thickness)
     frame = _turned(frame, angle, offset)
-    level = field.at(frame.grid(line, line, line))
-    thickness = (level < 0).sum(0) * _STEP_MM
+    thickness = _seen_from(thickness, line, angle, offset)
     front, wall, canal = _mid_sagittal_wall(thickness, line)
     column = _body_outline(thickness, line, front, wall)
     # Outline as a distance, so that the cut is as smooth as the bone's own surface.
     inside = ndimage.distance_transform_edt(column) - ndimage.distance_transform_edt(~column)
     side = ndimage.gaussian_filter(inside * _STEP_MM, 1.0)
-    points = (
-        np.stack(np.meshgrid(*[np.arange(n) for n in field.level.shape], indexing="ij"), -1)
-        * np.asarray(field.spacing_zyx_mm)
-        - np.asarray(frame.center_zyx_mm)
-    )
-    back = points @ np.asarray(frame.axes_zyx[1])
-    left = points @ np.asarray(frame.axes_zyx[2])
+    lines = [
+        (np.arange(n) * s - c).astype(np.float32)
+        for n, s, c in zip(
+            field.level.shape, field.spacing_zyx_mm, frame.center_zyx_mm, strict=True
+        )
+    ]
+    z, y, x = lines[0][:, None, None], lines[1][None, :, None], lines[2][None, None, :]
+    back, left = (np.float32(a[0]) * z + np.float32(a[1]) * y + np.float32(a[2]) * x
+                  for a in np.asarray(frame.axes_zyx)[1:])  # fmt: skip
     where = np.stack([(c + _REACH_MM) / _STEP_MM for c in (back, left)])
     around = ndimage.map_coordinates(side, where, order=1, mode="nearest")
     margin = np.minimum(around, wall - back)
@@ -165,6 +168,16 @@ def _turned(frame: BodyFrame, angle: float, offset: float) -> BodyFrame:
     return _frame_along(up, turned, center)
 
 
+def _seen_from(thickness: np.ndarray, line: np.ndarray, angle: float, offset: float) -> np.ndarray:
+    """The view from above in the turned and shifted frame."""
+    c, s = np.cos(angle), np.sin(angle)
+    back, left = np.meshgrid(line, line + offset, indexing="ij")
+    where = np.stack([c * back - s * left, s * back + c * left])
+    return ndimage.map_coordinates(
+        thickness, (where + _REACH_MM) / _STEP_MM, order=1, mode="constant"
+    )
+
+
 def _mid_sagittal_wall(
     thickness: np.ndarray, line: np.ndarray
 ) -> tuple[float, float, float | None]:
@@ -179,10 +192,10 @@ def _mid_sagittal_wall(
     if not len(starts):
         raise BodySplitError("the vertebra shows no body")
     front = int(starts[0])
-    tallest = float(np.quantile(profile[front : front + int(14 / _STEP_MM)], 0.7))
+    tallest = float(np.quantile(profile[front : front + round(14 / _STEP_MM)], 0.7))
     low = _THICK_SHARE * tallest
-    gap = int(_GAP_MM / _STEP_MM)
-    for k in range(front + int(8 / _STEP_MM), len(profile) - gap):
+    gap = round(_GAP_MM / _STEP_MM)
+    for k in range(front + round(8 / _STEP_MM), len(profile) - gap):
         if (profile[k : k + gap] < low).all():
             break
     else:
@@ -205,7 +218,7 @@ def _body_outline(thickness: np.ndarray, line: np.ndarray, front: float, wall: f
     behind = line > wall
     last = int(np.flatnonzero(~behind)[-1]) - 1
     thick[behind] = thick[last]
-    r = int(_OPENING_MM / _STEP_MM)
+    r = int(round(_OPENING_MM / _STEP_MM))
     disc = np.hypot(*np.mgrid[-r : r + 1, -r : r + 1]) <= r + 0.3
     opened = ndimage.binary_opening(thick, disc)
     parts, count = ndimage.label(opened)

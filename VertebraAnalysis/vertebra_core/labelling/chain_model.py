@@ -8,8 +8,10 @@ from functools import lru_cache
 import numpy as np
 
 from .level_statistics import (
+    L6,
     N_LEVELS,
     NEIGHBOURS,
+    T13,
     UNUSUAL,
     LevelStatistics,
     sagittal_angle_rad,
@@ -202,13 +204,27 @@ def build_chain(
     return ChainModel(
         node,
         np.asarray(spurious_log_odds, float) - options.spurious_cost,
-        options.end_weight * np.asarray(statistics.first_log_prior),
-        options.end_weight * np.asarray(statistics.last_log_prior),
+        _start_scores(statistics, options),
+        _relative_to_even(statistics.last_log_prior, options),
         scales,
         scale_prior - np.log(np.exp(scale_prior).sum()),
         _step_scores(np.asarray(lps_mm, float), scales, steps, options),
         steps,
     )
+
+
+def _start_scores(statistics: LevelStatistics, options: PositionalOptions) -> np.ndarray:
+    """Log scores of the first vertebra in view; an unusual one is as rare there as elsewhere."""
+    scores = _relative_to_even(statistics.first_log_prior, options)
+    for (_, lower), rate in zip(UNUSUAL, statistics.unusual_rates, strict=True):
+        if lower in (T13, L6):
+            scores[lower] += options.unusual_weight * np.log(rate)
+    return scores
+
+
+def _relative_to_even(log_prior: tuple[float, ...], options: PositionalOptions) -> np.ndarray:
+    # Against an even prior, or a vertebra would look less likely than a spurious detection.
+    return options.end_weight * (np.asarray(log_prior, float) + np.log(N_LEVELS))
 
 
 def _step_scores(
