@@ -60,7 +60,7 @@ def best_path(model: ChainModel, allowed: np.ndarray | None = None) -> BestPath:
         score[:, j] = best + node[j]
     after = before[n] - before[1:]
     final = score + model.end + after[:, None] + model.scale_log_prior[:, None, None]
-    all_spurious = before[n]
+    all_spurious = before[n] + model.scale_log_prior.max()
     if not n or final.max() < all_spurious:
         return BestPath(np.full(n, -1), (), 1.0, float(all_spurious))
     s, j, level = np.unravel_index(final.argmax(), final.shape)
