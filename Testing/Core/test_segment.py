@@ -18,6 +18,7 @@ from vertebra_core.segmentation.plausibility import judge
 from vertebra_core.segmentation.segment import (
     SegmentationOptions,
     VertebraMask,
+    fill_cavities,
     keep_main_parts,
     segment,
 )
@@ -195,13 +196,19 @@ def test_what_is_no_denser_than_its_surroundings_needs_no_further_doubt_but_one(
     assert "denser" in verdict.reason and "uncertain" in verdict.reason
 
 
-def test_scattered_and_uncertain_body_is_vetoed():
+def ragged(holes: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     vertebra, body, hu = vertebra_like((14, 18, 24))
-    rng = np.random.default_rng(0)
-    holes = np.kron(rng.random((14, 18, 18)) < 0.55, np.ones((5, 5, 5))) > 0
-    assert judged(vertebra, body * holes, hu).plausible
-    verdict = judged(vertebra * 0.75, body * holes * 0.75, hu)
-    assert not verdict.plausible and "not compact" in verdict.reason
+    solid = np.random.default_rng(0).random((14, 18, 18)) >= holes
+    return vertebra, body * (np.kron(solid, np.ones((5, 5, 5))) > 0), hu
+
+
+def test_few_holes_in_a_body_are_forgiven():
+    assert judged(*ragged(0.15)).plausible
+
+
+def test_body_in_pieces_is_vetoed_whatever_else_is_right():
+    verdict = judged(*ragged(0.5))
+    assert not verdict.plausible and "no compact shape" in verdict.reason
 
 
 def atlas_like() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -256,3 +263,15 @@ def test_air_is_what_lies_beyond_the_volume():
     ct = ct_with_boxes([])
     segment(ct, [ct.index_to_lps(np.array([0.0, 40, 48]))], Look(), OPTIONS)
     assert float(seen[0][0, 0, 0].max()) == pytest.approx(AIR)
+
+
+def test_cavities_of_a_body_are_filled_even_where_they_open_sideways():
+    probability = np.zeros((20, 20, 20), np.float32)
+    probability[4:16, 4:16, 4:16] = 0.9
+    probability[9:11, 9:11, 9:11] = 0.1
+    probability[9:11, 5:7, 4:10] = 0.1
+    closed = fill_cavities(probability)
+    assert closed[9, 9, 9] == 1 and closed[9, 5, 4] == pytest.approx(0.1)
+    solid = fill_cavities(probability, solid=True)
+    assert (solid[4:16, 4:16, 4:16] > 0.5).all()
+    assert not (solid[:4] > 0).any()

@@ -177,8 +177,10 @@ def _apply(
         probability = (probability + mirrored) / 2
     vertebra, body = probability[0].numpy()
     seen = _inside(ct.hu.shape, origin, shape)
-    vertebra = keep_main_parts(vertebra * seen)
+    vertebra = fill_cavities(keep_main_parts(vertebra * seen))
     body = keep_main_parts(np.minimum(body, vertebra), near=index - origin)
+    body = fill_cavities(body, solid=True)
+    vertebra = np.maximum(vertebra, body)
     return VertebraMask(
         tuple(float(v) for v in centre),
         tuple(int(v) for v in origin),
@@ -233,3 +235,34 @@ def keep_main_parts(probability: np.ndarray, near: np.ndarray | None = None) -> 
         parts == 0, return_distances=False, return_indices=True
     )
     return np.where(kept[parts[tuple(nearest)]], probability, 0).astype(probability.dtype)
+
+
+def fill_cavities(probability: np.ndarray, solid: bool = False) -> np.ndarray:
+    """Fill what bone encloses: sclerotic islands, cement and cysts are part of the vertebra.
+
+    Parameters
+    ----------
+    probability : ndarray, shape (z, y, x)
+    solid : bool
+        The structure has no opening at all, as a vertebral body: holes of single slices, in any of
+        the three orientations, are filled as well.
+
+    Returns
+    -------
+    ndarray, shape (z, y, x)
+        `probability`, 1 in cavities.
+    """
+    inside = probability > 0.5
+    filled = ndimage.binary_fill_holes(inside)
+    if solid:
+        box = ndimage.find_objects(inside.astype(np.uint8))
+        for axis in range(3) if box else ():
+            part = np.moveaxis(filled[box[0]], axis, 0)
+            for plane in part:
+                plane |= ndimage.binary_fill_holes(plane)
+    cavities = filled & ~inside
+    return (
+        np.where(cavities, 1, probability).astype(probability.dtype)
+        if cavities.any()
+        else (probability)
+    )
