@@ -30,8 +30,11 @@ may be seen of it."""
 LEAST_BOX_FILL = 0.48
 """Body volume over its box; an ellipsoid fills 0.52, a cylinder 0.79; concave bodies fill less."""
 
-LEAST_SOLIDITY = 0.72
-"""Body volume over that of its convex hull."""
+LEAST_SOLIDITY = 0.70
+"""Body volume over that of its convex hull; rims and the concave back wall cost some of it."""
+
+HOPELESS_BOX_FILL, HOPELESS_SOLIDITY = 0.43, 0.55
+"""Below one of these the shape alone decides: no body, however collapsed, is so ragged."""
 
 BODY_SHARE = (0.28, 0.93)
 """Share of the body in the vertebra; near 1 only where the arch is out of view."""
@@ -146,6 +149,8 @@ def _fault(f: MaskFigures) -> str:
     for name, value, (low, high), unit in limits:
         if not low * part <= value <= high:
             return f"The {name}, {value:.1f} {unit}, is not that of a vertebra."
+    if f.box_fill < HOPELESS_BOX_FILL or f.solidity < HOPELESS_SOLIDITY:
+        return "Its body has no compact shape."
     doubts = _doubts(f)
     return "" if len(doubts) <= DOUBTS_ALLOWED else "; ".join(doubts) + "."
 
