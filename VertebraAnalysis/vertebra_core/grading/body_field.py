@@ -13,6 +13,7 @@ References
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy import ndimage
@@ -41,9 +42,7 @@ def signed_distance(mask: np.ndarray, spacing_zyx_mm: tuple[float, float, float]
     box = ndimage.find_objects(mask.astype(np.uint8))
     if not box:
         return distance
-    near = tuple(
-        slice(max(s.start - _MARGIN_VOXELS, 0), s.stop + _MARGIN_VOXELS) for s in box[0]
-    )
+    near = tuple(slice(max(s.start - _MARGIN_VOXELS, 0), s.stop + _MARGIN_VOXELS) for s in box[0])
     # The padding closes a body at the edge of the grid.
     padded = np.pad(mask[near], 1)
     outside = ndimage.distance_transform_edt(~padded, sampling=spacing_zyx_mm)
@@ -105,6 +104,7 @@ class BodyField:
             self.level, points_zyx_mm / spacing, order=1, mode="constant", cval=0.5
         )
 
+    @cached_property
     def inside_points(self) -> np.ndarray:
         """Positions (mm) of the voxels inside, shape (n, 3)."""
         return np.argwhere(self.level < 0) * np.asarray(self.spacing_zyx_mm)

@@ -5,20 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage, optimize
+from scipy import optimize
 
 from ..height_stations import SAGITTAL_BAND, Columns, columns_of, walls_of
 from .body_field import BodyField, largest_part
+from .up_axis import combined_up, surface_normals, unit, vote_for_up
 
-_TILT_LIMIT_DEG = 50.0
-_NORMAL_SPREAD_DEG = 14.0
 _STEP_MM = 0.75
 _FIT_STEP_MM = 1.25
 _ENDPLATE_SHARE = 0.72
 """Endplates are fitted within this share of the footprint: rims and uncinate processes excluded."""
-
-_TRUSTED_RESIDUAL_MM = 0.5
-"""Endplates this far from smooth count as much as the walls; better ones count more."""
 
 
 class BodyFrameError(ValueError):
@@ -58,7 +54,8 @@ class BodyFrame:
 
     def to_crop(self, points_zyx_mm: np.ndarray) -> np.ndarray:
         """Take points (..., 3) of the body's frame (up, back, left) to the crop, mm."""
-        return np.asarray(points_zyx_mm) @ np.asarray(self.axes_zyx) + np.asarray(self.center_zyx_mm)
+        center = np.asarray(self.center_zyx_mm)
+        return np.asarray(points_zyx_mm) @ np.asarray(self.axes_zyx) + center
 
     def grid(self, up_mm: np.ndarray, back_mm: np.ndarray, left_mm: np.ndarray) -> np.ndarray:
         """Positions in the crop (mm) of a grid in the frame, shape (3, n_up, n_back, n_left)."""
@@ -103,22 +100,24 @@ def fit_body_frame(
         If there is no body, or it shows no two endplates.
     """
     field = BodyField.of(largest_part(body), spacing_zyx_mm)
-    inside = field.inside_points()
+    inside = field.inside_points
     if len(inside) < 30:
         raise BodyFrameError("the vertebral body is too small to be measured")
     center = inside.mean(0)
-    up = _unit(np.array([1.0, 0, 0]) if up_hint_zyx is None else np.asarray(up_hint_zyx, float))
+    up = unit(np.array([1.0, 0, 0]) if up_hint_zyx is None else np.asarray(up_hint_zyx, float))
     whole = None if vertebra is None else BodyField.of(vertebra, spacing_zyx_mm)
     back = np.array([0.0, 1, 0]) if back_hint_zyx is None else np.asarray(back_hint_zyx, float)
     arch = _arch_direction(whole, field, center)
     if arch is not None:
         back = arch
-    normals, weights = _surface_normals(field)
-    up = _vote_for_up(normals, weights, up)
+    normals, weights = surface_normals(field)
+    up = vote_for_up(normals, weights, up)
     axes = _orthonormal(up, back)
     for _ in range(6):
         ends = _fit_endplates(field, center, axes)
-        turned = _orthonormal(_combined_up(ends, axes, normals, weights), axes[1])
+        turned = _orthonormal(
+            combined_up(ends.bisector @ axes, ends.residual_mm, normals, weights), axes[1]
+        )
         moved = np.degrees(np.arccos(np.clip(turned[0] @ axes[0], -1, 1)))
         center, axes = center + ends.mid_up_mm * axes[0], turned
         if moved < 0.2:
@@ -128,7 +127,9 @@ def fit_body_frame(
     center = center + offset * axes[2]
     # The turn about up changed what lies before and behind; the endplates are read once more.
     ends = _fit_endplates(field, center, axes)
-    axes = _orthonormal(_combined_up(ends, axes, normals, weights), axes[1])
+    axes = _orthonormal(
+        combined_up(ends.bisector @ axes, ends.residual_mm, normals, weights), axes[1]
+    )
     return _measured(field, center, axes, ends)
 
 
@@ -140,17 +141,13 @@ class _Endplates:
     residual_mm: float
 
 
-def _unit(v: np.ndarray) -> np.ndarray:
-    return v / max(float(np.linalg.norm(v)), 1e-9)
-
-
 def _orthonormal(up: np.ndarray, back: np.ndarray) -> np.ndarray:
-    """Rows up, back, left; left completes the patient's axes (z, y, x order names them reversed)."""
-    up = _unit(up)
+    """Rows up, back, left."""
+    up = unit(up)
     back = back - (back @ up) * up
     if np.linalg.norm(back) < 1e-3:
         back = np.array([0.0, 1.0, 0.0]) - up[1] * up
-    back = _unit(back)
+    back = unit(back)
     # In x, y, z: left = back x up. In z, y, x order a cross product changes its sign.
     return np.stack([up, back, np.cross(up, back)])
 
@@ -171,65 +168,10 @@ def _arch_direction(whole: BodyField | None, field: BodyField, center) -> np.nda
     return points.mean(0) - center
 
 
-def _surface_normals(field: BodyField) -> tuple[np.ndarray, np.ndarray]:
-    """Outward normals (n, 3) of the surface and their weights."""
-    spacing = np.asarray(field.spacing_zyx_mm)
-    smooth = ndimage.gaussian_filter(field.level, 1.2 / spacing)
-    slopes = np.stack([g / s for g, s in zip(np.gradient(smooth), spacing, strict=True)], -1)
-    size = np.linalg.norm(slopes, axis=-1)
-    surface = size > 0.25 * size.max()
-    normals, weights = slopes[surface] / size[surface][:, None], size[surface]
-    step = len(normals) // 2500 + 1
-    return normals[::step], weights[::step]
-
-
-def _combined_up(ends: _Endplates, axes, normals, weights) -> np.ndarray:
-    """Weigh what the endplates and what the walls say about up.
-
-    The walls of a body run along its axis even where a fracture has broken its endplates in.
-    """
-    from_ends = ends.bisector @ axes
-    cosines = normals @ axes[0]
-    side = np.abs(cosines) < np.sin(np.deg2rad(25))
-    if side.sum() < 50:
-        return from_ends
-    moment = (normals[side] * weights[side, None]).T @ normals[side]
-    from_walls = np.linalg.eigh(moment)[1][:, 0]
-    from_walls = from_walls * np.sign(from_walls @ axes[0])
-    trust = 1 / (1 + (ends.residual_mm / _TRUSTED_RESIDUAL_MM) ** 2)
-    return _unit(trust * from_ends + (1 - trust) * from_walls)
-
-
-def _vote_for_up(normals: np.ndarray, weights: np.ndarray, hint: np.ndarray) -> np.ndarray:
-    """Choose the direction that most surface faces from above and from below."""
-    candidates = _cap(hint, np.deg2rad(_TILT_LIMIT_DEG), np.deg2rad(5))
-    cosines = (normals @ candidates.T).astype(np.float32)
-    narrow = 1 - np.cos(np.deg2rad(_NORMAL_SPREAD_DEG))
-    above = (weights[:, None] * np.exp((cosines - 1) / narrow)).sum(0)
-    below = (weights[:, None] * np.exp((-cosines - 1) / narrow)).sum(0)
-    # A mild preference for the hint keeps walls from winning in tall narrow bodies.
-    preference = np.exp((candidates @ hint - 1) / (2 * (1 - np.cos(np.deg2rad(45)))))
-    return candidates[int(np.argmax(np.sqrt(above * below) * preference))]
-
-
-def _cap(axis: np.ndarray, reach_rad: float, step_rad: float) -> np.ndarray:
-    """Unit vectors about `axis`, evenly spread."""
-    side = _unit(np.cross(axis, np.eye(3)[int(np.argmin(np.abs(axis)))]))
-    other = np.cross(axis, side)
-    found = [axis]
-    for ring in np.arange(step_rad, reach_rad + 1e-6, step_rad):
-        turns = np.arange(0, 2 * np.pi, step_rad / np.sin(ring))
-        found.extend(
-            np.cos(ring) * axis + np.sin(ring) * (np.cos(t) * side + np.sin(t) * other)
-            for t in turns
-        )
-    return np.array(found)
-
-
 def _columns(
     field: BodyField, center, axes, step: float = _STEP_MM
 ) -> tuple[Columns, np.ndarray, np.ndarray]:
-    relative = (field.inside_points() - center) @ axes.T
+    relative = (field.inside_points - center) @ axes.T
     low, high = relative.min(0) - 2 * step, relative.max(0) + 2 * step
     z, y, x = (np.arange(a, b + step, step) for a, b in zip(low, high, strict=True))
     frame = BodyFrame(tuple(center), tuple(map(tuple, axes)), 0.0, 0.0, 0.0, 0.0)
@@ -261,12 +203,12 @@ def _fit_endplates(field: BodyField, center, axes) -> _Endplates:
     terms = np.stack([np.ones(use.sum()), yy[use], xx[use], *(e[use] for e in shares)], -1)
     top, top_residual = _robust_fit(terms, columns.top_mm[use])
     bottom, bottom_residual = _robust_fit(terms, columns.bottom_mm[use])
-    upper = _unit(np.array([1.0, -top[1], -top[2]]))
-    lower = _unit(np.array([1.0, -bottom[1], -bottom[2]]))
+    upper = unit(np.array([1.0, -top[1], -top[2]]))
+    lower = unit(np.array([1.0, -bottom[1], -bottom[2]]))
     middle = np.array([1.0, (front + back) / 2, (right + left) / 2, 0.0, 0.0])
     angle = np.degrees(np.arctan(bottom[1]) - np.arctan(top[1]))
     return _Endplates(
-        _unit(upper + lower),
+        unit(upper + lower),
         float((top + bottom) @ middle / 2),
         float(angle),
         float(max(top_residual, bottom_residual)),
@@ -287,12 +229,12 @@ def _robust_fit(terms: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, floa
 
 def _mirror_plane(whole: BodyField, field: BodyField, center, axes) -> tuple[float, float]:
     """Turn about up (rad) and shift to the left (mm) of the plane that mirrors the bone best."""
-    points = whole.inside_points()
+    points = whole.inside_points
     step = len(points) // 1500 + 1
     relative = (points[::step] - center) @ axes.T
     # Processes bend to one side in many people; what is near the body counts more.
     weights = np.exp(-((np.linalg.norm(relative, axis=1) / 35.0) ** 2))
-    width = float(np.ptp(((field.inside_points() - center) @ axes.T)[:, 2]))
+    width = float(np.ptp(((field.inside_points - center) @ axes.T)[:, 2]))
 
     def mismatch(parameters: np.ndarray) -> float:
         angle, offset = parameters[0], parameters[1]
@@ -306,7 +248,7 @@ def _mirror_plane(whole: BodyField, field: BodyField, center, axes) -> tuple[flo
         penalty = 0.02 * (angle / 0.35) ** 2 + 0.02 * (offset / (0.12 * width)) ** 2
         return penalty - float((weights * found).sum() / weights.sum())
 
-    middle = float(np.median(((field.inside_points() - center) @ axes.T)[:, 2]))
+    middle = float(np.median(((field.inside_points - center) @ axes.T)[:, 2]))
     starts = [(a, middle + o) for a in np.deg2rad(np.arange(-24, 25, 8)) for o in (-3.0, 0.0, 3.0)]
     best = min(starts, key=lambda p: mismatch(np.array(p)))
     simplex = np.array([best, (best[0] + 0.06, best[1]), (best[0], best[1] + 1.5)])

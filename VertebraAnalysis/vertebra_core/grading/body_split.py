@@ -73,7 +73,7 @@ def split_body(
         raise BodySplitError("there is no vertebra")
     up = np.array([1.0, 0, 0]) if up_hint_zyx is None else np.asarray(up_hint_zyx, float)
     back = np.array([0.0, 1, 0]) if back_hint_zyx is None else np.asarray(back_hint_zyx, float)
-    center = field.inside_points().mean(0)
+    center = field.inside_points.mean(0)
     probability = np.float32(0.5) - field.level
     split = None
     # The first cut gives a body whose own frame then directs a better cut.
@@ -82,12 +82,12 @@ def split_body(
         cut, canal = _cut(field, frame)
         body = np.minimum(probability, cut)
         try:
-            fitted = fit_body_frame(body, field.spacing_zyx_mm, vertebra=probability,
-                                    up_hint_zyx=up, back_hint_zyx=back)  # fmt: skip
+            fitted = fit_body_frame(body, field.spacing_zyx_mm, probability, up, back)
         except BodyFrameError as error:
             raise BodySplitError(str(error)) from error
         split = SplitBody(body.astype(np.float32), fitted, canal)
-        turned = np.degrees(np.arccos(np.clip(np.dot(fitted.axes_zyx[0], frame.axes_zyx[0]), -1, 1)))
+        cosine = float(np.dot(fitted.axes_zyx[0], frame.axes_zyx[0]))
+        turned = np.degrees(np.arccos(np.clip(cosine, -1, 1)))
         up, back = np.asarray(fitted.axes_zyx[0]), np.asarray(fitted.axes_zyx[1])
         center = np.asarray(fitted.center_zyx_mm)
         if turned < 3.0:
@@ -124,8 +124,8 @@ def _cut(field: BodyField, frame: BodyFrame) -> tuple[np.ndarray, float | None]:
         )
     ]
     z, y, x = lines[0][:, None, None], lines[1][None, :, None], lines[2][None, None, :]
-    back, left = (np.float32(a[0]) * z + np.float32(a[1]) * y + np.float32(a[2]) * x
-                  for a in np.asarray(frame.axes_zyx)[1:])  # fmt: skip
+    axes = np.asarray(frame.axes_zyx, np.float32)[1:]
+    back, left = (a[0] * z + a[1] * y + a[2] * x for a in axes)
     where = np.stack([(c + _REACH_MM) / _STEP_MM for c in (back, left)])
     around = ndimage.map_coordinates(side, where, order=1, mode="nearest")
     margin = np.minimum(around, wall - back)
@@ -135,12 +135,11 @@ def _cut(field: BodyField, frame: BodyFrame) -> tuple[np.ndarray, float | None]:
 def _symmetry_axis(thickness: np.ndarray) -> tuple[float, float]:
     """Turn (rad) and shift (mm) of the line that mirrors the view from above best."""
     weight = np.minimum(thickness, 30.0)
-    b, l = np.nonzero(weight > 2)
-    if len(b) > 2500:
-        b, l = b[:: len(b) // 2500 + 1], l[:: len(l) // 2500 + 1]
-    values = weight[b, l]
+    rows, sides = np.nonzero(weight > 2)
+    rows, sides = (i[:: len(rows) // 2500 + 1] for i in (rows, sides))
+    values = weight[rows, sides]
     middle = (thickness.shape[0] - 1) / 2
-    y, x = (b - middle) * _STEP_MM, (l - middle) * _STEP_MM
+    y, x = (rows - middle) * _STEP_MM, (sides - middle) * _STEP_MM
     best, found = -np.inf, (0.0, 0.0)
     for stage_angles, stage_offsets in (
         (np.deg2rad(np.arange(-32, 33, 8)), np.arange(-12, 13, 3)),
@@ -181,7 +180,7 @@ def _seen_from(thickness: np.ndarray, line: np.ndarray, angle: float, offset: fl
 def _mid_sagittal_wall(
     thickness: np.ndarray, line: np.ndarray
 ) -> tuple[float, float, float | None]:
-    """Front of the body, its posterior wall, and the depth of the canal in the mid-sagittal view."""
+    """Front of the body, posterior wall and depth of the canal in the mid-sagittal view."""
     near = np.abs(line) <= 3.0
     profile = np.median(thickness[:, near], axis=1)
     bone = np.flatnonzero(profile > 3)

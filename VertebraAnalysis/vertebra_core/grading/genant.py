@@ -32,6 +32,9 @@ SURFACE_SD_MM = 0.35
 CRUSH_NOTICED = 0.10
 """Posterior loss from which the spine begins to replace the posterior wall as the reference."""
 
+_PERSON_SD = 0.13
+"""Spread of a level's posterior height between persons of all sizes, as a fraction."""
+
 _SCALE_WIDTH_LEVELS = 5.0
 _MAX_SLOPE_PER_LEVEL = 0.012
 
@@ -125,9 +128,8 @@ def posterior_references(bodies: Sequence[MeasuredBody]) -> tuple[tuple[float, f
     """
     norms = [level_norm(b.level) for b in bodies]
     order = np.array([level_named(b.level).order for b in bodies], float)
-    scale = np.array(
-        [np.log(b.heights_mm.posterior / n.posterior_height_mm) for b, n in zip(bodies, norms, strict=True)]
-    )  # fmt: skip
+    heights = np.array([b.heights_mm.posterior for b in bodies], float)
+    scale = np.log(heights / [n.posterior_height_mm for n in norms]) if norms else heights
     # A body that is wedged or hollow is likely to have lost posterior height as well.
     trust = np.array([_intactness(b) for b in bodies])
     results = []
@@ -135,7 +137,8 @@ def posterior_references(bodies: Sequence[MeasuredBody]) -> tuple[tuple[float, f
         near = np.exp(-0.5 * ((order - order[i]) / _SCALE_WIDTH_LEVELS) ** 2) * trust
         near[i] = 0.0
         if near.sum() < 0.5:
-            results.append((norm.posterior_height_mm, 0.13 * norm.posterior_height_mm, "level norm"))
+            height = norm.posterior_height_mm
+            results.append((height, _PERSON_SD * height, "level norm"))
             continue
         expected, sd = _scale_at(order - order[i], scale, near)
         spread = hypot(norm.crush_sd, sd)
@@ -186,10 +189,10 @@ def _assess(body: MeasuredBody, crush_mm: float, crush_sd_mm: float, source: str
     sd = {k: hypot(getattr(spread, k) / 2, systematic) for k in ("anterior", "middle", "posterior")}
     from_posterior = sd["posterior"] / h.posterior
     noise = {
-        "wedge": ratio_a / norm.wedge_ratio * hypot(sd["anterior"] / h.anterior, from_posterior),
-        "biconcave": ratio_m / norm.biconcave_ratio * hypot(sd["middle"] / h.middle, from_posterior),
+        "wedge": (1 - loss.wedge) * hypot(sd["anterior"] / h.anterior, from_posterior),
+        "biconcave": (1 - loss.biconcave) * hypot(sd["middle"] / h.middle, from_posterior),
         "crush": hypot(sd["posterior"], crush_sd_mm) / crush_mm,
-    }  # fmt: skip
+    }
     # How far the spine replaces the posterior wall as the reference of the other two heights: the
     # share of the posterior loss that its own uncertainty does not explain.
     doubt = norm.crush_sd if source == "neighbours" else 2 * noise["crush"]

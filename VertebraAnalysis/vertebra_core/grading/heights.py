@@ -77,7 +77,7 @@ def measure_heights(
         If fewer than `MIN_SLICES` sagittal slices show all three heights.
     """
     field = BodyField.of(largest_part(body), spacing_zyx_mm)
-    relative = (field.inside_points() - np.asarray(frame.center_zyx_mm)) @ np.asarray(
+    relative = (field.inside_points - np.asarray(frame.center_zyx_mm)) @ np.asarray(
         frame.axes_zyx
     ).T
     reach = np.abs(relative).max(0) + 2.0

@@ -12,8 +12,6 @@ from .body_field import PROBABILITY_BAND_MM, signed_distance
 
 CROP_SPACING_MM = 1.0
 _MARGIN_MM = 5.0
-_FRONT_MM = 34.0
-"""Crops reach this far forward, to where great vessels show contrast and the learned head looks."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +75,6 @@ def crop_of_label(
         ends = np.array(np.meshgrid(*[(0, 1)] * 3)).reshape(3, -1).T
         corners = labels.index_to_lps(np.array([s.start for s in box]) + ends * (size - 1))
         low, high = corners.min(0) - _MARGIN_MM, corners.max(0) + _MARGIN_MM
-        low[1] -= _FRONT_MM - _MARGIN_MM
         shape = tuple(int(n) for n in (np.ceil((high - low) / spacing_mm).astype(int) + 1)[::-1])
         origin = tuple(float(v) for v in low)
     else:
