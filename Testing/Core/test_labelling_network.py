@@ -31,6 +31,7 @@ from vertebra_core.training.task import TrainingConfig
 from vertebra_core.training.train_labelling import (
     LabellingConfig,
     LabellingTask,
+    fit_temperature,
     soft_targets,
     train_labelling,
 )
@@ -218,6 +219,14 @@ def test_soft_targets_lean_to_the_neighbours_only():
     assert (shares[2] > 0).sum() == 2
 
 
+def test_fitted_temperature_tells_how_overconfident_logits_are():
+    generator = torch.Generator().manual_seed(0)
+    honest = torch.randn((4000, N_CLASSES), generator=generator) * 2
+    classes = torch.multinomial(torch.softmax(honest, 1), 1, generator=generator)[:, 0]
+    assert fit_temperature(honest, classes) == pytest.approx(1.0, rel=0.08)
+    assert fit_temperature(honest * 2.5, classes) == pytest.approx(2.5, rel=0.08)
+
+
 @pytest.fixture(scope="module")
 def bank(tmp_path_factory):
     folder = tmp_path_factory.mktemp("bank")
@@ -260,4 +269,5 @@ def test_training_writes_weights_that_load(bank, tmp_path):
     )
     figures = train_labelling(LabellingConfig(config, bank, longest=4))
     assert 0 <= figures["right"] <= 1
+    assert figures["temperature"] > 0
     assert (tmp_path / "labelling.safetensors").exists()
