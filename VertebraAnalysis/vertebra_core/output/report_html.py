@@ -143,7 +143,7 @@ def _manifest(manifest: Manifest) -> str:
     weights = [f"{name}: sha256 {sha}" for name, sha in sorted(manifest.weights_sha256.items())]
     seconds = [f"{stage} {s:.1f} s" for stage, s in manifest.seconds_per_stage.items()]
     rows = {
-        "CT": f"{_times(manifest.input_size_xyz)} voxels of "
+        "Image": f"{_times(manifest.input_size_xyz)} voxels of "
         f"{_times(round(s, 3) for s in manifest.input_spacing_xyz_mm)} mm",
         "Program": f"vertebra_core {manifest.core_version} on {manifest.device}",
         "Weights": "<br>".join(escape(w) for w in weights) or "none: no network was used",

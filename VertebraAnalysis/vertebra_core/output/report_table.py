@@ -86,6 +86,7 @@ def table_html(vertebrae: Sequence[Vertebra]) -> str:
 
 
 _CAPTION = (
+    "Below each grade: probability of G0 / G1 / G2 / G3; below each level: its probability. "
     "Ha, Hm, Hp: anterior, middle and posterior height of the body, robust mean &plusmn; spread "
     "over its middle sagittal slices. Height loss is taken against the intact shape of that level "
     "(wedge, biconcave) and against neighbours or the level's norm (crush); negative: higher than "

@@ -48,4 +48,4 @@ def _number(value: float | None, decimals: int) -> str:
 
 
 def _percent(fraction: float | None) -> str:
-    return "-" if fraction is None or not math.isfinite(fraction) else f"{100 * fraction:.0f} %"
+    return "-" if fraction is None or not math.isfinite(fraction) else f"{round(100 * fraction)} %"

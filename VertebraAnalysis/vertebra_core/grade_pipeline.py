@@ -1,0 +1,255 @@
+"""Grading of a segmentation that somebody has made or edited: no network looks for vertebrae."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from . import __version__
+from .analysis import Flag, Manifest, SpineAnalysis, Vertebra
+from .errors import InputError
+from .field_of_view import touches_edge
+from .label_masks import LabelledMask, masks_of_labels
+from .pipeline import SEGMENTATION_SPACING_MM, AnalysisResult, OnProgress
+from .segment_levels import numbered_by_level
+from .segmentation.merge import merge
+from .stages import Candidate
+from .volume import CtVolume, LabelVolume, resample_labels, resample_to_working_grid, same_grid
+from .volume_checks import COARSE_SPACING_MM
+
+Grade = Callable[[CtVolume | None, Sequence[Candidate], Sequence[Vertebra]], tuple[Vertebra, ...]]
+"""Measures and grades named vertebrae; `stages.Stages.grade`, and without a CT."""
+
+_LEAST_OVERLAP = 0.5
+_MARGIN_MM = 12.0
+
+
+@dataclass(frozen=True)
+class GradeOptions:
+    """How a segmentation is graded.
+
+    Attributes
+    ----------
+    device : {"auto", "cpu", "cuda", "mps"}
+    threads : int
+        0 takes all cores.
+    models_folder : Path or None
+        Folder of weights; None takes the bundled ones.
+    """
+
+    device: str = "auto"
+    threads: int = 0
+    models_folder: Path | None = None
+
+
+@dataclass(frozen=True)
+class GradingBackend:
+    """What grades, and what is stated about it.
+
+    Attributes
+    ----------
+    grade : callable
+    weights_sha256 : dict of str
+    device : str
+    """
+
+    grade: Grade
+    weights_sha256: dict[str, str]
+    device: str
+
+
+def grade_segmentation(
+    segmentation: LabelVolume,
+    ct: CtVolume | None = None,
+    bodies: LabelVolume | None = None,
+    options: GradeOptions | None = None,
+    on_progress: OnProgress | None = None,
+    cancelled: Callable[[], bool] | None = None,
+    backend: GradingBackend | None = None,
+) -> tuple[AnalysisResult, LabelVolume]:
+    """Measure and grade the vertebrae of a segmentation.
+
+    Parameters
+    ----------
+    segmentation : LabelVolume
+        Whole vertebrae: VerSe or TotalSegmentator numbers, or segments named by level.
+    ct : CtVolume, optional
+        Without it there is no density, and grades rest on heights alone.
+    bodies : LabelVolume, optional
+        Vertebral bodies in the same numbers; by default they are cut out of the vertebrae.
+    options : GradeOptions, optional
+    on_progress : callable, optional
+        Called with ``"reading"`` or ``"grading"`` and the fraction done.
+    cancelled : callable, optional
+    backend : GradingBackend, optional
+        Another way of grading than the bundled one.
+
+    Returns
+    -------
+    result : AnalysisResult
+        Label maps as large as the second value.
+    grid : LabelVolume
+        The segmentation in VerSe numbers: on the grid of the CT, or on its own without one.
+
+    Raises
+    ------
+    InputError
+        ``no_vertebra_labels``, ``double_level`` or ``no_overlap``.
+    WeightsError
+    Cancelled
+    """
+    options = options or GradeOptions()
+    on_progress = on_progress or (lambda stage, fraction: None)
+    cancelled = cancelled or (lambda: False)
+    started = time.monotonic()
+    labels, warnings = numbered_by_level(segmentation)
+    labels = _on_grid_of(ct, labels) if ct is not None else labels
+    if bodies is not None:
+        bodies, more = numbered_by_level(bodies)
+        warnings += more
+        if not same_grid(bodies, labels):
+            bodies = resample_labels(bodies, labels)
+    backend = backend or bundled_grading(options, learned=ct is not None)
+    read = time.monotonic()
+    on_progress("reading", 1.0)
+
+    fine, origin = _working_grid(ct, labels)
+    found, more = masks_of_labels(
+        labels, bodies, origin, lambda f: on_progress("grading", 0.6 * f), cancelled
+    )
+    if not found:
+        raise InputError("no_vertebra_labels", "The segmentation holds no whole vertebra.")
+    scan = CtVolume(labels.labels, labels.spacing_xyz_mm, labels.origin_lps_mm, labels.direction)
+    candidates = [_candidate(v, scan) for v in found]
+    vertebrae = [
+        _vertebra(v, c, scan, ct is not None) for v, c in zip(found, candidates, strict=True)
+    ]
+    graded = backend.grade(fine, candidates, vertebrae)
+    on_progress("grading", 0.9)
+    graded = tuple(_explained(v, known) for v, known in zip(graded, found, strict=True))
+    numbers = [v.level.number for v in found]
+    _, body_map = merge([c.mask for c in candidates], numbers, labels, None, cancelled)
+    body_map[body_map != labels.labels] = 0
+    seconds = {"reading": round(read - started, 3), "grading": round(time.monotonic() - read, 3)}
+    all_warnings = (*(ct.warnings if ct else ()), *warnings, *more)
+    analysis = SpineAnalysis(graded, _manifest(labels, backend, options, seconds, ct), all_warnings)
+    on_progress("grading", 1.0)
+    return AnalysisResult(analysis, labels.labels, body_map), labels
+
+
+def bundled_grading(options: GradeOptions, learned: bool) -> GradingBackend:
+    """Return the grading that comes with the program.
+
+    Parameters
+    ----------
+    options : GradeOptions
+    learned : bool
+        Load the learned grade head; it needs a CT.
+
+    Raises
+    ------
+    WeightsError
+    InputError
+        If the device is not there.
+    """
+    from .devices import choose_device, set_threads
+    from .grading_stage import GradingStage
+    from .models import load_network
+
+    device = choose_device(options.device)
+    set_threads(options.threads or None)
+    network, sums = None, {}
+    if learned:
+        network, record = load_network("grading", options.models_folder, device)
+        sums["grading"] = record.sha256
+    return GradingBackend(GradingStage(network, device), sums, str(device))
+
+
+def _on_grid_of(ct: CtVolume, labels: LabelVolume) -> LabelVolume:
+    if same_grid(labels, ct):
+        return labels
+    moved = resample_labels(labels, ct)
+    before = float((labels.labels > 0).sum()) * float(np.prod(labels.spacing_xyz_mm))
+    after = float((moved.labels > 0).sum()) * float(np.prod(ct.spacing_xyz_mm))
+    if after < _LEAST_OVERLAP * before:
+        raise InputError(
+            "no_overlap",
+            f"Only {after / before:.0%} of the segmentation lies inside the CT.",
+            "Give the segmentation and the CT of the same scan.",
+        )
+    return moved
+
+
+def _working_grid(ct: CtVolume | None, labels: LabelVolume):
+    """The CT around the labels at 1 mm, and the first voxel of that grid."""
+    if ct is None:
+        return None, tuple(labels.corners_lps_mm().min(0).tolist())
+    used = [np.nonzero(labels.labels.any(axes))[0] for axes in ((1, 2), (0, 2), (0, 1))]
+    ends = np.array([[u[0], u[-1]] for u in used])
+    corners = np.stack(np.meshgrid(*ends, indexing="ij"), -1).reshape(8, 3)
+    points = labels.index_to_lps(corners)
+    box = points.min(0) - _MARGIN_MM, points.max(0) + _MARGIN_MM
+    fine = resample_to_working_grid(ct, SEGMENTATION_SPACING_MM, box)
+    return fine, fine.origin_lps_mm
+
+
+def _candidate(found: LabelledMask, scan: CtVolume) -> Candidate:
+    # The sides of a label map's own box say nothing when it was cropped after segmentation, but
+    # neither is the vertebra known to be whole then.
+    mask = found.mask
+    return Candidate(
+        mask,
+        found.center_lps_mm,
+        body_cut=found.touches_edge and touches_edge(mask.body, mask, scan),
+        arch_cut=found.touches_edge and touches_edge(mask.vertebra, mask, scan),
+        voxel_mm=float(max(scan.spacing_xyz_mm)),
+    )
+
+
+def _vertebra(found: LabelledMask, candidate: Candidate, scan: CtVolume, with_ct: bool) -> Vertebra:
+    flags = []
+    what = "scan" if with_ct else "label map"
+    if candidate.body_cut:
+        flags.append(Flag("cut_by_field_of_view", f"The edge of the {what} cuts the body."))
+    elif candidate.arch_cut:
+        flags.append(Flag("cut_by_field_of_view", f"The edge of the {what} cuts the arch."))
+    if max(scan.spacing_xyz_mm) > COARSE_SPACING_MM:
+        thick = max(scan.spacing_xyz_mm)
+        flags.append(Flag("low_resolution", f"Voxels of {thick:.1f} mm make heights coarse."))
+    # The level is what the segmentation says, so it is not in doubt here.
+    return Vertebra(found.level.name, 1.0, None, found.center_lps_mm, flags=tuple(flags))
+
+
+def _explained(graded: Vertebra, found: LabelledMask) -> Vertebra:
+    """Complete what the stage cannot know: why there was no body, and the volume of the label."""
+    if found.why_no_body and graded.grade is None:
+        others = tuple(f for f in graded.flags if f.code != "not_graded")
+        graded = replace(graded, flags=(*others, Flag("not_graded", found.why_no_body)))
+    if graded.volume_ml is not None:
+        graded = replace(graded, volume_ml=found.volume_ml)
+    return graded
+
+
+def _manifest(
+    labels: LabelVolume,
+    backend: GradingBackend,
+    options: GradeOptions,
+    seconds: dict[str, float],
+    ct: CtVolume | None,
+) -> Manifest:
+    stated = {k: str(v) for k, v in asdict(options).items() if v is not None}
+    return Manifest(
+        core_version=__version__,
+        weights_sha256=dict(backend.weights_sha256),
+        device=backend.device,
+        seconds_per_stage=seconds,
+        input_size_xyz=labels.size_xyz,
+        input_spacing_xyz_mm=tuple(float(s) for s in labels.spacing_xyz_mm),
+        input_origin_lps_mm=tuple(float(o) for o in labels.origin_lps_mm),
+        input_direction=tuple(float(d) for d in labels.direction),
+        options={**stated, "input": "segmentation" if ct is None else "segmentation and CT"},
+    )

@@ -1,0 +1,100 @@
+"""Which level each label of somebody's segmentation means."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from .errors import InputError
+from .evaluation.label_numbers import TOTALSEGMENTATOR, detect_scheme, to_verse_numbers
+from .levels import LEVELS, level_named
+from .volume import LabelVolume
+
+_NAMES = {level.name for level in LEVELS}
+# "L1", "vertebra_L1", "vertebrae L1", "L1 vertebra", "TH12", "T 12".
+_LEVEL_IN_NAME = re.compile(r"(?<![A-Za-z])(C|TH|T|D|L|S)[ _-]?(\d{1,2})(?!\d)", re.IGNORECASE)
+_LETTER = {"TH": "T", "D": "T"}
+
+
+def numbered_by_level(segmentation: LabelVolume) -> tuple[LabelVolume, tuple[str, ...]]:
+    """Give every label its VerSe number.
+
+    Segment names count where there are any; otherwise the numbers are VerSe's or, where they
+    cannot be, TotalSegmentator's.
+
+    Parameters
+    ----------
+    segmentation : LabelVolume
+
+    Returns
+    -------
+    labels : LabelVolume
+        uint8 VerSe numbers, on the same grid; other structures are left out.
+    warnings : tuple of str
+        What was left out or assumed, one sentence each.
+
+    Raises
+    ------
+    InputError
+        ``no_vertebra_labels`` or ``double_level``.
+    """
+    if any(_level_in(name) for name in segmentation.names.values()):
+        numbers, warnings = _by_names(segmentation)
+    else:
+        numbers, warnings = _by_numbers(segmentation.labels)
+    if not numbers.any():
+        raise InputError(
+            "no_vertebra_labels",
+            "The segmentation holds no label of a vertebra.",
+            "Number vertebrae as VerSe does (C1-C7 1-7, T1-T12 8-19, L1-L5 20-24, L6 25, T13 28) "
+            "or name segments L1, L2 and so on.",
+        )
+    placed = (segmentation.spacing_xyz_mm, segmentation.origin_lps_mm, segmentation.direction)
+    return LabelVolume(numbers, *placed), warnings
+
+
+def _by_names(segmentation: LabelVolume) -> tuple[np.ndarray, tuple[str, ...]]:
+    table = np.zeros(int(segmentation.labels.max()) + 1, np.uint8)
+    seen: dict[str, str] = {}
+    left_out = []
+    for value, name in segmentation.names.items():
+        level = _level_in(name)
+        if level is None:
+            left_out.append(name)
+            continue
+        if level in seen:
+            raise InputError(
+                "double_level",
+                f"The segments '{seen[level]}' and '{name}' both name {level}.",
+                "Give every vertebra one segment and one level.",
+            )
+        seen[level] = name
+        if 0 < value < len(table):
+            table[value] = level_named(level).number
+    warnings = ()
+    if left_out:
+        warnings = (f"Segments that name no vertebral level were left out: {', '.join(left_out)}.",)
+    return table[segmentation.labels], warnings
+
+
+def _by_numbers(labels: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
+    if labels.max() > 255:
+        labels = np.where(labels > 255, 0, labels)
+    scheme = detect_scheme(labels)
+    warnings = []
+    if scheme == TOTALSEGMENTATOR:
+        warnings.append(
+            "The numbers of the segmentation were taken to be TotalSegmentator's (27 is L5, 32 is "
+            "T12), as VerSe has no such numbers."
+        )
+    return to_verse_numbers(labels, scheme), tuple(warnings)
+
+
+def _level_in(name: str) -> str | None:
+    found = {
+        f"{_LETTER.get(letter.upper(), letter.upper())}{int(number)}"
+        for letter, number in _LEVEL_IN_NAME.findall(name)
+    }
+    found &= _NAMES
+    return found.pop() if len(found) == 1 else None
