@@ -57,12 +57,13 @@ def sampled(function, body_axes, center_zyx_mm, shape, spacing_zyx_mm, supersamp
         for oy in offsets:
             for ox in offsets:
                 lines = [
-                    (np.arange(n) + o) * s - c
+                    ((np.arange(n) + o) * s - c).astype(np.float32)
                     for n, o, s, c in zip(
                         shape, (oz, oy, ox), spacing_zyx_mm, center_zyx_mm, strict=True
                     )
                 ]
                 z, y, x = lines[0][:, None, None], lines[1][None, :, None], lines[2][None, None, :]
-                local = [r[0] * z + r[1] * y + r[2] * x for r in body_axes]
+                rows = np.asarray(body_axes, np.float32)
+                local = [r[0] * z + r[1] * y + r[2] * x for r in rows]
                 total += function(*local) < 0
     return total / supersample**3

@@ -20,7 +20,12 @@ _REACH_UP_MM = 40.0
 _GAP_MM = 4.0
 """The canal is at least this deep; a smaller gap is a groove or a basivertebral foramen."""
 
+_MAX_DEPTH_MM = 60.0
+"""No body is deeper, bony lips included."""
+
 _THICK_SHARE = 0.30
+"""Share of a body's height that still counts as body, seen from above: severe fractures keep it."""
+
 _OPENING_MM = 4.0
 """Half the breadth of what is cut off the sides of a body: transverse processes, costal facets."""
 
@@ -199,6 +204,8 @@ def _mid_sagittal_wall(
             break
     else:
         raise BodySplitError("no canal lies behind the body")
+    if line[k - 1] - line[front] > _MAX_DEPTH_MM:
+        raise BodySplitError("what lies in front is too deep for a body")
     share = (profile[k - 1] - low) / max(profile[k - 1] - profile[k], 1e-6)
     wall = float(line[k - 1] + np.clip(share, 0, 1) * _STEP_MM)
     behind = np.flatnonzero(profile[k + gap :] >= low)
