@@ -15,7 +15,7 @@ from ..errors import Cancelled
 from ..volume import CtVolume, LabelVolume
 from .grade_names import grade_label
 from .report_style import STYLE
-from .report_svg import overview_svg, zoom_svg
+from .report_svg import Drawing, overview_svg, zoom_svg
 from .report_table import grade_key_html, needs_attention, percent, summary_html, table_html
 from .spine_pictures import SpinePicture, label_boxes, take_picture
 from .spine_surfaces import Surface, body_surface, coronal_surface, sagittal_surface
@@ -99,7 +99,7 @@ def _overviews(
     figures = []
     for make, name, how in views:
         drawn = overview_svg(picture(make(found, labels)), found, f"{name} view. {named}.")
-        figures.append(f"<figure>{drawn}<figcaption><b>{name}</b><br>{how}</figcaption></figure>")
+        figures.append(_figure(drawn, f"<b>{name}</b><br>{how}"))
     return f"<div class='pictures'>{''.join(figures)}</div>"
 
 
@@ -112,13 +112,17 @@ def _zooms(found: tuple[Vertebra, ...], picture: Callable[[Surface], SpinePictur
     for v in shown:
         title = f"{v.level}, mid-sagittal, {grade_label(v)}"
         drawn = zoom_svg(picture(body_surface(v)), v, by_level, title)
-        figures.append(
-            f"<figure>{drawn}<figcaption><b>{v.level}: {escape(grade_label(v))}</b>"
-            f"{_losses(v)}</figcaption></figure>"
-        )
+        figures.append(_figure(drawn, f"<b>{v.level}: {escape(grade_label(v))}</b>{_losses(v)}"))
     return (
         "<h2>Vertebrae to look at</h2><p class='quiet'>Each in its own mid-sagittal plane; heights "
         f"in mm.</p><div class='zooms'>{''.join(figures)}</div>"
+    )
+
+
+def _figure(drawing: Drawing, caption: str) -> str:
+    return (
+        f"<figure style='width:{drawing.width_px}px'>{drawing.svg}"
+        f"<figcaption>{caption}</figcaption></figure>"
     )
 
 
@@ -142,13 +146,15 @@ def _warnings(warnings: tuple[str, ...]) -> str:
 def _manifest(manifest: Manifest) -> str:
     weights = [f"{name}: sha256 {sha}" for name, sha in sorted(manifest.weights_sha256.items())]
     seconds = [f"{stage} {s:.1f} s" for stage, s in manifest.seconds_per_stage.items()]
+    # A path may hold the name of a person.
+    options = [f"{k} {v}" for k, v in manifest.options.items() if k != "models_folder"]
     rows = {
         "Image": f"{_times(manifest.input_size_xyz)} voxels of "
         f"{_times(round(s, 3) for s in manifest.input_spacing_xyz_mm)} mm",
         "Program": f"vertebra_core {manifest.core_version} on {manifest.device}",
         "Weights": "<br>".join(escape(w) for w in weights) or "none: no network was used",
         "Time": escape(", ".join(seconds)) or "not taken",
-        "Options": escape(", ".join(f"{k} {v}" for k, v in manifest.options.items())) or "defaults",
+        "Options": escape(", ".join(options)) or "defaults",
         "Method": "Genant et al., J Bone Miner Res 8 (1993) 1137; height norms of each level from "
         "Black (1991), Eastell (1991) and Masharawi (2008)",
     }

@@ -27,7 +27,7 @@ p { margin: 4px 0; }
            margin: 12px 0; font-size: 16px; }
 .summary ul { margin: 6px 0 2px; padding-left: 20px; }
 .pictures { display: flex; flex-wrap: wrap; gap: 18px; align-items: flex-start; }
-figure { margin: 0; width: min-content; }
+figure { margin: 0; max-width: 100%; }
 figcaption { font-size: 13px; color: #424a53; margin-top: 4px; }
 figcaption b { color: #1b1f24; font-size: 14.5px; }
 svg.picture { display: block; background: #000; border-radius: 4px; max-width: 100%; height: auto; }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 
 import numpy as np
@@ -23,7 +24,15 @@ _BAR_MM = 50
 _ZOOM_BAR_MM = 20
 
 
-def overview_svg(picture: SpinePicture, vertebrae: Sequence[Vertebra], title: str) -> str:
+@dataclass(frozen=True)
+class Drawing:
+    """An SVG picture and its width on the screen."""
+
+    svg: str
+    width_px: int
+
+
+def overview_svg(picture: SpinePicture, vertebrae: Sequence[Vertebra], title: str) -> Drawing:
     """Draw the whole spine: outlines in the colour of the grade, names, grades, height lines.
 
     Parameters
@@ -47,12 +56,12 @@ def overview_svg(picture: SpinePicture, vertebrae: Sequence[Vertebra], title: st
                 canvas.line(line.top_lps_mm, line.bottom_lps_mm, "#ffffff", 1.2)
     for v in vertebrae:
         _name(canvas, v, picture, sagittal)
-    return canvas.svg(title, _BAR_MM)
+    return canvas.drawing(title, _BAR_MM)
 
 
 def zoom_svg(
     picture: SpinePicture, vertebra: Vertebra, others: Mapping[str, Vertebra], title: str
-) -> str:
+) -> Drawing:
     """Draw one vertebra in its own mid-sagittal plane with Ha, Hm and Hp.
 
     Parameters
@@ -76,7 +85,7 @@ def zoom_svg(
     canvas.outline(picture.vertebrae.get(own, ()), color, 1.0, 0.7)
     canvas.outline(picture.bodies.get(own, ()), color, 1.8, 1.0)
     _measured_lines(canvas, vertebra)
-    return canvas.svg(title, _ZOOM_BAR_MM)
+    return canvas.drawing(title, _ZOOM_BAR_MM)
 
 
 def _name(canvas: _Canvas, v: Vertebra, picture: SpinePicture, sagittal: bool) -> None:
@@ -192,7 +201,7 @@ class _Canvas:
             f"{content}</text>"
         )
 
-    def svg(self, title: str, bar_mm: int) -> str:
+    def drawing(self, title: str, bar_mm: int) -> Drawing:
         """Return the picture with its sides' letters and a scale bar."""
         surface = self._picture.surface
         self.text(6, 20, surface.left, "#ffffff", 15, "start", 700)
@@ -210,12 +219,13 @@ class _Canvas:
             else f"<image href='{png_data_uri(grey)}' width='{self.width:.1f}' "
             f"height='{self.height:.1f}' preserveAspectRatio='none'/>"
         )
-        return (
+        svg = (
             f"<svg class='picture' xmlns='http://www.w3.org/2000/svg' role='img' {_FONT} "
             f"width='{self.width:.0f}' height='{self.height:.0f}' "
             f"viewBox='0 0 {self.width:.1f} {self.height:.1f}'>"
             f"<title>{escape(title)}</title>{image}{''.join(self._parts)}</svg>"
         )
+        return Drawing(svg, round(self.width))
 
 
 def _path(points: np.ndarray) -> str:
