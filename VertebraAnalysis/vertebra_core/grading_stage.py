@@ -15,6 +15,7 @@ from .grading.heights import HeightError, HeightMeasurement, measure_heights
 from .grading.learned import LearnedGrade, body_crop, learned_grades
 from .grading.network import SHAPE_NAMES
 from .grading.norms import why_not_graded
+from .grading.quality import MAX_VOXEL_MM, shape_flags, touches
 from .grading.trabecular import trabecular_density
 from .volume import CtVolume
 
@@ -40,6 +41,8 @@ class BodyToGrade:
         The field of view cuts the body, or anything else of the vertebra.
     voxel_mm : float
         Coarsest voxel size of the scan or of the label map.
+    doubt : str
+        Why the mask is not to be trusted; empty if it is.
     """
 
     vertebra: Vertebra
@@ -49,6 +52,7 @@ class BodyToGrade:
     body_cut: bool = False
     arch_cut: bool = False
     voxel_mm: float = 1.0
+    doubt: str = ""
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,7 @@ def grade_bodies(
         k = graded.index(i)
         vertebra = _with_heights(vertebra, body, measured[i], morphometry[k])
         vertebra = _with_grade(vertebra, morphometry[k], learned[k])
+        vertebra = _with_doubts(vertebra, bodies, i, measured[i], morphometry[k])
         results.append(_with_density(vertebra, body, measured[i], ct))
     return tuple(results)
 
@@ -107,6 +112,10 @@ def _measure(body: BodyToGrade, up_hint) -> tuple[_Measured | None, str]:
         return None, reason
     if body.body_cut:
         return None, "The edge of the scan cuts the body, so its heights are not known."
+    if body.voxel_mm > MAX_VOXEL_MM:
+        return None, f"Voxels of {body.voxel_mm:.1f} mm are too coarse to measure heights."
+    if body.doubt:
+        return None, "The mask is too doubtful to be measured."
     try:
         frame = fit_body_frame(body.body, 1.0, body.whole, up_hint)
         return _Measured(frame, measure_heights(body.body, 1.0, frame)), ""
@@ -213,6 +222,24 @@ def _joint_shape(grade: int, morphometry: Morphometry, learned: LearnedGrade) ->
     return SHAPE_NAMES[1 + int(np.argmax(joint[1:]))]
 
 
+def _with_doubts(
+    vertebra: Vertebra,
+    bodies: Sequence[BodyToGrade],
+    i: int,
+    measured: _Measured,
+    morphometry: Morphometry,
+) -> Vertebra:
+    own, heights = bodies[i], measured.heights.heights_mm
+    flags = shape_flags(measured.frame, heights, morphometry)
+    vertebra = replace(vertebra, flags=(*vertebra.flags, *flags))
+    for other in (*bodies[max(i - 1, 0) : i], *bodies[i + 1 : i + 2]):
+        place = own.origin_lps_mm, heights.middle, other.body, other.origin_lps_mm
+        if touches(measured.frame, *place):
+            reason = f"It runs into {other.vertebra.level}, so its endplate is uncertain."
+            return _flagged(vertebra, "touching_neighbour", reason)
+    return vertebra
+
+
 def _with_density(
     vertebra: Vertebra, body: BodyToGrade, measured: _Measured, ct: CtVolume | None
 ) -> Vertebra:
@@ -255,6 +282,7 @@ class GradingStage:
                 c.body_cut,
                 c.arch_cut,
                 c.voxel_mm,
+                c.doubt,
             )
             for v, c in zip(vertebrae, candidates, strict=True)
         ]
