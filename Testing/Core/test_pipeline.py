@@ -145,3 +145,28 @@ def test_manifest_states_geometry_weights_and_options():
     assert manifest.input_spacing_xyz_mm == ct.spacing_xyz_mm
     assert manifest.weights_sha256 == {"locnet": "ab" * 32}
     assert manifest.options["localiser"] == "votes"
+
+
+def test_bodies_that_touch_or_differ_much_from_their_neighbours_are_flagged():
+    real = fake_stages()
+
+    def segment(ct, centres, progress, cancelled):
+        masks = list(real.segment(ct, centres, progress, cancelled))
+        # L1 grows down to L2's upper endplate, 10 mm below its own lower one.
+        body = masks[1].body.copy()
+        z, y, x = np.nonzero(body > 0.5)
+        body[z.min() - 10 : z.min(), y.min() : y.max() + 1, x.min() : x.max() + 1] = 1
+        masks[1] = replace(masks[1], body=body, vertebra=np.maximum(masks[1].vertebra, body))
+        # L3 is a thin disc.
+        thin = masks[3].body.copy()
+        z = np.nonzero(thin > 0.5)[0]
+        thin[: z.max() - 4] = 0
+        masks[3] = replace(masks[3], body=thin)
+        return tuple(masks)
+
+    result = analyze(trunk_ct(), stages=replace(real, segment=segment))
+    assert "touching_neighbour" in codes(result, "L1") & codes(result, "L2")
+    assert "touching_neighbour" not in codes(result, "T12") | codes(result, "L3")
+    assert "implausible_shape" in codes(result, "L3")
+    plain = analyze(trunk_ct(), stages=real)
+    assert not {"touching_neighbour", "implausible_shape"} & codes(plain, "L1")

@@ -14,6 +14,7 @@ from .analysis import Flag, Manifest, SpineAnalysis, Vertebra
 from .errors import InputError
 from .field_of_view import touches_edge
 from .label_masks import LabelledMask, masks_of_labels
+from .neighbour_flags import neighbour_flags
 from .pipeline import SEGMENTATION_SPACING_MM, AnalysisResult, OnProgress
 from .segment_levels import numbered_by_level
 from .segmentation.merge import merge
@@ -127,6 +128,10 @@ def grade_segmentation(
     candidates = [_candidate(v, scan) for v in found]
     vertebrae = [
         _vertebra(v, c, scan, ct is not None) for v, c in zip(found, candidates, strict=True)
+    ]
+    more_flags = neighbour_flags(candidates, [v.level for v in vertebrae])
+    vertebrae = [
+        replace(v, flags=v.flags + own) for v, own in zip(vertebrae, more_flags, strict=True)
     ]
     graded = backend.grade(fine, candidates, vertebrae)
     on_progress("grading", 0.9)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,9 @@ from .errors import Cancelled, InputError
 from .field_of_view import touches_edge
 from .labelling.positional_logic import LevelAssignment, MissedVertebra
 from .levels import level_named
+from .neighbour_flags import neighbour_flags
 from .segmentation.merge import find_duplicates, merge
+from .segmentation.plausibility import Plausibility
 from .segmentation.segment import VertebraMask
 from .stages import Candidate, Stages, bundled_stages
 from .vertebra_flags import labelling_warnings, vertebra_flags
@@ -182,16 +184,14 @@ class _Run:
     def _segmented(self, fine, centres, scores, progress) -> list[Candidate]:
         """Segment all centres; drop what is no vertebra or was segmented twice; head to foot."""
         masks = self.stages.segment(fine, centres, progress, self._cancelled)
-        plausible = [(m, s) for m, s in zip(masks, scores, strict=True) if self._accept(m, fine)]
-        masks = [m for m, _ in plausible]
-        double = set(find_duplicates(masks, [s for _, s in plausible]))
-        candidates = [self._candidate(m) for i, m in enumerate(masks) if i not in double]
+        verdicts = [self.stages.judge(m, fine) for m in masks]
+        doubts = _kept_with_doubts(masks, verdicts)
+        kept = [(m, s, d) for m, s, d in zip(masks, scores, doubts, strict=True) if d is not None]
+        double = set(find_duplicates([m for m, _, _ in kept], [s for _, s, _ in kept]))
+        candidates = [self._candidate(m, d) for i, (m, _, d) in enumerate(kept) if i not in double]
         return sorted(candidates, key=lambda c: -c.center_lps_mm[2])
 
-    def _accept(self, mask: VertebraMask, fine: CtVolume) -> bool:
-        return self.stages.judge(mask, fine).plausible
-
-    def _candidate(self, mask: VertebraMask) -> Candidate:
+    def _candidate(self, mask: VertebraMask, doubt: str = "") -> Candidate:
         centre = mask.body_center_lps_mm() or mask.center_lps_mm
         return Candidate(
             mask,
@@ -199,6 +199,7 @@ class _Run:
             body_cut=touches_edge(mask.body, mask, self.volume),
             arch_cut=touches_edge(mask.vertebra, mask, self.volume),
             voxel_mm=float(max(self.volume.spacing_xyz_mm)),
+            doubt=doubt,
         )
 
     def _search_missed(
@@ -207,7 +208,7 @@ class _Run:
         """Look again where positional logic expects a vertebra; take what looks like one."""
         points = [m.position_lps_mm for m in missed]
         masks = self.stages.segment(fine, points, lambda fraction: None, self._cancelled)
-        new = [self._candidate(m) for m in masks if self._accept(m, fine)]
+        new = [self._candidate(m) for m in masks if self.stages.judge(m, fine).plausible]
         everything = candidates + new
         scores = [1.0] * len(candidates) + [0.5] * len(new)
         double = set(find_duplicates([c.mask for c in everything], scores))
@@ -234,6 +235,10 @@ class _Run:
             )
         if not vertebrae:
             raise _no_spine()
+        more = neighbour_flags(kept, [v.level for v in vertebrae])
+        vertebrae = [
+            replace(v, flags=v.flags + own) for v, own in zip(vertebrae, more, strict=True)
+        ]
         self.warnings.extend(labelling_warnings(assignment))
         return kept, vertebrae, tuple(alone)
 
@@ -251,6 +256,27 @@ class _Run:
             options={k: str(v) for k, v in asdict(self.options).items() if v is not None},
         )
         return SpineAnalysis(tuple(vertebrae), manifest, tuple(self.warnings))
+
+
+def _kept_with_doubts(
+    masks: Sequence[VertebraMask], verdicts: Sequence[Plausibility]
+) -> list[str | None]:
+    """Say for each mask why it is doubtful: "" if it is not, None if it is to be dropped.
+
+    Deleting a vertebra shifts the names of all others, so what lies between two plausible ones is
+    kept and flagged, as long as there is a body at all.
+    """
+    heights = np.array([m.center_lps_mm[2] for m in masks])
+    plausible = np.array([v.plausible for v in verdicts], bool)
+    doubts: list[str | None] = []
+    for height, verdict in zip(heights, verdicts, strict=True):
+        if verdict.plausible:
+            doubts.append("")
+            continue
+        above, below = plausible & (heights > height), plausible & (heights < height)
+        between = bool(above.any() and below.any()) and verdict.figures is not None
+        doubts.append(verdict.reason if between else None)
+    return doubts
 
 
 def _no_spine() -> InputError:

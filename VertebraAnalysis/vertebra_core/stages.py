@@ -37,6 +37,8 @@ class Candidate:
         The field of view cuts the body, or anything else of the vertebra.
     voxel_mm : float
         Coarsest voxel size of the scan.
+    doubt : str
+        Why the mask does not look like a vertebra, though its place in the row says it is one.
     """
 
     mask: VertebraMask
@@ -44,6 +46,7 @@ class Candidate:
     body_cut: bool
     arch_cut: bool
     voxel_mm: float = 1.0
+    doubt: str = ""
 
 
 @dataclass(frozen=True)

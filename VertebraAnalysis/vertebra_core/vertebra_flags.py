@@ -35,6 +35,8 @@ def vertebra_flags(
         flags.append(Flag("cut_by_field_of_view", "The edge of the scan cuts the body."))
     elif candidate.arch_cut:
         flags.append(Flag("cut_by_field_of_view", "The edge of the scan cuts the arch."))
+    if candidate.doubt:
+        flags.append(Flag("implausible_shape", f"Its mask is doubtful: {candidate.doubt}"))
     if probability < LOW_LEVEL_PROBABILITY:
         percent = round(100 * probability)
         flags.append(Flag("low_level_margin", f"The level is only {percent} % certain."))

@@ -33,7 +33,7 @@ LEAST_BOX_FILL = 0.48
 LEAST_SOLIDITY = 0.70
 """Body volume over that of its convex hull; rims and the concave back wall cost some of it."""
 
-HOPELESS_BOX_FILL, HOPELESS_SOLIDITY = 0.43, 0.55
+HOPELESS_BOX_FILL, HOPELESS_SOLIDITY = 0.36, 0.52
 """Below one of these the shape alone decides: no body, however collapsed, is so ragged."""
 
 BODY_SHARE = (0.28, 0.93)
