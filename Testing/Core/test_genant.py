@@ -87,6 +87,15 @@ def test_a_sunken_posterior_wall_does_not_shrink_the_anterior_loss():
     assert found.grade == 2
 
 
+def test_a_slight_posterior_loss_counts_in_a_deformed_body_only():
+    sunken = {"posterior": 0.95}
+    deformed = _spine({"T10": {"anterior": 0.83, "middle": 0.76} | sunken})["T10"]
+    assert deformed.effective_loss > deformed.loss.biconcave + 0.01
+    sound = _spine({"T10": {"anterior": 0.95, "middle": 0.95} | sunken})["T10"]
+    assert sound.effective_loss == pytest.approx(sound.loss.crush)
+    assert sound.grade == 0
+
+
 def test_a_single_body_is_not_called_crushed_for_being_small():
     small = assess_spine([_body("L2", 0.82)])[0]
     assert small.reference.source == "level norm"

@@ -17,7 +17,7 @@ import numpy as np
 
 from ..analysis import HeightLoss, HeightReference, Heights
 from ..levels import level_named
-from .norms import OUTSIDE_GENANT_FACTOR, level_norm
+from .norms import OUTSIDE_GENANT_FACTOR, LevelNorm, level_norm
 
 GRADE_THRESHOLDS = (0.20, 0.25, 0.40)
 """Loss from which grades 1, 2 and 3 begin [Genant 1993]."""
@@ -31,6 +31,10 @@ SURFACE_SD_MM = 0.35
 
 CRUSH_NOTICED = 0.10
 """Posterior loss from which the spine begins to replace the posterior wall as the reference."""
+
+DEFORMED_POSTERIOR_SD = 0.08
+"""Spread of the posterior loss among wedged and hollow bodies, against which its estimate from the
+rest of the spine is shrunk."""
 
 _PERSON_SD = 0.13
 """Spread of a level's posterior height between persons of all sizes, as a fraction."""
@@ -193,10 +197,7 @@ def _assess(body: MeasuredBody, crush_mm: float, crush_sd_mm: float, source: str
         "biconcave": (1 - loss.biconcave) * hypot(sd["middle"] / h.middle, from_posterior),
         "crush": hypot(sd["posterior"], crush_sd_mm) / crush_mm,
     }
-    # How far the spine replaces the posterior wall as the reference of the other two heights: the
-    # share of the posterior loss that its own uncertainty does not explain.
-    doubt = norm.crush_sd if source == "neighbours" else 2 * noise["crush"]
-    lost = max(loss.crush, 0.0) * float(np.clip((loss.crush - 0.5 * CRUSH_NOTICED) / doubt, 0, 1))
+    lost = _posterior_loss(loss, noise, norm, crush_sd_mm / crush_mm, source)
     total = {
         "wedge": 1 - (1 - loss.wedge) * (1 - lost),
         "biconcave": 1 - (1 - loss.biconcave) * (1 - lost),
@@ -225,6 +226,27 @@ def _assess(body: MeasuredBody, crush_mm: float, crush_sd_mm: float, source: str
         shape_probabilities=_shape_probabilities(total, loss.crush, probabilities[0]),
         borderline=borderline,
     )
+
+
+def _posterior_loss(
+    loss: HeightLoss, noise: dict[str, float], norm: LevelNorm, reference_sd: float, source: str
+) -> float:
+    """Estimate how much of its height the posterior wall has lost, 0 where there is no sign.
+
+    What the spine suggests is known to some 6 % only. It counts as far as it exceeds that; where
+    the body is plainly deformed otherwise, so that a loss behind is likely, its best estimate
+    counts.
+    """
+    sunk = max(loss.crush, 0.0)
+    doubt = norm.crush_sd if source == "neighbours" else 2 * noise["crush"]
+    beyond_doubt = float(np.clip((sunk - 0.5 * CRUSH_NOTICED) / doubt, 0, 1))
+    deformed = max(
+        loss.wedge / hypot(norm.wedge_sd, noise["wedge"]),
+        loss.biconcave / hypot(norm.biconcave_sd, noise["biconcave"]),
+    )
+    likely = float(np.clip((deformed - 2) / 2, 0, 1))
+    shrinkage = DEFORMED_POSTERIOR_SD**2 / (DEFORMED_POSTERIOR_SD**2 + reference_sd**2)
+    return sunk * max(beyond_doubt, likely * shrinkage)
 
 
 def _shape(total: dict[str, float], crush: float, largest: str) -> str:
