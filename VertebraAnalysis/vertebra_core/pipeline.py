@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,12 @@ from .segmentation.merge import find_duplicates, merge
 from .segmentation.plausibility import Plausibility
 from .segmentation.segment import VertebraMask
 from .stages import Candidate, Stages, bundled_stages
-from .vertebra_flags import labelling_warnings, vertebra_flags
+from .vertebra_flags import (
+    labelling_warnings,
+    network_disagreement,
+    vertebra_flags,
+    with_flags,
+)
 from .volume import CtVolume, resample_to_working_grid
 from .volume_checks import checked_ct
 
@@ -235,10 +240,10 @@ class _Run:
             )
         if not vertebrae:
             raise _no_spine()
-        more = neighbour_flags(kept, [v.level for v in vertebrae])
-        vertebrae = [
-            replace(v, flags=v.flags + own) for v, own in zip(vertebrae, more, strict=True)
-        ]
+        names = [v.level for v in vertebrae]
+        more = neighbour_flags(kept, names)
+        doubt = network_disagreement(names, alone)
+        vertebrae = [with_flags(v, own + doubt) for v, own in zip(vertebrae, more, strict=True)]
         self.warnings.extend(labelling_warnings(assignment))
         return kept, vertebrae, tuple(alone)
 

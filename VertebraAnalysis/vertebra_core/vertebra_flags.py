@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from .analysis import Flag
+from collections.abc import Sequence
+from dataclasses import replace
+
+from .analysis import Flag, Vertebra
 from .labelling.positional_logic import LevelAssignment
 from .stages import Candidate
 from .volume import CtVolume
@@ -10,6 +13,9 @@ from .volume import CtVolume
 LOW_LEVEL_PROBABILITY = 0.9
 """Levels less probable than this are flagged. Neighbours share the network's errors, so a labelling
 that is off by one throughout may still claim such a probability."""
+
+DISAGREEMENT_SHARE = 0.25
+"""Above this share of vertebrae that the network alone names differently, all levels are flagged."""
 
 THICK_SLICE_MM = 3.0
 """Above this spacing heights are flagged as coarse: 3 mm is half of a grade 2 loss of 25 mm."""
@@ -48,6 +54,32 @@ def vertebra_flags(
         thick = max(volume.spacing_xyz_mm)
         flags.append(Flag("low_resolution", f"Voxels of {thick:.1f} mm make heights coarse."))
     return tuple(flags)
+
+
+def network_disagreement(names: Sequence[str], network_names: Sequence[str]) -> tuple[Flag, ...]:
+    """Return a flag for all vertebrae where the network's own names contradict the labelling.
+
+    Positional logic must decide between contradicting views and may be sure of the result; that
+    the network saw two different spines in one is a reason to count again.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Levels after positional logic.
+    network_names : sequence of str
+        Levels that the network alone gives.
+    """
+    differ = sum(a != b for a, b in zip(names, network_names, strict=True))
+    if differ < 2 or differ <= DISAGREEMENT_SHARE * len(names):
+        return ()
+    reason = f"Seen singly, {differ} of {len(names)} vertebrae would be named differently."
+    return (Flag("low_level_margin", reason),)
+
+
+def with_flags(vertebra: Vertebra, flags: Sequence[Flag]) -> Vertebra:
+    """Return `vertebra` with further flags, leaving out codes that it carries already."""
+    codes = {f.code for f in vertebra.flags}
+    return replace(vertebra, flags=(*vertebra.flags, *(f for f in flags if f.code not in codes)))
 
 
 def labelling_warnings(assignment: LevelAssignment) -> list[str]:

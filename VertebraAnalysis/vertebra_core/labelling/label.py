@@ -18,7 +18,7 @@ from .network import NO_VERTEBRA, SEQUENCE_HEAD, LabellingNetwork
 from .positional_logic import Anchor, LevelAssignment, PositionalOptions, assign_levels
 
 IMAGE_OPTIONS = PositionalOptions(
-    emission_weight=0.8, emission_floor=8.0, end_weight=0.0, spurious_cost=3.0
+    emission_weight=0.5, emission_floor=8.0, end_weight=0.0, spurious_cost=3.0
 )
 """The network has seen the whole row, so its errors are shared by neighbours and weigh less than
 independent ones would; it knows spurious detections itself. Where a scan ends says nothing here."""
