@@ -11,7 +11,7 @@ RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint format clean distclean
+.PHONY: help venv demo test test-slow lint format clean distclean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -39,7 +39,11 @@ demo: $(VENV)/runtime.done
 	@echo "Report: $$(cd "$(DEMO)" && pwd)/report.html"
 
 test: lint
-	$(RUN) -m pytest $(PYTEST_OPTIONS)
+	$(RUN) -m pytest -m "not slow" $(PYTEST_OPTIONS)
+
+# Cross-validation on all public keypoints and real masks: many minutes.
+test-slow: lint
+	$(RUN) -m pytest -m slow $(PYTEST_OPTIONS)
 
 lint: $(VENV)/test.done
 	$(RUN) -m ruff check .

@@ -15,7 +15,7 @@ LOW_LEVEL_PROBABILITY = 0.9
 that is off by one throughout may still claim such a probability."""
 
 DISAGREEMENT_SHARE = 0.25
-"""Above this share of vertebrae that the network alone names differently, all levels are flagged."""
+"""Where the network alone names more than this share differently, all levels are flagged."""
 
 THICK_SLICE_MM = 3.0
 """Above this spacing heights are flagged as coarse: 3 mm is half of a grade 2 loss of 25 mm."""
