@@ -239,9 +239,7 @@ def _step_scores(
     relative_sd = np.hypot(steps.distance_sd_mm, noise) / steps.distance_mm
     deviation = np.log(distance) - np.log(steps.distance_mm)
     deviation = (deviation[None] - scales[:, None, None, None]) / relative_sd
-    geometry = options.distance_weight * (
-        -0.5 * deviation**2 - np.log(relative_sd / _REFERENCE_SD)
-    )
+    geometry = options.distance_weight * (-0.5 * deviation**2 - np.log(relative_sd / _REFERENCE_SD))
     angle_sd = np.hypot(steps.angle_sd_rad, noise / steps.distance_mm)
     turned = sagittal_angle_rad(step)[..., None] - steps.angle_rad
     turned = (turned + np.pi) % (2 * np.pi) - np.pi

@@ -148,9 +148,7 @@ class SpineLayer(nn.Module):
         )
         self.dropout = nn.Dropout(dropout)
 
-    def forward(
-        self, x: torch.Tensor, along_mm: torch.Tensor, valid: torch.Tensor
-    ) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, along_mm: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
         """Return [b, n, width] for features `x`, arc lengths [b, n] and a mask [b, n]."""
         b, n, width = x.shape
         q, k, v = (

@@ -107,9 +107,7 @@ def level_probabilities(
         Column is `Level.order`, the last one: no vertebra.
     """
     n = len(positions_lps_mm)
-    model = build_chain(
-        positions_lps_mm, level_log_probabilities, np.zeros(n), statistics, options
-    )
+    model = build_chain(positions_lps_mm, level_log_probabilities, np.zeros(n), statistics, options)
     return level_posteriors(model)
 
 
