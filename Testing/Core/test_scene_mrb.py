@@ -143,6 +143,15 @@ def test_scene_without_ct_has_none(tmp_path):
     assert found["ScalarVolume"] == [] and found["table"] == ["T12", "L1", "L2"]
 
 
+def test_a_relative_target_is_found_by_the_building_process(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    ct, labels, bodies, analysis = example()
+    texts = analysis_to_json(analysis), analysis_to_markups(analysis)
+    writing = SceneWriting(None, labels, bodies, *texts, Path("scene.mrb"))
+    assert writing.finish() == ""
+    assert (tmp_path / "scene.mrb").stat().st_size > 0
+
+
 def test_cancelling_ends_the_process_and_leaves_nothing(tmp_path):
     ct, labels, bodies, analysis = example()
     writing = SceneWriting(

@@ -69,7 +69,8 @@ class SceneWriting:
         markups_json: str,
         target: Path,
     ) -> None:
-        self._target = target
+        # The scene is built by a process with another working folder.
+        target = self._target = Path(target).resolve()
         self._folder = tempfile.TemporaryDirectory(prefix=".scene-", dir=target.parent)
         folder = Path(self._folder.name)
         try:
