@@ -35,7 +35,7 @@ class LabelledDetection:
     Attributes
     ----------
     level : Level or None
-        None if it is taken to be no vertebra.
+        None if it is taken to be no vertebra, or the sacrum.
     probability : float
         Of that level (or of being spurious), over all labellings of the scan.
     runner_up : Level or None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .chain_model import ChainModel
-from .level_statistics import N_LEVELS
+from .level_statistics import N_STATES
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class BestPath:
     Attributes
     ----------
     levels : ndarray of int, shape (n,)
-        `Level.order`, -1 for a spurious detection.
+        `Level.order`, -1 for a spurious detection, `SACRUM` for the first sacral body.
     steps : tuple of int
         Index into the model's steps for each pair of neighbours on the path.
     scale : float
@@ -37,17 +37,17 @@ def best_path(model: ChainModel, allowed: np.ndarray | None = None) -> BestPath:
     Parameters
     ----------
     model : ChainModel
-    allowed : ndarray of bool, shape (n, 26), optional
-        Levels each detection may take; all by default.
+    allowed : ndarray of bool, shape (n, 27), optional
+        States each detection may take; all by default.
     """
     node = model.node if allowed is None else np.where(allowed, model.node, -np.inf)
     n, n_scales, gaps = len(node), len(model.scales), model.step_scores.shape[2]
     before = np.r_[0.0, np.cumsum(model.spurious)]
-    score = np.empty((n_scales, n, N_LEVELS))
-    came_from = np.full((n_scales, n, N_LEVELS, 2), -1)
-    every_scale, every_level = np.ogrid[:n_scales, :N_LEVELS]
+    score = np.empty((n_scales, n, N_STATES))
+    came_from = np.full((n_scales, n, N_STATES, 2), -1)
+    every_scale, every_level = np.ogrid[:n_scales, :N_STATES]
     for j in range(n):
-        best = np.broadcast_to(model.start + before[j], (n_scales, N_LEVELS)).copy()
+        best = np.broadcast_to(model.start + before[j], (n_scales, N_STATES)).copy()
         for gap in range(min(gaps, j)):
             i = j - 1 - gap
             reached = score[:, i, :, None] + model.transition(j, gap, summed=False)
@@ -94,12 +94,12 @@ def level_posteriors(model: ChainModel, temperature: float = 1.0) -> np.ndarray:
 
     Returns
     -------
-    ndarray, shape (n, 27)
-        Column 26: spurious. Rows sum to one.
+    ndarray, shape (n, 28)
+        Column 26: the sacrum; column 27: spurious. Rows sum to one.
     """
     n, n_scales, gaps = len(model.node), len(model.scales), model.step_scores.shape[2]
     if not n:
-        return np.zeros((0, N_LEVELS + 1))
+        return np.zeros((0, N_STATES + 1))
     cool = 1.0 / temperature
     node, spurious = cool * model.node, cool * model.spurious
     before = np.r_[0.0, np.cumsum(spurious)]
@@ -108,9 +108,9 @@ def level_posteriors(model: ChainModel, temperature: float = 1.0) -> np.ndarray:
         for j in range(n)
         for gap in range(min(gaps, j))
     }
-    forward = np.empty((n_scales, n, N_LEVELS))
+    forward = np.empty((n_scales, n, N_STATES))
     for j in range(n):
-        terms = [np.broadcast_to(cool * model.start + before[j], (n_scales, N_LEVELS))]
+        terms = [np.broadcast_to(cool * model.start + before[j], (n_scales, N_STATES))]
         for gap in range(min(gaps, j)):
             i = j - 1 - gap
             moved = _log_product(forward[:, i], moves[j, gap])
@@ -119,7 +119,7 @@ def level_posteriors(model: ChainModel, temperature: float = 1.0) -> np.ndarray:
     backward = np.empty_like(forward)
     for i in range(n - 1, -1, -1):
         ending = cool * model.end + before[n] - before[i + 1]
-        terms = [np.broadcast_to(ending, (n_scales, N_LEVELS))]
+        terms = [np.broadcast_to(ending, (n_scales, N_STATES))]
         for j in range(i + 1, min(n, i + 1 + gaps)):
             moved = _log_product(backward[:, j] + node[j], moves[j, j - 1 - i].transpose(0, 2, 1))
             terms.append(moved + before[j] - before[i + 1])
@@ -139,7 +139,7 @@ def _log_total(forward: np.ndarray, model: ChainModel, cool: float, before: np.n
 
 
 def _log_product(log_vector: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Logarithm of vectors times matrices; (s, 26) and (s, 26, 26) to (s, 26)."""
+    """Logarithm of vectors times matrices; (s, 27) and (s, 27, 27) to (s, 27)."""
     highest = log_vector.max(1, keepdims=True)
     product = np.matmul(np.exp(log_vector - highest)[:, None], matrix)[:, 0]
     return np.log(np.maximum(product, 1e-300)) + highest

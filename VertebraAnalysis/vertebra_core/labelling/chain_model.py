@@ -8,9 +8,12 @@ from functools import lru_cache
 import numpy as np
 
 from .level_statistics import (
+    L5,
     L6,
     N_LEVELS,
+    N_STATES,
     NEIGHBOURS,
+    SACRUM,
     T13,
     UNUSUAL,
     LevelStatistics,
@@ -130,6 +133,8 @@ def _log_prior(upper: int, lower: int, statistics: LevelStatistics) -> float:
     rates = dict(zip(UNUSUAL, statistics.unusual_rates, strict=True))
     if (upper, lower) in rates:
         return float(np.log(rates[upper, lower]))
+    if lower == SACRUM:
+        return float(np.log(statistics.sacrum_rate))
     return float(np.log1p(-sum(rate for (a, _), rate in rates.items() if a == upper)))
 
 
@@ -139,9 +144,10 @@ class ChainModel:
 
     Attributes
     ----------
-    node : ndarray, shape (n, 26)
+    node : ndarray, shape (n, 27)
+        The 26 levels and the sacrum.
     spurious : ndarray, shape (n,)
-    start, end : ndarray, shape (26,)
+    start, end : ndarray, shape (27,)
     scales : ndarray, shape (s,)
         Logarithms of the patient scales tried.
     scale_log_prior : ndarray, shape (s,)
@@ -160,11 +166,11 @@ class ChainModel:
     steps: Steps
 
     def transition(self, j: int, gap: int, summed: bool) -> np.ndarray:
-        """Log scores from the levels of detection ``j - 1 - gap`` to those of `j`, (s, 26, 26).
+        """Log scores from the levels of detection ``j - 1 - gap`` to those of `j`, (s, 27, 27).
 
         Ways that differ in what was missed are added up, or else the best one is taken.
         """
-        result = np.full((len(self.scales), N_LEVELS, N_LEVELS), -np.inf)
+        result = np.full((len(self.scales), N_STATES, N_STATES), -np.inf)
         scores, steps = self.step_scores[:, j, gap], self.steps
         join = np.logaddexp if summed else np.maximum
         for missed in range(int(steps.missed.max()) + 1):
@@ -187,8 +193,8 @@ def build_chain(
     ----------
     lps_mm : ndarray, shape (n, 3)
         Detected centres head to foot, LPS mm.
-    level_log_probabilities : ndarray, shape (n, 26)
-        Up to a constant per row.
+    level_log_probabilities : ndarray, shape (n, 26 or 27)
+        Up to a constant per row; without column 26 no detection is taken for the sacrum.
     spurious_log_odds : ndarray, shape (n,)
         Evidence against each detection, beside the constant cost.
     statistics : LevelStatistics
@@ -199,6 +205,7 @@ def build_chain(
     node = np.maximum(node - node.max(1, keepdims=True), -options.emission_floor)
     # Without evidence all 26 levels together weigh as much as one sure level.
     node -= np.log(np.exp(node).sum(1, keepdims=True))
+    node = np.pad(node, ((0, 0), (0, N_STATES - node.shape[1])), constant_values=-np.inf)
     scales = np.linspace(-2.5, 2.5, options.scale_steps) * statistics.scale_sd
     scale_prior = -0.5 * np.linspace(-2.5, 2.5, options.scale_steps) ** 2
     return ChainModel(
@@ -219,12 +226,14 @@ def _start_scores(statistics: LevelStatistics, options: PositionalOptions) -> np
     for (_, lower), rate in zip(UNUSUAL, statistics.unusual_rates, strict=True):
         if lower in (T13, L6):
             scores[lower] += options.unusual_weight * np.log(rate)
+    scores[SACRUM] = -np.inf
     return scores
 
 
 def _relative_to_even(log_prior: tuple[float, ...], options: PositionalOptions) -> np.ndarray:
     # Against an even prior, or a vertebra would look less likely than a spurious detection.
-    return options.end_weight * (np.asarray(log_prior, float) + np.log(N_LEVELS))
+    scores = options.end_weight * (np.asarray(log_prior, float) + np.log(N_LEVELS))
+    return np.append(scores, scores[L5])
 
 
 def _step_scores(

@@ -61,7 +61,7 @@ class KeypointNamer:
         return assign_levels(lps, evidence, self.statistics, LAST_OPTIONS)
 
     def opinion(self, lps_mm: np.ndarray, region_probabilities: np.ndarray) -> np.ndarray:
-        """Level probabilities (n, 27) by positional logic alone, detections head to foot."""
+        """Probabilities (n, 28) by positional logic alone, detections head to foot."""
         evidence = self.emission.log_likelihoods(region_probabilities)
         return level_probabilities(lps_mm, evidence, self.statistics, FIRST_OPTIONS)
 

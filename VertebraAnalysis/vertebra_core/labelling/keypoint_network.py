@@ -12,10 +12,10 @@ from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from .keypoint_emission import region_logits
-from .level_statistics import N_LEVELS, sagittal_angle_rad
+from .level_statistics import N_STATES, sagittal_angle_rad
 
 N_GEOMETRY = 24
-N_FEATURES = N_GEOMETRY + N_LEVELS
+N_FEATURES = N_GEOMETRY + N_STATES
 LOWEST_LOG_PROBABILITY = -9.0
 
 
@@ -30,16 +30,16 @@ def row_features(
         Head to foot, LPS mm.
     region_probabilities : ndarray, shape (n, 3)
         The detector's, for C, T and L.
-    level_probabilities : ndarray, shape (n, 26 or 27)
+    level_probabilities : ndarray, shape (n, 28)
         By positional logic.
 
     Returns
     -------
-    ndarray of float32, shape (n, 50)
-        The last 26: logarithms of the levels' probabilities.
+    ndarray of float32, shape (n, 51)
+        The last 27: logarithms of the probabilities of the levels and the sacrum.
     """
     floor = np.exp(LOWEST_LOG_PROBABILITY)
-    log_p = np.log(np.maximum(level_probabilities[:, :N_LEVELS], floor))
+    log_p = np.log(np.maximum(level_probabilities[:, :N_STATES], floor))
     described = _geometry(lps_mm, region_probabilities)
     return np.concatenate([described, log_p.astype(np.float32)], axis=1)
 
@@ -103,7 +103,7 @@ class KeypointNetwork(nn.Module):
             nn.Dropout(dropout),
             nn.Linear(2 * hidden, hidden),
             nn.GELU(),
-            nn.Linear(hidden, N_LEVELS),
+            nn.Linear(hidden, N_STATES),
         )
         self.trust = nn.Parameter(torch.tensor(1.0))
         # At the start the network says what positional logic says.
@@ -111,7 +111,7 @@ class KeypointNetwork(nn.Module):
         nn.init.zeros_(self.leave[-1].bias)
 
     def forward(self, features: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """Return level logits (batch, longest, 26) for `features` (batch, longest, 50)."""
+        """Return logits (batch, longest, 27) for `features` (batch, longest, 51)."""
         log_p = features[..., N_GEOMETRY:]
         scaled = torch.cat([features[..., :N_GEOMETRY], log_p / 4 + 1], dim=2)
         packed = pack_padded_sequence(

@@ -14,7 +14,7 @@ from .keypoint_scans import KeypointScan
 from .keypoint_variation import UNKNOWN, row_of, varied
 
 Opinion = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""(positions (n, 3), region probabilities (n, 3)) -> level probabilities (n, 27)."""
+"""(positions (n, 3), region probabilities (n, 3)) -> probabilities (n, 28)."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def train_keypoint_networks(
 def network_log_probabilities(
     networks: Sequence[KeypointNetwork], features: np.ndarray
 ) -> np.ndarray:
-    """Log-probabilities (n, 26) for the features of one row, averaged over `networks`."""
+    """Log-probabilities (n, 27) for the features of one row, averaged over `networks`."""
     row, length = torch.from_numpy(features)[None], torch.tensor([len(features)])
     with torch.no_grad():
         shares = [torch.softmax(network(row, length)[0], 1) for network in networks]

@@ -8,6 +8,7 @@ import numpy as np
 
 from .keypoint_emission import region_logits
 from .keypoint_scans import KeypointScan
+from .level_statistics import SACRUM, sacral_detection
 
 UNKNOWN = -100
 """Target of a detection that matches no true body: many are vertebrae nobody annotated."""
@@ -23,7 +24,7 @@ class Row:
     regions : ndarray, shape (n, 3)
         Probabilities for C, T, L.
     target : ndarray of int, shape (n,)
-        `Level.order` or `UNKNOWN`.
+        `Level.order`, `SACRUM` or `UNKNOWN`.
     """
 
     lps_mm: np.ndarray
@@ -34,7 +35,11 @@ class Row:
 def row_of(scan: KeypointScan) -> Row:
     """Return the detections of a scan as they are."""
     match = scan.matches()
-    target = np.where(match >= 0, scan.true_orders[np.maximum(match, 0)], UNKNOWN)
+    target = np.full(len(match), UNKNOWN)
+    target[match >= 0] = scan.true_orders[match[match >= 0]]
+    sacral = sacral_detection(scan)
+    if sacral is not None:
+        target[sacral] = SACRUM
     return Row(scan.lps_mm, scan.region_probabilities, target)
 
 

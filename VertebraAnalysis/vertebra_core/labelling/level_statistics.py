@@ -16,10 +16,14 @@ from pathlib import Path
 
 import numpy as np
 
-from ..levels import MOBILE_LEVELS
+from ..levels import LEVELS, MOBILE_LEVELS
 from .keypoint_scans import KeypointScan, read_keypoint_scans
 
 N_LEVELS = len(MOBILE_LEVELS)
+SACRUM = N_LEVELS
+"""State of a detection that is the first sacral body: no vertebra, but it has its place."""
+
+N_STATES = N_LEVELS + 1
 _RESOURCE = Path(__file__).with_name("level_statistics.json")
 
 _ORDER = {level.name: level.order for level in MOBILE_LEVELS}
@@ -27,13 +31,16 @@ T11, T12, T13, L1, L5, L6 = (_ORDER[n] for n in ("T11", "T12", "T13", "L1", "L5"
 
 NEIGHBOURS: tuple[tuple[int, int], ...] = tuple(
     pair
-    for upper in range(N_LEVELS - 1)
+    for upper in range(N_LEVELS)
     for pair in {
         T11: ((T11, T12), (T11, L1)),
         T12: ((T12, T13), (T12, L1)),
+        L5: ((L5, L6), (L5, SACRUM)),
     }.get(upper, ((upper, upper + 1),))
 )
 """Levels that can lie next to each other, as pairs of `Level.order`; T11-L1 where T12 is absent."""
+
+_NAMES = [f"{LEVELS[a].name}-{LEVELS[b].name}" for a, b in NEIGHBOURS]
 
 UNUSUAL: dict[tuple[int, int], str] = {
     (T11, L1): "absent T12",
@@ -41,6 +48,8 @@ UNUSUAL: dict[tuple[int, int], str] = {
     (L5, L6): "L6",
 }
 """Neighbours that make a spine unusual, and what that is called."""
+
+_SACRUM_MM = 55.0
 
 _DEFAULT_RATES = {"absent T12": 0.01, "T13": 0.01, "L6": 0.03}
 """Share of people, where the data do not tell: VerSe counts of Sekuboyina et al. (2021), rounded
@@ -64,6 +73,8 @@ class LevelStatistics:
         How often a scan's first and last vertebra is of each level.
     unusual_rates : tuple of float
         Share of spines with what `UNUSUAL` lists, in its order.
+    sacrum_rate : float
+        Share of scans down to the last lumbar vertebra in which the sacrum was detected too.
     source : str
         Data and licence.
     """
@@ -76,12 +87,12 @@ class LevelStatistics:
     first_log_prior: tuple[float, ...]
     last_log_prior: tuple[float, ...]
     unusual_rates: tuple[float, ...]
+    sacrum_rate: float
     source: str = ""
 
     def to_json(self) -> str:
         """Return the statistics as JSON text, with the names of pairs and levels."""
-        names = [f"{MOBILE_LEVELS[a].name}-{MOBILE_LEVELS[b].name}" for a, b in NEIGHBOURS]
-        head = {"source": self.source, "neighbours": names}
+        head = {"source": self.source, "neighbours": _NAMES}
         head["levels"] = [level.name for level in MOBILE_LEVELS]
         return json.dumps(head | asdict(self), indent=1) + "\n"
 
@@ -105,8 +116,7 @@ def load_level_statistics(path: Path | None = None) -> LevelStatistics:
 @lru_cache(maxsize=4)
 def _load(path: Path) -> LevelStatistics:
     entry = json.loads(path.read_text())
-    expected = [f"{MOBILE_LEVELS[a].name}-{MOBILE_LEVELS[b].name}" for a, b in NEIGHBOURS]
-    if entry["neighbours"] != expected:
+    if entry["neighbours"] != _NAMES:
         raise ValueError(f"{path.name} lists other neighbours than this version knows")
     values = {f.name: entry[f.name] for f in fields(LevelStatistics)}
     return LevelStatistics(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
@@ -140,9 +150,17 @@ def fit_level_statistics(
     log_distance = np.full((len(scans), n_pairs), np.nan)
     angle = np.full((len(scans), n_pairs), np.nan)
     first, last = np.full(N_LEVELS, 1.0), np.full(N_LEVELS, 1.0)
+    to_last = with_sacrum = 0
     for row, scan in enumerate(scans):
-        steps = np.diff(scan.true_lps_mm, axis=0)
-        pairs = zip(scan.true_orders[:-1], scan.true_orders[1:], strict=True)
+        orders, centers = scan.true_orders, scan.true_lps_mm
+        sacral = sacral_detection(scan)
+        to_last += bool(len(orders)) and orders[-1] in (L5, L6)
+        if sacral is not None:
+            with_sacrum += 1
+            orders = np.append(orders, SACRUM)
+            centers = np.vstack([centers, scan.lps_mm[sacral]])
+        steps = np.diff(centers, axis=0)
+        pairs = zip(orders[:-1], orders[1:], strict=True)
         for (upper, lower), step in zip(pairs, steps, strict=True):
             column = place.get((int(upper), int(lower)))
             if column is not None:
@@ -161,8 +179,19 @@ def fit_level_statistics(
         round(scale_sd, 4),
         *(tuple(np.round(np.log(v / v.sum()), 3).tolist()) for v in (first, last)),
         tuple(round(rate, 4) for rate in rates),
+        round((with_sacrum + 2.5) / (to_last + 50), 4),
         source,
     )
+
+
+def sacral_detection(scan: KeypointScan) -> int | None:
+    """Return the detection that lies where the sacrum follows the last lumbar body, if any."""
+    if not len(scan.true_orders) or scan.true_orders[-1] not in (L5, L6):
+        return None
+    step = scan.lps_mm - scan.true_lps_mm[-1]
+    distance = np.linalg.norm(step, axis=1)
+    below = (scan.matches() < 0) & (step[:, 2] < 0) & (distance > 15) & (distance < _SACRUM_MM)
+    return int(np.where(below, distance, np.inf).argmin()) if below.any() else None
 
 
 def _rate(count: int, n_scans: int, assumed: float, assumed_scans: int) -> float:
@@ -202,7 +231,7 @@ def _fill(mean, sd, angle_mean, angle_sd, log_distance):
     """Fill pairs too rare to be measured from the pair whose place they take."""
     place = {pair: i for i, pair in enumerate(NEIGHBOURS)}
     stand_ins = {(T11, L1): (T12, L1), (T12, T13): (T12, L1), (T13, L1): (T12, L1)}
-    stand_ins |= {(L5, L6): (L5 - 1, L5)}
+    stand_ins |= {(L5, L6): (L5 - 1, L5), (L5, SACRUM): (L5, L6), (L6, SACRUM): (L5, SACRUM)}
     for pair, other in stand_ins.items():
         i, j = place[pair], place[other]
         if np.isnan(mean[i]):

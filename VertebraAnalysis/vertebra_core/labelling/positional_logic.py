@@ -16,7 +16,7 @@ from ..levels import MOBILE_LEVELS, Level, level_named
 from .assignment import Anchor, LabelledDetection, LevelAssignment, MissedVertebra
 from .chain_inference import BestPath, best_path, level_posteriors
 from .chain_model import ChainModel, PositionalOptions, build_chain
-from .level_statistics import N_LEVELS, UNUSUAL, LevelStatistics, load_level_statistics
+from .level_statistics import N_LEVELS, N_STATES, UNUSUAL, LevelStatistics, load_level_statistics
 
 __all__ = [
     "Anchor",
@@ -44,9 +44,10 @@ def assign_levels(
     ----------
     positions_lps_mm : ndarray, shape (n, 3)
         Centres of vertebral bodies in any order, LPS mm (x, y, z).
-    level_log_probabilities : ndarray, shape (n, 26), or None
+    level_log_probabilities : ndarray, shape (n, 26 or 27), or None
         For each detection the logarithms of its level probabilities, up to a constant per row;
-        column is `Level.order`. None: only positions speak.
+        column is `Level.order`. None: only positions speak. With a column 26 for the first
+        sacral body a detection may be that too, and then has no level.
     statistics : LevelStatistics, optional
         The bundled ones by default.
     options : PositionalOptions, optional
@@ -103,8 +104,8 @@ def level_probabilities(
 
     Returns
     -------
-    ndarray, shape (n, 27)
-        Column is `Level.order`, the last one: no vertebra.
+    ndarray, shape (n, 28)
+        Column is `Level.order`; the last two: first sacral body, spurious.
     """
     n = len(positions_lps_mm)
     model = build_chain(positions_lps_mm, level_log_probabilities, np.zeros(n), statistics, options)
@@ -116,7 +117,7 @@ def _evidence(n: int, log_probabilities: np.ndarray | None, anchors: Sequence[An
         evidence = np.zeros((n, N_LEVELS))
     else:
         evidence = np.array(log_probabilities, float)
-        if evidence.shape != (n, N_LEVELS):
+        if evidence.shape not in ((n, N_LEVELS), (n, N_STATES)):
             raise ValueError(
                 f"level_log_probabilities has shape {evidence.shape}, not ({n}, {N_LEVELS})"
             )
@@ -138,7 +139,8 @@ def _level(order: int) -> Level | None:
 
 
 def _labelled(order: int, posterior: np.ndarray) -> LabelledDetection:
-    own = order if order >= 0 else N_LEVELS
+    own = order if 0 <= order < N_LEVELS else N_LEVELS
+    posterior = np.append(posterior[:N_LEVELS], posterior[N_LEVELS:].sum())
     others = posterior.copy()
     others[own] = -1.0
     second = int(others.argmax())
@@ -149,7 +151,7 @@ def _labelled(order: int, posterior: np.ndarray) -> LabelledDetection:
 
 def _alternative(model: ChainModel, path: BestPath, posterior: np.ndarray) -> BestPath | None:
     """Return the best labelling in which the least sure detection bears another level."""
-    named = np.nonzero(path.levels >= 0)[0]
+    named = np.nonzero((path.levels >= 0) & (path.levels < N_LEVELS))[0]
     if not len(named):
         return None
     doubtful = named[posterior[named, path.levels[named]].argmin()]
