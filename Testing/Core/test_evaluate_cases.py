@@ -14,8 +14,8 @@ from vertebra_core.errors import InputError
 from vertebra_core.evaluation import evaluate_cases
 from vertebra_core.evaluation.case_files import find_cases, grades_of, read_grades
 from vertebra_core.evaluation.case_loading import load_case
-from vertebra_core.evaluation.label_numbers import to_verse_numbers
 from vertebra_core.evaluation.records import PHANTOM, REAL
+from vertebra_core.label_numbers import to_verse_numbers
 from vertebra_core.levels import level_named
 
 SPACING_XYZ = (2.0, 2.0, 3.0)

@@ -7,7 +7,7 @@ import re
 import numpy as np
 
 from .errors import InputError
-from .evaluation.label_numbers import TOTALSEGMENTATOR, detect_scheme, to_verse_numbers
+from .label_numbers import TOTALSEGMENTATOR, detect_scheme, to_verse_numbers
 from .levels import LEVELS, level_named
 from .volume import LabelVolume
 

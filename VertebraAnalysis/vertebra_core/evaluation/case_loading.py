@@ -7,10 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from ..errors import InputError
+from ..label_numbers import AUTO, to_verse_numbers
 from ..reading import read_ct, read_label_map
 from ..volume import CtVolume, LabelVolume, resample_labels, same_grid
 from .case_files import CaseFiles
-from .label_numbers import AUTO, to_verse_numbers
 from .records import REAL, TrueVertebra
 from .truth import (
     CaseTruth,

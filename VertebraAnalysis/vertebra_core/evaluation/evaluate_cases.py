@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from ..analysis import Vertebra
 from ..errors import InputError
+from ..label_numbers import AUTO, SCHEMES
 from ..volume import CtVolume
 from .case_files import CaseFiles, find_cases, grades_of, read_grades
 from .case_loading import load_case
-from .label_numbers import AUTO, SCHEMES
 from .output import add_output_arguments, by_kind, print_records, progress
 from .prediction import HasAnalysis, Predict, Prediction, failed, from_result, read_result
 from .record_log import RecordLog
@@ -95,7 +96,9 @@ def run(args: argparse.Namespace, analyse: Analyse | None = None) -> int:
     if args.public_data is not None:
         from .public_cases import evaluate_public_data
 
-        records, requirements = evaluate_public_data(args.public_data, predict, log)
+        records, requirements = evaluate_public_data(
+            args.public_data, predict, log, _grade_masks if args.results is None else None
+        )
         print_records(_groups(records, args), args, requirements)
         return 0
     cases = find_cases(args.folder)
@@ -191,6 +194,13 @@ def _pipeline() -> Analyse:
 
     options = AnalysisOptions()
     return lambda ct: analyze(ct, options)
+
+
+def _grade_masks(path: Path) -> tuple[Vertebra, ...]:
+    from ..grade_pipeline import grade_segmentation
+    from ..reading import read_label_map
+
+    return grade_segmentation(read_label_map(path))[0].analysis.vertebrae
 
 
 def _result_folder(results: Path, name: str) -> Path:

@@ -143,8 +143,8 @@ def _side_by_side(images: list[np.ndarray]) -> np.ndarray:
 
 def main() -> int:
     """Entry point."""
+    from ..label_numbers import AUTO, SCHEMES, to_verse_numbers
     from ..reading import read_ct, read_label_map
-    from .label_numbers import AUTO, SCHEMES, to_verse_numbers
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("ct", type=Path)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
+from ..label_numbers import verse_names
 from ..levels import level_named
 from ..volume import CtVolume
-from .label_numbers import verse_names
 from .prediction import Prediction
 from .records import CaseRecord, MaskScore
 from .segmentation_metrics import pair_labels, score_labels

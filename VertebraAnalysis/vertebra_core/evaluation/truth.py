@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
+from ..label_numbers import verse_names
 from ..levels import is_level_number, level_named, level_numbered
 from ..volume import CtVolume, LabelVolume
-from .label_numbers import verse_names
 from .records import PHANTOM, REAL, TrueVertebra
 
 DEEP_SHARE = 0.4

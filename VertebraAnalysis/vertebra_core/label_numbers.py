@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..levels import LEVELS
+from .levels import LEVELS
 
 VERSE = "verse"
 TOTALSEGMENTATOR = "totalsegmentator"
