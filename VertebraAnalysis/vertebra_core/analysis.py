@@ -35,6 +35,7 @@ FLAG_CODES: tuple[str, ...] = (
     "possibly_missed_neighbour",
     "implausible_shape",
     "cement",
+    "contrast_enhanced",
     "lesion_candidate",
 )
 """Every code that a `Flag` may carry."""

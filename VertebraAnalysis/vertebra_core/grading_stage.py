@@ -10,6 +10,7 @@ from torch import nn
 
 from .analysis import Flag, HeightLine, Vertebra
 from .grading.body_frame import BodyFrame, BodyFrameError, fit_body_frame
+from .grading.contrast_medium import vessels_enhanced
 from .grading.genant import MeasuredBody, Morphometry, assess_spine, median_grade
 from .grading.heights import HeightError, HeightMeasurement, measure_heights
 from .grading.learned import LearnedGrade, body_crop, learned_grades
@@ -103,7 +104,7 @@ def grade_bodies(
         vertebra = _with_grade(vertebra, morphometry[k], learned[k])
         vertebra = _with_doubts(vertebra, bodies, i, measured[i], morphometry[k])
         results.append(_with_density(vertebra, body, measured[i], ct))
-    return tuple(results)
+    return _with_contrast_told(results, ct)
 
 
 def _measure(body: BodyToGrade, up_hint) -> tuple[_Measured | None, str]:
@@ -252,6 +253,21 @@ def _with_density(
     if density.treated:
         return _flagged(vertebra, "cement", "Cement or very dense bone fills part of the body.")
     return replace(vertebra, density_hu=density.mean_hu)
+
+
+def _with_contrast_told(vertebrae: Sequence[Vertebra], ct: CtVolume | None):
+    """Flag every density that contrast medium has raised."""
+    if ct is None or all(v.density_hu is None for v in vertebrae):
+        return tuple(vertebrae)
+    vessels_hu = vessels_enhanced(
+        ct, [v.level for v in vertebrae], [v.center_lps_mm for v in vertebrae]
+    )
+    if vessels_hu is None:
+        return tuple(vertebrae)
+    reason = f"Contrast medium (vessels about {vessels_hu:.0f} HU) raises the density."
+    return tuple(
+        v if v.density_hu is None else _flagged(v, "contrast_enhanced", reason) for v in vertebrae
+    )
 
 
 def _flagged(vertebra: Vertebra, code: str, reason: str) -> Vertebra:
