@@ -1,0 +1,159 @@
+"""Stands in for `slicer.parameterNodeWrapper`: typed parameters kept in a MRML node.
+
+Covers what the panel uses: str, int, bool, enumerations and nodes; caching and the packs of the
+original are left out.
+"""
+
+from __future__ import annotations
+
+import enum
+import types
+import typing
+from typing import Any
+
+from PySide6 import QtWidgets
+
+_PROPERTY = "SlicerParameterName"
+
+
+def provideParameterNodeWrapper(slicer: Any, modules: dict[str, Any]) -> None:
+    """Put `slicer.parameterNodeWrapper` where `import` finds it."""
+    module = types.ModuleType("slicer.parameterNodeWrapper")
+    module.parameterNodeWrapper = parameterNodeWrapper
+    modules[module.__name__] = module
+    slicer.parameterNodeWrapper = module
+
+
+def parameterNodeWrapper(wrapped: type) -> type:
+    """Turn annotated class members into parameters of a node."""
+    for name, kind in typing.get_type_hints(wrapped).items():
+        parameter = _Parameter(name, kind, getattr(wrapped, name, None))
+        setattr(wrapped, name, parameter)
+    wrapped.__init__ = _begin
+    wrapped.connectGui = _connectGui
+    wrapped.disconnectGui = _disconnectGui
+    wrapped.AddObserver = lambda self, *a: self.parameterNode.AddObserver(*a)
+    wrapped.RemoveObserver = lambda self, tag: self.parameterNode.RemoveObserver(tag)
+    return wrapped
+
+
+class _Parameter:
+    """One typed parameter as an attribute of the wrapper."""
+
+    def __init__(self, name: str, kind: Any, default: Any) -> None:
+        self.name, self.kind, self.default = name, kind, default
+        self.isNode = hasattr(kind, "IsTypeOf")
+
+    def __get__(self, owner: Any, ownerType: type | None = None) -> Any:
+        if owner is None:
+            return self
+        node = owner.parameterNode
+        if self.isNode:
+            return node.GetNodeReference(self.name)
+        if not node.GetParameter(self.name):
+            return self.default if self.default is not None else self.kind()
+        text = node.GetParameter(self.name)
+        if issubclass(self.kind, enum.Enum):
+            return self.kind[text]
+        return text == "True" if self.kind is bool else self.kind(text)
+
+    def __set__(self, owner: Any, value: Any) -> None:
+        node = owner.parameterNode
+        if self.isNode:
+            node.SetNodeReferenceID(self.name, value.GetID() if value else None)
+            node.Modified()
+        else:
+            node.SetParameter(self.name, value.name if isinstance(value, enum.Enum) else str(value))
+
+
+def _begin(self: Any, parameterNode: Any, prefix: str | None = None) -> None:
+    self.parameterNode = parameterNode
+    self._bindings = {}
+
+
+def _connectGui(self: Any, gui: Any) -> int:
+    widgets = gui.findChildren(QtWidgets.QWidget) if hasattr(gui, "findChildren") else vars(gui)
+    widgets = widgets.values() if isinstance(widgets, dict) else widgets
+    bound = []
+    for widget in widgets:
+        name = widget.property(_PROPERTY)
+        if name:
+            bound.append(_Binding(self, name, widget))
+    tag = len(self._bindings)
+    observer = self.AddObserver("ModifiedEvent", lambda *_: [b.toWidget() for b in bound])
+    self._bindings[tag] = (bound, observer)
+    return tag
+
+
+def _disconnectGui(self: Any, tag: int) -> None:
+    bound, observer = self._bindings.pop(tag, ((), None))
+    for binding in bound:
+        binding.active = False
+    if observer is not None:
+        self.RemoveObserver(observer)
+
+
+class _Binding:
+    """Keeps a widget and a parameter equal."""
+
+    def __init__(self, wrapper: Any, name: str, widget: Any) -> None:
+        self.wrapper, self.name, self.widget = wrapper, name, widget
+        self.kind = getattr(type(wrapper), name).kind
+        self.active, self.writing = True, False
+        self.fill()
+        self.toWidget()
+        widget.connect(self.signal(), self.toParameter)
+
+    def signal(self) -> str:
+        if hasattr(self.widget, "currentNode"):
+            return "currentNodeChanged(vtkMRMLNode*)"
+        if isinstance(self.widget, QtWidgets.QComboBox):
+            return "currentIndexChanged(int)"
+        if isinstance(self.widget, QtWidgets.QAbstractButton):
+            return "toggled(bool)"
+        if isinstance(self.widget, QtWidgets.QSpinBox):
+            return "valueChanged(int)"
+        if isinstance(self.widget, QtWidgets.QLineEdit):
+            return "textChanged(QString)"
+        raise RuntimeError(f"Unable to connect {self.kind} to {type(self.widget).__name__}")
+
+    def fill(self) -> None:
+        if isinstance(self.kind, type) and issubclass(self.kind, enum.Enum):
+            self.widget.clear()
+            for choice in self.kind:
+                label = getattr(self.kind, "label", None)
+                self.widget.addItem(label(choice) if label else choice.name)
+
+    def toWidget(self) -> None:
+        if not self.active or self.writing:
+            return
+        self.writing = True
+        try:
+            value = getattr(self.wrapper, self.name)
+            if hasattr(self.widget, "currentNode"):
+                self.widget.setCurrentNode(value)
+            elif isinstance(self.widget, QtWidgets.QComboBox):
+                self.widget.currentIndex = list(self.kind).index(value)
+            elif isinstance(self.widget, QtWidgets.QAbstractButton):
+                self.widget.checked = value
+            elif isinstance(self.widget, QtWidgets.QSpinBox):
+                self.widget.value = value
+            else:
+                self.widget.text = value
+        finally:
+            self.writing = False
+
+    def toParameter(self) -> None:
+        if self.active and not self.writing:
+            setattr(self.wrapper, self.name, self.read())
+
+    def read(self) -> Any:
+        if hasattr(self.widget, "currentNode"):
+            return self.widget.currentNode()
+        if isinstance(self.widget, QtWidgets.QComboBox):
+            return list(self.kind)[self.widget.currentIndex]
+        if isinstance(self.widget, QtWidgets.QAbstractButton):
+            return self.widget.checked
+        return (
+            self.widget.value if isinstance(self.widget, QtWidgets.QSpinBox) else (self.widget.text)
+        )

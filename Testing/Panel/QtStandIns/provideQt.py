@@ -1,0 +1,38 @@
+"""Makes the modules `qt` and `ctk`."""
+
+from __future__ import annotations
+
+import os
+import sys
+import types
+from typing import Any
+
+# Before the first import of Qt: there may be no display.
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+from PySide6 import QtCore, QtGui, QtUiTools, QtWidgets  # noqa: E402
+
+from .CtkWidgets import provideCtk  # noqa: E402
+from .PropertyAccess import QtPropertyAttribute, followPythonQt  # noqa: E402
+from .UiLoader import UiLoader  # noqa: E402
+
+
+def provideQt() -> Any:
+    """Put `qt` and `ctk` where `import` finds them; returns the QApplication."""
+    application = QtWidgets.QApplication.instance() or QtWidgets.QApplication(["test"])
+    application.setStyle("Fusion")
+    qt, ctk = types.ModuleType("qt"), types.ModuleType("ctk")
+    for module in (QtCore, QtGui, QtWidgets, QtUiTools):
+        for name in (n for n in dir(module) if not n.startswith("_")):
+            thing = getattr(module, name)
+            setattr(qt, name, thing)
+            isOwn = isinstance(thing, type) and thing.__module__ == module.__name__
+            if isOwn and issubclass(thing, QtCore.QObject):
+                followPythonQt(thing)
+    QtCore.QObject.name = QtPropertyAttribute("objectName", True, None)
+    QtCore.QObject.delete = QtCore.QObject.deleteLater
+    QtCore.QObject.className = lambda self: self.metaObject().className()
+    qt.QUiLoader = UiLoader
+    provideCtk(ctk)
+    sys.modules["qt"], sys.modules["ctk"] = qt, ctk
+    return application

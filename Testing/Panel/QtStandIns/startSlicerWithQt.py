@@ -1,0 +1,72 @@
+"""Starts both halves of 3D Slicer for tests: the real scene and the stand-ins for Qt."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from typing import Any
+
+_TESTING = Path(__file__).resolve().parents[2]
+
+
+def qtStandInsMissing() -> str:
+    """Return why the tests of the panel cannot run here; empty when they can."""
+    for name, package in (("slicer", "slicer-core"), ("PySide6", "PySide6-Essentials")):
+        if importlib.util.find_spec(name) is None:
+            return f"the Python package {package} is not installed"
+    return ""
+
+
+def startSlicerWithQt() -> Any:
+    """Start everything once per process.
+
+    Returns
+    -------
+    module
+        `slicer`, with the scene, the module logics, and the Qt half's stand-ins.
+    """
+    if str(_TESTING) not in sys.path:
+        sys.path.insert(0, str(_TESTING))
+    from SlicerBoot import startSlicer
+
+    from .provideQt import provideQt
+
+    slicer = startSlicer()
+    if "qt" in sys.modules:
+        return slicer
+    application = provideQt()
+    from .MrmlWidgets import provideMrmlWidgets
+    from .ParameterNodeWrapper import provideParameterNodeWrapper
+    from .ScriptedLoadableModule import provideScriptedLoadableModule
+
+    provideMrmlWidgets(slicer)
+    provideParameterNodeWrapper(slicer, sys.modules)
+    provideScriptedLoadableModule(sys.modules)
+    _giveQtToApplication(slicer, application)
+    return slicer
+
+
+def _giveQtToApplication(slicer: Any, application: Any) -> None:
+    kind = type(slicer.app)
+    kind.processEvents = lambda self, *_: application.processEvents()
+    kind.setOverrideCursor = lambda self, cursor: application.setOverrideCursor(cursor)
+    kind.restoreOverrideCursor = lambda self: application.restoreOverrideCursor()
+    kind.topLevelWidgets = lambda self: application.topLevelWidgets()
+    kind.connect = lambda self, *_: True
+    kind.moduleManager = lambda self: _ModuleManager()
+    # `slicer.util` leaves out what needs Qt unless these exist.
+    slicer.util.mainWindow = lambda: None
+
+
+class _ModuleManager:
+    """`slicer.app.moduleManager()`: knows no further modules."""
+
+    def factoryManager(self) -> _ModuleManager:
+        return self
+
+    def registeredModuleNames(self) -> tuple[str, ...]:
+        return ()
+
+    def module(self, name: str) -> None:
+        return None
