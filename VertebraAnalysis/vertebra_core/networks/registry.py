@@ -13,6 +13,9 @@ ARCHITECTURES: Mapping[str, str] = MappingProxyType(
         "SubpixelUNet": "vertebra_core.networks.subpixel_unet",
         "LabellingNetwork": "vertebra_core.labelling.network",
         "GradeNetwork": "vertebra_core.grading.network",
+        "FracNet": "vertebra_core.grading.fracture_networks",
+        "FracSegNet": "vertebra_core.grading.fracture_networks",
+        "FracResNet": "vertebra_core.grading.fracture_networks",
     }
 )
 """Class name -> module that holds it. A class rebuilds itself from ``config()`` keyword arguments.

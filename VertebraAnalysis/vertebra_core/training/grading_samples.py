@@ -52,7 +52,7 @@ class PhantomGradingSource:
     def draw(self, name: str, rng: np.random.Generator) -> Sample:
         """Draw a body from the scene `name`."""
         scene = self._bank.load(name)
-        vertebra = _choose(scene, rng)
+        vertebra = choose_body(scene, rng)
         if vertebra is None:
             return _empty()
         axes = np.asarray(vertebra.axes_zyx)
@@ -76,15 +76,20 @@ class PhantomGradingSource:
         }
 
 
-def _choose(scene, rng: np.random.Generator):
-    """A gradable body well inside the scene; fractured ones more often than in life."""
+def gradable_bodies(scene) -> list:
+    """Return the vertebrae of a scene that are graded and lie well inside it."""
     size = scene.size_mm
-    inside = [
+    return [
         v
         for v in scene.vertebrae
         if why_not_graded(level_numbered(v.level).name) is None
         and ((np.asarray(v.center_zyx_mm) > 14) & (np.asarray(v.center_zyx_mm) < size - 14)).all()
     ]
+
+
+def choose_body(scene, rng: np.random.Generator):
+    """Choose a gradable body, a fractured one more often than in life; None where there is none."""
+    inside = gradable_bodies(scene)
     fractured = [v for v in inside if v.grade > 0]
     if fractured and rng.random() < FRACTURED_SHARE:
         return fractured[int(rng.integers(len(fractured)))]

@@ -23,7 +23,7 @@ from .feeder import SampleFeeder
 from .log import TrainingLog
 from .plan import SamplePlan
 from .sources import choose_case
-from .task import Inputs, TrainingConfig, TrainingTask
+from .task import Inputs, Output, TrainingConfig, TrainingTask, as_float
 
 _log = logging.getLogger(__name__)
 _MAX_BAD_STEPS = 20
@@ -50,7 +50,9 @@ class Trainer:
         self.network = task.build_network()
         if config.initial_weights:
             self.network.load_state_dict(load_file(config.initial_weights))
-        layout = torch.channels_last_3d
+        # Channels-last kernels run fastest; the layouts of planes and volumes differ.
+        volumes = any(p.dim() == 5 for p in self.network.parameters())
+        layout = torch.channels_last_3d if volumes else torch.channels_last
         self.network = self.network.to(self.device, memory_format=layout)
         self.average = task.build_network().to(self.device, memory_format=layout)
         self.average.load_state_dict(self.network.state_dict())
@@ -143,7 +145,7 @@ class Trainer:
         collected: dict[str, list[float]] = {}
         for inputs, targets in self._validation:
             with torch.no_grad():
-                output = self._apply(self.average, inputs).cpu()
+                output = as_float(self._apply(self.average, inputs), "cpu")
             for key, value in self.task.measure(output, targets).items():
                 collected.setdefault(key, []).append(value)
         figures = {key: float(np.mean(values)) for key, values in sorted(collected.items())}
@@ -180,12 +182,12 @@ class Trainer:
                 mean.lerp_(now, 1 - decay)
         return {"loss": float(loss.detach())} | {k: float(v.detach()) for k, v in parts.items()}
 
-    def _apply(self, network: nn.Module, inputs: Inputs) -> torch.Tensor:
+    def _apply(self, network: nn.Module, inputs: Inputs) -> Output:
         kind = self.device.type
         several = inputs if isinstance(inputs, tuple) else (inputs,)
         several = tuple(tensor.to(self.device) for tensor in several)
         with torch.autocast(kind, torch.bfloat16, enabled=self.config.mixed_precision):
-            return network(*several).float()
+            return as_float(network(*several))
 
     def _progress(self) -> float:
         if self.config.steps is not None:

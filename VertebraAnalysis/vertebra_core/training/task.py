@@ -15,6 +15,9 @@ from .sources import Sample, SampleSource
 Inputs = torch.Tensor | tuple[torch.Tensor, ...]
 """What a network is called with: one tensor, or one per argument."""
 
+Output = torch.Tensor | dict[str, torch.Tensor]
+"""What a network gives: one tensor, or one by name for every task."""
+
 
 @dataclass(frozen=True)
 class TrainingConfig:
@@ -99,10 +102,17 @@ class TrainingTask(ABC):
 
     @abstractmethod
     def loss(
-        self, output: torch.Tensor, targets: dict[str, torch.Tensor]
+        self, output: Output, targets: dict[str, torch.Tensor]
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """Return the loss and its parts; `output` is float32."""
 
     @abstractmethod
-    def measure(self, output: torch.Tensor, targets: dict[str, torch.Tensor]) -> dict[str, float]:
+    def measure(self, output: Output, targets: dict[str, torch.Tensor]) -> dict[str, float]:
         """Return validation figures of a batch; those that do not apply are left out."""
+
+
+def as_float(output: Output, device: torch.device | str | None = None) -> Output:
+    """Return an output as float32, on `device` if one is named."""
+    if isinstance(output, dict):
+        return {key: as_float(value, device) for key, value in output.items()}
+    return output.to(device=device, dtype=torch.float32)
