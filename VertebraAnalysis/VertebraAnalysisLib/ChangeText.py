@@ -1,0 +1,33 @@
+"""How the audit trail puts a value into words."""
+
+from __future__ import annotations
+
+from vertebra_core.output.grade_names import grade_label
+
+from .HeightEditing import usable
+from .ReviewedVertebra import ReviewedVertebra
+
+
+def changedText(action: str, vertebra: ReviewedVertebra) -> str:
+    """Return the value that an action is about, in a few words.
+
+    Parameters
+    ----------
+    action : {"level", "grade", "heights", "measurement", "reviewed"}
+    vertebra : ReviewedVertebra
+        Before or after the action.
+    """
+    if action == "level":
+        return vertebra.level
+    if action == "reviewed":
+        return "reviewed" if vertebra.reviewed else "not reviewed"
+    grade = grade_label(vertebra.current)
+    if action == "grade":
+        return grade
+    heights = vertebra.heights_mm
+    if not usable(heights):
+        return f"no heights, {grade}"
+    return (
+        f"Ha {heights.anterior:.1f}, Hm {heights.middle:.1f}, Hp {heights.posterior:.1f} mm, "
+        f"{grade}"
+    )

@@ -1,0 +1,48 @@
+"""What a reader has set for one vertebra; everything else stays as the analysis gave it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from vertebra_core.analysis import HeightLine, Vertebra
+
+
+@dataclass(frozen=True)
+class GradeOverride:
+    """A grade that the reader gives whatever the heights say.
+
+    Attributes
+    ----------
+    grade : int or None
+        0-3; None: the vertebra cannot be graded.
+    shape : str or None
+        ``"normal"``, ``"wedge"``, ``"biconcave"`` or ``"crush"``; None without a grade.
+    reason : str
+        The reader's own words.
+    """
+
+    grade: int | None
+    shape: str | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class ReaderValues:
+    """A reader's values of one vertebra; the defaults mean "as analysed".
+
+    Attributes
+    ----------
+    level : str or None
+    override : GradeOverride or None
+    heightLines : dict of str to HeightLine
+        Those of ``anterior``, ``middle`` and ``posterior`` that the reader moved, LPS mm.
+    measurement : Vertebra or None
+        From measuring an edited segment again.
+    reviewed : bool
+    """
+
+    level: str | None = None
+    override: GradeOverride | None = None
+    heightLines: dict[str, HeightLine] = field(default_factory=dict)
+    measurement: Vertebra | None = None
+    reviewed: bool = False

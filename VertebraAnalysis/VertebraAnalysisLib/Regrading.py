@@ -1,0 +1,251 @@
+"""What holds now for every vertebra: the analysis, and what a reader has set, put together.
+
+Only vertebrae that the reader touched are computed again; all others keep the values of the
+analysis. A vertebra that is computed again is compared with the whole spine as it stands now.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from vertebra_core.analysis import Flag, Vertebra
+from vertebra_core.grading.genant import MeasuredBody, Morphometry, assess_spine, median_grade
+from vertebra_core.grading.norms import why_not_graded
+
+from .HeightEditing import editedHeights, editedSpread, usable
+from .ReaderValues import ReaderValues
+from .Relabelling import followDirectly
+from .ReviewedVertebra import ReviewedVertebra
+
+LEARNED_WEIGHT = 0.5
+"""Share of the learned head in the joint log-probability (`vertebra_core.grading_stage`)."""
+
+_LEAST_PROBABILITY = 0.01
+_GRADING_FLAGS = ("not_graded", "borderline", "grade_disagreement")
+_NOT_MEASURED = "Its heights have not been measured."
+_INCOMPLETE = "Not all three heights are drawn yet."
+
+
+def reviewedVertebrae(
+    analysed: Sequence[Vertebra], values: Sequence[ReaderValues], voxelMm: float
+) -> tuple[ReviewedVertebra, ...]:
+    """Return all vertebrae as they stand.
+
+    Parameters
+    ----------
+    analysed : sequence of Vertebra
+        Head to foot.
+    values : sequence of ReaderValues
+        In the same order.
+    voxelMm : float
+        Coarsest voxel size of the scan.
+    """
+    bases = [v.measurement or ai for ai, v in zip(analysed, values, strict=True)]
+    levels = [v.level or ai.level for ai, v in zip(analysed, values, strict=True)]
+    found: list[Vertebra] = []
+    touched = [
+        levels[i] != base.level or bool(values[i].heightLines) for i, base in enumerate(bases)
+    ]
+    before: dict[int, Morphometry] = {}
+    after: dict[int, Morphometry] = {}
+    if any(touched):
+        before = _assessed([b.level for b in bases], bases, voxelMm)
+        edited = [_withLines(b, v) for b, v in zip(bases, values, strict=True)]
+        after = _assessed(levels, edited, voxelMm)
+        bases = edited
+    for i, base in enumerate(bases):
+        vertebra = _named(base, analysed[i], levels[i])
+        if touched[i]:
+            drawn = bool(values[i].heightLines)
+            vertebra = _graded(vertebra, before.get(i), after.get(i), drawn)
+        found.append(vertebra)
+    found = _withFlagsNamed(found, analysed, values, levels)
+    return tuple(
+        _reviewed(f"v{i + 1:02d}", *entry)
+        for i, entry in enumerate(zip(analysed, found, values, strict=True))
+    )
+
+
+def _assessed(
+    levels: Sequence[str], bodies: Sequence[Vertebra], voxelMm: float
+) -> dict[int, Morphometry]:
+    """Morphometry of all bodies that have heights and a norm, by index."""
+    at = [
+        i
+        for i, body in enumerate(bodies)
+        if usable(body.heights_mm) and why_not_graded(levels[i]) is None
+    ]
+    measured = [
+        MeasuredBody(
+            levels[i],
+            bodies[i].heights_mm,
+            editedSpread(bodies[i].heights_spread_mm, {}),
+            voxelMm,
+        )
+        for i in at
+    ]
+    return dict(zip(at, assess_spine(measured), strict=True))
+
+
+def _withLines(base: Vertebra, values: ReaderValues) -> Vertebra:
+    lines = values.heightLines
+    if not lines:
+        return base
+    heights = editedHeights(base.heights_mm, lines)
+    spread = editedSpread(base.heights_spread_mm, lines) if heights else None
+    return replace(
+        base,
+        height_lines={**base.height_lines, **lines},
+        heights_mm=heights,
+        heights_spread_mm=spread,
+    )
+
+
+def _named(base: Vertebra, ai: Vertebra, level: str) -> Vertebra:
+    if level == ai.level:
+        # Measuring again says nothing about how sure the name is.
+        probability, other = ai.level_probability, ai.runner_up_level
+    else:
+        probability, other = 1.0, None
+    return replace(base, level=level, level_probability=probability, runner_up_level=other)
+
+
+def _graded(
+    vertebra: Vertebra, before: Morphometry | None, after: Morphometry | None, drawn: bool
+) -> Vertebra:
+    """Grade again with the heights and the name that hold now."""
+    flags = tuple(f for f in vertebra.flags if f.code not in _GRADING_FLAGS)
+    if after is None:
+        reason = why_not_graded(vertebra.level) or _whyNotMeasured(vertebra, drawn)
+        more = (Flag("not_graded", reason),) if reason else ()
+        return replace(
+            vertebra,
+            height_loss=None,
+            height_reference=None,
+            grade=None,
+            shape=None,
+            grade_probabilities=None,
+            morphometric_grade=None,
+            learned_grade=None,
+            borderline=False,
+            flags=(*flags, *more),
+        )
+    grade, shape, probabilities = after.grade, after.shape, after.grade_probabilities
+    learned = vertebra.learned_grade
+    # A height that the reader drew outweighs the learned opinion; another name does not.
+    if not drawn and before and learned is not None and vertebra.grade_probabilities:
+        probabilities = _joint(vertebra.grade_probabilities, before, after)
+        grade = median_grade(probabilities)
+        shape = _jointShape(grade, vertebra.shape, before, after)
+    if after.borderline:
+        why = "A height loss lies within its error of a Genant threshold."
+        flags = (*flags, Flag("borderline", why))
+    if learned is not None and learned != after.grade:
+        why = f"Heights say grade {after.grade}, the learned grade is {learned}."
+        flags = (*flags, Flag("grade_disagreement", why))
+    return replace(
+        vertebra,
+        height_loss=after.loss,
+        height_reference=after.reference,
+        grade=grade,
+        shape=shape,
+        grade_probabilities=tuple(float(p) for p in probabilities),
+        morphometric_grade=after.grade,
+        borderline=after.borderline,
+        flags=flags,
+    )
+
+
+def _whyNotMeasured(vertebra: Vertebra, drawn: bool) -> str:
+    """Say why a body of a level that is graded has no heights; empty if other flags say so."""
+    if drawn:
+        return _INCOMPLETE
+    reasons = [f.reason for f in vertebra.flags if f.code == "not_graded"]
+    # The old name may have been the reason; anything else still is.
+    ofName = {why_not_graded(name) for name in ("C1", "C2", "S1")}
+    return next((_NOT_MEASURED if r in ofName else r for r in reasons), "")
+
+
+def _joint(
+    found: Sequence[float], before: Morphometry, after: Morphometry
+) -> tuple[float, float, float, float]:
+    """Exchange the share of morphometry in the probabilities of heights and learned head."""
+    weights = []
+    for joint, old, new in zip(
+        found, before.grade_probabilities, after.grade_probabilities, strict=True
+    ):
+        ratio = max(new, _LEAST_PROBABILITY) / max(old, _LEAST_PROBABILITY)
+        weights.append(max(joint, 1e-9) * ratio ** (1 - LEARNED_WEIGHT))
+    return tuple(w / math.fsum(weights) for w in weights)
+
+
+def _jointShape(grade: int, shape: str | None, before: Morphometry, after: Morphometry) -> str:
+    if grade == 0:
+        return "normal"
+    if shape not in (None, "normal") and before.shape == after.shape:
+        return shape
+    names = ("wedge", "biconcave", "crush")
+    return names[max(range(3), key=lambda k: after.shape_probabilities[1 + k])]
+
+
+def _withFlagsNamed(
+    found: Sequence[Vertebra],
+    analysed: Sequence[Vertebra],
+    values: Sequence[ReaderValues],
+    levels: Sequence[str],
+) -> list[Vertebra]:
+    """Let flags speak of the names that hold now, and drop doubts that the reader has settled."""
+    new = {ai.level: level for ai, level in zip(analysed, levels, strict=True)}
+    if all(a == b for a, b in new.items()):
+        return list(found)
+    results, n = [], len(levels)
+    for i, vertebra in enumerate(found):
+        # A new measurement was made under the names of its time: they need no translation.
+        said = {} if values[i].measurement else new
+        settled = vertebra.level != analysed[i].level
+        near = list(zip(levels[max(i - 1, 0) : i + 1], levels[max(i, 1) : i + 2], strict=False))
+        renamed = any(levels[k] != analysed[k].level for k in range(i - 1, i + 2) if 0 <= k < n)
+        complete = renamed and all(followDirectly(a, b) for a, b in near)
+        flags = tuple(
+            Flag(f.code, _renamed(f.reason, said))
+            for f in vertebra.flags
+            if not (settled and f.code == "low_level_margin")
+            and not (complete and f.code == "possibly_missed_neighbour")
+        )
+        results.append(replace(vertebra, flags=flags))
+    return results
+
+
+def _renamed(text: str, new: dict[str, str]) -> str:
+    return re.sub(r"\b[CTL]\d{1,2}\b", lambda m: new.get(m.group(), m.group()), text)
+
+
+def _reviewed(key: str, ai: Vertebra, computed: Vertebra, values: ReaderValues) -> ReviewedVertebra:
+    current, override = computed, values.override
+    if override:
+        flags = tuple(f for f in computed.flags if f.code not in _GRADING_FLAGS)
+        if override.grade is None:
+            flags = (*flags, Flag("not_graded", f"Not graded by the reader: {override.reason}"))
+        current = replace(
+            computed,
+            grade=override.grade,
+            shape=override.shape,
+            grade_probabilities=None,
+            borderline=False,
+            flags=flags,
+        )
+    return ReviewedVertebra(
+        key=key,
+        ai=ai,
+        current=current,
+        computedGrade=computed.grade,
+        computedShape=computed.shape,
+        reviewed=values.reviewed,
+        gradeOverridden=override is not None,
+        heightsChanged=bool(values.heightLines),
+        remeasured=values.measurement is not None,
+        reason=override.reason if override else "",
+    )

@@ -1,0 +1,208 @@
+"""Naming all vertebrae of a spine consistently from what a reader says about one of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+from vertebra_core.analysis import Vertebra
+from vertebra_core.levels import MOBILE_LEVELS, level_named
+
+from .UserError import UserError
+
+_WITH_T13 = tuple(level.name for level in MOBILE_LEVELS)
+_REGULAR = tuple(name for name in _WITH_T13 if name != "T13")
+_WITHOUT_T12 = tuple(name for name in _REGULAR if name != "T12")
+
+SCOPES: tuple[str, ...] = ("all", "below", "above", "one")
+"""Who follows a vertebra that gets another level: all others, or some only."""
+
+_ABSENT_REACH = 1.5
+"""T11 and L1 closer than this many usual steps have no T12 between them; a missed one makes 2."""
+
+_MISSED_NATS = 4.0
+_UNUSUAL_NATS = {"T13": 4.6, "L6": 3.5, "absent T12": 4.6}
+"""How much less likely a labelling is for a vertebra that must have been missed (as in
+`vertebra_core.labelling.chain_model`), and for what 1-3 % of people have (Sekuboyina 2021)."""
+
+_LEAST_PROBABILITY = 1e-3
+
+
+class Relabelling:
+    """The names that the vertebrae of one spine may have together.
+
+    Parameters
+    ----------
+    levels : sequence of str
+        Head to foot.
+    centers : sequence of points
+        Body centres, mm, in any one coordinate system.
+    """
+
+    def __init__(self, levels: Sequence[str], centers: Sequence[Sequence[float]]) -> None:
+        self._levels = tuple(levels)
+        self._centers = tuple(centers)
+        self._spine = self._ownSpine()
+        self._gaps = self._stepsBetween()
+
+    def shifted(self, steps: int) -> tuple[str, ...]:
+        """Move all names along the spine, towards the foot if `steps` is positive.
+
+        T13 stays a level of a spine that has it, and T12 is passed over where it is absent.
+
+        Raises
+        ------
+        UserError
+            If a name would lie above C1 or below L6.
+        """
+        return self._walk(0, self._spine.index(self._levels[0]) + steps, self._spine)
+
+    def anchored(self, i: int, level: str, scope: str = "all") -> tuple[str, ...]:
+        """Name vertebra `i` and let others follow in order, gaps between them kept.
+
+        Parameters
+        ----------
+        i : int
+        level : str
+        scope : {"all", "below", "above", "one"}
+            Who follows. With ``"below"`` or ``"above"`` the rest keeps its names: that is how a
+            spine gets or loses T13, or loses T12, in its middle.
+
+        Raises
+        ------
+        UserError
+            If there is no such level, or the names would not run from head to foot.
+        """
+        if scope not in SCOPES:
+            raise ValueError(f"{scope} is no scope")
+        if level not in _WITH_T13:
+            raise UserError(f"A vertebra cannot be named {level}.", "Choose a level from C1 to L6.")
+        found, error = [], None
+        for spine in self._spinesFor(level):
+            try:
+                names = self._walk(i, spine.index(level), spine, scope)
+            except UserError as own:
+                error = error or own
+                continue
+            found.append(names)
+        if not found:
+            raise error or UserError(f"{level} cannot be set here.")
+        # The fewest new names; of equals the ordinary spine, which comes first.
+        return min(
+            found, key=lambda names: sum(a != b for a, b in zip(names, self._levels, strict=True))
+        )
+
+    def runnerUp(self, vertebrae: Sequence[Vertebra]) -> tuple[str, ...] | None:
+        """Return the second most probable naming of the whole spine.
+
+        Every consistent naming in which a vertebra bears its runner-up is weighed by the
+        probabilities of all vertebrae, and by how rare the spine would be.
+
+        Parameters
+        ----------
+        vertebrae : sequence of Vertebra
+            As analysed, named as this spine is.
+
+        Returns
+        -------
+        tuple of str or None
+            None if no vertebra has a runner-up that fits the others.
+        """
+        candidates = set()
+        for i, vertebra in enumerate(vertebrae):
+            if vertebra.runner_up_level is None:
+                continue
+            for scope in ("all", "below", "above"):
+                try:
+                    candidates.add(self.anchored(i, vertebra.runner_up_level, scope))
+                except UserError:
+                    continue
+        candidates.discard(self._levels)
+        if not candidates:
+            return None
+        return max(sorted(candidates), key=lambda names: self._plausibility(names, vertebrae))
+
+    def _ownSpine(self) -> tuple[str, ...]:
+        if "T13" in self._levels:
+            return _WITH_T13
+        pairs = list(pairwise(self._levels))
+        if ("T11", "L1") not in pairs:
+            return _REGULAR
+        distances = [math.dist(a, b) for a, b in pairwise(self._centers)]
+        at = pairs.index(("T11", "L1"))
+        usual = sorted(
+            d / max(1, _order(b) - _order(a) - (_order(a) < _order("T13") < _order(b)))
+            for k, (d, (a, b)) in enumerate(zip(distances, pairs, strict=True))
+            if k != at
+        )
+        if not usual or distances[at] <= _ABSENT_REACH * usual[len(usual) // 2]:
+            return _WITHOUT_T12
+        return _REGULAR
+
+    def _stepsBetween(self) -> tuple[int, ...]:
+        places = [self._spine.index(name) for name in self._levels]
+        return tuple(max(1, b - a) for a, b in pairwise(places))
+
+    def _spinesFor(self, level: str) -> tuple[tuple[str, ...], ...]:
+        if level == "T13":
+            return (_WITH_T13,)
+        spines = dict.fromkeys((_REGULAR, self._spine))
+        return tuple(spine for spine in spines if level in spine)
+
+    def _walk(
+        self, i: int, place: int, spine: tuple[str, ...], scope: str = "all"
+    ) -> tuple[str, ...]:
+        """Names when `i` takes a place in `spine` and those of `scope` follow, gaps kept."""
+        places = {i: place}
+        if scope in ("all", "above"):
+            for k in range(i - 1, -1, -1):
+                places[k] = places[k + 1] - self._gaps[k]
+        if scope in ("all", "below"):
+            for k in range(i + 1, len(self._levels)):
+                places[k] = places[k - 1] + self._gaps[k - 1]
+        if min(places.values()) < 0:
+            raise UserError(
+                "The vertebrae cannot be named so: the uppermost would lie above C1.",
+                "Choose a lower level.",
+            )
+        if max(places.values()) >= len(spine):
+            raise UserError(
+                "The vertebrae cannot be named so: the lowest would lie below L6.",
+                "Choose a higher level.",
+            )
+        names = tuple(
+            spine[places[k]] if k in places else name for k, name in enumerate(self._levels)
+        )
+        for k, (a, b) in enumerate(pairwise(names)):
+            joint = (k in places) != (k + 1 in places)
+            if joint and _order(b) <= _order(a):
+                raise UserError(
+                    f"The vertebrae cannot be named so: {b} would lie below {a}.",
+                    "Rename the neighbours too.",
+                )
+        return names
+
+    def _plausibility(self, names: Sequence[str], vertebrae: Sequence[Vertebra]) -> float:
+        score = 0.0
+        for name, vertebra in zip(names, vertebrae, strict=True):
+            own = min(max(vertebra.level_probability, _LEAST_PROBABILITY), 1 - _LEAST_PROBABILITY)
+            if name == vertebra.level:
+                score += math.log(own)
+            elif name == vertebra.runner_up_level:
+                score += math.log(1 - own)
+            else:
+                score += math.log((1 - own) * _LEAST_PROBABILITY)
+        other = Relabelling(names, self._centers)
+        score -= _MISSED_NATS * (sum(other._gaps) - len(other._gaps))
+        score -= sum(_UNUSUAL_NATS[name] for name in ("T13", "L6") if name in names)
+        return score - (_UNUSUAL_NATS["absent T12"] if other._spine is _WITHOUT_T12 else 0.0)
+
+
+def followDirectly(upper: str, lower: str) -> bool:
+    """Tell whether two levels can be neighbours, T12 or T13 absent or not."""
+    return any((upper, lower) in pairwise(spine) for spine in (_REGULAR, _WITH_T13, _WITHOUT_T12))
+
+
+def _order(name: str) -> int:
+    return level_named(name).order

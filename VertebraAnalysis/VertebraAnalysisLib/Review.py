@@ -1,0 +1,298 @@
+"""A reader's review of one analysis: corrections, who made them when, and the way back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+
+from vertebra_core.analysis import HeightLine, SpineAnalysis, Vertebra
+
+from .Change import Change
+from .HeightEditing import checkedLines, movedLines
+from .ReaderValues import GradeOverride, ReaderValues
+from .Relabelling import Relabelling
+from .ReviewedVertebra import ReviewedVertebra
+from .ReviewHistory import ReviewHistory
+from .ReviewJson import keptVertebra, parsedJson, reviewFromDict, reviewToDict
+from .UserError import UserError
+
+_SHAPES = ("wedge", "biconcave", "crush")
+
+
+class Review:
+    """The vertebrae of one analysis with a reader's corrections.
+
+    Every method that changes something returns the keys of all vertebrae that are different now,
+    and changes nothing at all if it raises.
+
+    Parameters
+    ----------
+    analysis : SpineAnalysis
+    analysisJson : dict
+        The JSON that `analysis` was read from; kept as it is.
+    clock : callable, optional
+        Returns the time with its zone; the present by default.
+    """
+
+    def __init__(
+        self,
+        analysis: SpineAnalysis,
+        analysisJson: dict[str, Any],
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.analysis = analysis
+        self._json = {k: deepcopy(v) for k, v in analysisJson.items() if k != "review"}
+        self._history = ReviewHistory(analysis, clock)
+
+    @classmethod
+    def fromJson(cls, text: str) -> Review:
+        """Rebuild a review from `toJson`, or begin one from an ``analysis.json``.
+
+        Raises
+        ------
+        UserError
+            If the text is neither.
+        """
+        analysis, content = parsedJson(text)
+        review = cls(analysis, content)
+        if "review" in content:
+            review._history.restore(*reviewFromDict(content["review"], review.keys))
+        return review
+
+    def toJson(self) -> str:
+        """Return the analysis unchanged, with the review under the key ``review``."""
+        content = {**self._json, "review": reviewToDict(self._history.values, self.changes)}
+        return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+
+    # What is there
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Keys of the vertebrae, head to foot."""
+        return self._history.keys
+
+    @property
+    def vertebrae(self) -> tuple[ReviewedVertebra, ...]:
+        """All vertebrae, head to foot."""
+        return self._history.vertebrae
+
+    def vertebra(self, key: str) -> ReviewedVertebra:
+        """Return the vertebra of a key; `KeyError` if there is none."""
+        if key not in self.keys:
+            raise KeyError(key)
+        return self.vertebrae[self.keys.index(key)]
+
+    @property
+    def currentAnalysis(self) -> SpineAnalysis:
+        """The analysis with the values that hold now."""
+        return replace(self.analysis, vertebrae=tuple(v.current for v in self.vertebrae))
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """The audit trail, oldest first; what was undone stays in it."""
+        return self._history.changes
+
+    @property
+    def remaining(self) -> int:
+        """How many vertebrae are left to review."""
+        return sum(not v.reviewed for v in self.vertebrae)
+
+    # Levels
+
+    def shiftLevels(self, steps: int, reader: str) -> set[str]:
+        """Rename all vertebrae by `steps` levels, towards the foot if positive.
+
+        Raises
+        ------
+        UserError
+            If a level would lie above C1 or below L6.
+        """
+        if not self.keys:
+            return set()
+        return self._rename(self._relabelling().shifted(steps), reader)
+
+    def setLevel(self, key: str, level: str, reader: str, scope: str = "all") -> set[str]:
+        """Rename one vertebra and let others follow in order.
+
+        Parameters
+        ----------
+        key, level, reader : str
+        scope : {"all", "below", "above", "one"}
+            Who follows; see `Relabelling.anchored`.
+
+        Raises
+        ------
+        UserError
+            If the vertebrae cannot be named so.
+        """
+        i = self.keys.index(self.vertebra(key).key)
+        if level == self.vertebra(key).level:
+            return set()
+        return self._rename(self._relabelling().anchored(i, level, scope), reader)
+
+    def runnerUpLabelling(self) -> dict[str, str] | None:
+        """Return the analysis' second choice of all levels by key.
+
+        Returns
+        -------
+        dict of str or None
+            None if there is no second choice, or if it holds already.
+        """
+        names = self._runnerUp
+        if names is None or names == tuple(v.level for v in self.vertebrae):
+            return None
+        return dict(zip(self.keys, names, strict=True))
+
+    def applyRunnerUp(self, reader: str) -> set[str]:
+        """Rename all vertebrae to `runnerUpLabelling`.
+
+        Raises
+        ------
+        UserError
+            If there is none.
+        """
+        labelling = self.runnerUpLabelling()
+        if labelling is None:
+            raise UserError("There is no other labelling to choose.", "Set a level by hand.")
+        return self._rename(tuple(labelling.values()), reader)
+
+    # Grades and heights
+
+    def overrideGrade(
+        self, key: str, grade: int | None, shape: str | None, reason: str, reader: str
+    ) -> set[str]:
+        """Give a vertebra the reader's own grade.
+
+        Parameters
+        ----------
+        key : str
+        grade : int or None
+            0-3, or None: it cannot be graded.
+        shape : str or None
+            ``"wedge"``, ``"biconcave"`` or ``"crush"`` of a fracture; passed over otherwise.
+        reason : str
+            Why; must not be empty.
+        reader : str
+
+        Raises
+        ------
+        UserError
+            If the reason or the shape of a fracture is missing.
+        """
+        values = self._values(key)
+        if grade not in (None, 0, 1, 2, 3):
+            raise UserError(f"There is no grade {grade}.", "Choose a grade from 0 to 3, or none.")
+        if grade and shape not in _SHAPES:
+            raise UserError(
+                f"A fracture of grade {grade} needs a shape.", f"Choose {', '.join(_SHAPES)}."
+            )
+        reason = " ".join(reason.split())
+        if not reason:
+            raise UserError("A changed grade needs a reason.", "Say why you changed it.")
+        shape = None if grade is None else shape if grade else "normal"
+        override = GradeOverride(grade, shape, reason)
+        return self._history.set("grade", reader, {key: replace(values, override=override)}, reason)
+
+    def clearGradeOverride(self, key: str, reader: str) -> set[str]:
+        """Return to the grade that heights and level give."""
+        values = self._values(key)
+        return self._history.set("grade", reader, {key: replace(values, override=None)})
+
+    def setHeightLines(self, key: str, lines: Mapping[str, HeightLine], reader: str) -> set[str]:
+        """Measure heights along lines that the reader drew, and grade again.
+
+        Parameters
+        ----------
+        key : str
+        lines : mapping of str to HeightLine
+            Any of ``anterior``, ``middle``, ``posterior``; LPS mm. The others stay.
+        reader : str
+
+        Raises
+        ------
+        UserError
+            If a line is no height of a vertebral body.
+        """
+        return self._history.set("heights", reader, self._withLines(key, lines))
+
+    def previewHeightLines(self, key: str, lines: Mapping[str, HeightLine]) -> ReviewedVertebra:
+        """Return the vertebra as `setHeightLines` would make it; nothing is changed.
+
+        Raises
+        ------
+        UserError
+            As `setHeightLines`.
+        """
+        changed = self._history.derived(self._withLines(key, lines))
+        return changed[self.keys.index(key)]
+
+    def setMeasurement(self, key: str, measured: Vertebra, reader: str) -> set[str]:
+        """Take over what measuring an edited segment again gave; lines drawn before go.
+
+        The level stays what it is; so does a grade that the reader gave.
+        """
+        values = self._values(key)
+        values = replace(values, measurement=keptVertebra(measured), heightLines={})
+        return self._history.set("measurement", reader, {key: values})
+
+    # Progress and the way back
+
+    def setReviewed(self, key: str, reviewed: bool, reader: str) -> set[str]:
+        """Mark a vertebra as reviewed, or not."""
+        values = replace(self._values(key), reviewed=bool(reviewed))
+        return self._history.set("reviewed", reader, {key: values})
+
+    def acceptAll(self, reader: str) -> set[str]:
+        """Mark all vertebrae as reviewed, in one step."""
+        values = {key: replace(own, reviewed=True) for key, own in self._history.values.items()}
+        return self._history.set("reviewed", reader, values)
+
+    @property
+    def canUndo(self) -> bool:
+        """There is a step to take back."""
+        return self._history.lastStep is not None
+
+    def undo(self, reader: str | None = None) -> set[str]:
+        """Take back the last step that still holds; does nothing without one.
+
+        Parameters
+        ----------
+        reader : str, optional
+            Who undoes it; by default the reader whose step it was.
+        """
+        return self._history.undo(reader)
+
+    # How it works
+
+    @cached_property
+    def _runnerUp(self) -> tuple[str, ...] | None:
+        own = self.analysis.vertebrae
+        if not own:
+            return None
+        labelling = Relabelling([v.level for v in own], [v.center_lps_mm for v in own])
+        return labelling.runnerUp(own)
+
+    def _values(self, key: str) -> ReaderValues:
+        return self._history.values[key]
+
+    def _relabelling(self) -> Relabelling:
+        return Relabelling(
+            [v.level for v in self.vertebrae], [v.ai.center_lps_mm for v in self.vertebrae]
+        )
+
+    def _rename(self, names: tuple[str, ...], reader: str) -> set[str]:
+        values = {}
+        for vertebra, name in zip(self.vertebrae, names, strict=True):
+            level = None if name == vertebra.ai.level else name
+            values[vertebra.key] = replace(self._values(vertebra.key), level=level)
+        return self._history.set("level", reader, values)
+
+    def _withLines(self, key: str, lines: Mapping[str, HeightLine]) -> dict[str, ReaderValues]:
+        vertebra, values = self.vertebra(key), self._values(key)
+        moved = movedLines(vertebra.height_lines, checkedLines(lines))
+        return {key: replace(values, heightLines={**values.heightLines, **moved})}

@@ -1,0 +1,170 @@
+"""A review as JSON: the analysis unchanged, and what the reader did beside it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, fields
+from typing import Any
+
+from vertebra_core.analysis import HeightLine, Manifest, SpineAnalysis, Vertebra
+from vertebra_core.analysis_json import analysis_from_dict, analysis_to_dict
+from vertebra_core.errors import InputError
+
+from .Change import Change
+from .ReaderValues import GradeOverride, ReaderValues
+from .UserError import UserError
+
+REVIEW_VERSION = "1.0"
+"""A later minor version only adds keys."""
+
+
+def readerValuesToDict(values: ReaderValues) -> dict[str, Any]:
+    """Return a reader's values as plain dictionaries and lists; what is not set is left out."""
+    content: dict[str, Any] = {}
+    if values.level is not None:
+        content["level"] = values.level
+    if values.override is not None:
+        content["override"] = asdict(values.override)
+    if values.heightLines:
+        content["height_lines"] = {
+            name: {"top_lps_mm": list(line.top_lps_mm), "bottom_lps_mm": list(line.bottom_lps_mm)}
+            for name, line in values.heightLines.items()
+        }
+    if values.measurement is not None:
+        content["measurement"] = _vertebraToDict(values.measurement)
+    if values.reviewed:
+        content["reviewed"] = True
+    return content
+
+
+def readerValuesFromDict(content: dict[str, Any]) -> ReaderValues:
+    """Rebuild a reader's values; errors are those of missing or wrong entries."""
+    override = content.get("override")
+    measurement = content.get("measurement")
+    return ReaderValues(
+        level=content.get("level"),
+        override=_override(override) if override is not None else None,
+        heightLines={
+            name: HeightLine(_point(line["top_lps_mm"]), _point(line["bottom_lps_mm"]))
+            for name, line in content.get("height_lines", {}).items()
+        },
+        measurement=vertebraFromDict(measurement) if measurement is not None else None,
+        reviewed=bool(content.get("reviewed", False)),
+    )
+
+
+def vertebraFromDict(content: dict[str, Any]) -> Vertebra:
+    """Rebuild one vertebra from its entry in an analysis JSON.
+
+    Raises
+    ------
+    InputError
+        If it is none.
+    """
+    manifest = asdict(_NO_MANIFEST)
+    analysis = {"schema_version": "1.0", "vertebrae": [content], "manifest": manifest}
+    return analysis_from_dict({**analysis, "warnings": []}).vertebrae[0]
+
+
+def keptVertebra(vertebra: Vertebra) -> Vertebra:
+    """Return `vertebra` with the decimals that JSON keeps, so that it comes back equal."""
+    return vertebraFromDict(_vertebraToDict(vertebra))
+
+
+def reviewToDict(values: dict[str, ReaderValues], changes: tuple[Change, ...]) -> dict[str, Any]:
+    """Return the entry ``review`` of the JSON."""
+    vertebrae = {key: readerValuesToDict(own) for key, own in values.items()}
+    return {
+        "version": REVIEW_VERSION,
+        "changes": [asdict(change) for change in changes],
+        "vertebrae": {key: own for key, own in vertebrae.items() if own},
+    }
+
+
+def reviewFromDict(
+    content: dict[str, Any], keys: tuple[str, ...]
+) -> tuple[dict[str, ReaderValues], tuple[Change, ...]]:
+    """Rebuild a reader's values by key, and the changes.
+
+    Parameters
+    ----------
+    content : dict
+        The entry ``review``.
+    keys : tuple of str
+        Of the vertebrae of the analysis.
+
+    Raises
+    ------
+    UserError
+        If it is no review of such an analysis, or a newer version wrote it.
+    """
+    try:
+        major = int(str(content["version"]).partition(".")[0])
+        if major > int(REVIEW_VERSION.partition(".")[0]):
+            raise UserError(
+                f"The review has version {content['version']}; this program reads up to "
+                f"{REVIEW_VERSION}.",
+                "Update VertebraAnalysis to open it.",
+            )
+        values = {key: readerValuesFromDict(own) for key, own in content["vertebrae"].items()}
+        names = [f.name for f in fields(Change)]
+        changes = tuple(
+            Change(**{name: own[name] for name in names if name in own})
+            for own in content["changes"]
+        )
+        for change in changes:
+            readerValuesFromDict(change.restore)
+    except (KeyError, TypeError, ValueError, AttributeError, InputError) as error:
+        raise _unreadable(error) from error
+    if strangers := ({*values, *(c.key for c in changes)} - {*keys}):
+        raise _unreadable(f"it speaks of {', '.join(sorted(strangers))}")
+    return values, changes
+
+
+def parsedJson(text: str) -> tuple[SpineAnalysis, dict[str, Any]]:
+    """Parse an analysis with or without a review.
+
+    Returns
+    -------
+    analysis : SpineAnalysis
+    content : dict
+        All of the JSON.
+
+    Raises
+    ------
+    UserError
+        If it is no analysis.
+    """
+    try:
+        content = json.loads(text)
+    except ValueError as error:
+        raise UserError(
+            "The results cannot be read: they are no JSON.", "Analyze the CT again."
+        ) from error
+    try:
+        return analysis_from_dict(content), content
+    except InputError as error:
+        raise UserError(error.message, error.hint) from error
+
+
+def _unreadable(why: object) -> UserError:
+    return UserError(
+        f"The review kept with the results cannot be read ({why}).", "Analyze the CT again."
+    )
+
+
+def _override(content: dict[str, Any]) -> GradeOverride:
+    return GradeOverride(content["grade"], content["shape"], str(content["reason"]))
+
+
+def _vertebraToDict(vertebra: Vertebra) -> dict[str, Any]:
+    return analysis_to_dict(SpineAnalysis((vertebra,), _NO_MANIFEST))["vertebrae"][0]
+
+
+def _point(values: list[float]) -> tuple[float, float, float]:
+    x, y, z = (float(v) for v in values)
+    return x, y, z
+
+
+_NO_MANIFEST = Manifest("", {}, "", {}, (0, 0, 0), (0.0,) * 3, (0.0,) * 3, (0.0,) * 9)
+"""One vertebra is read and written as an analysis of its own, which needs one."""
