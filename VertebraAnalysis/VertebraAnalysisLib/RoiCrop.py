@@ -1,0 +1,71 @@
+"""Which voxels of a volume lie inside a region of interest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .UserError import UserError
+
+MIN_EXTENT_MM = 10.0
+"""Less holds not even half of a vertebral body; the same limit as the core's for a whole scan."""
+
+
+def roiCornersRas(roiNode: Any) -> np.ndarray:
+    """Return the eight corners of a markups ROI in world RAS mm, shape (8, 3)."""
+    import vtk
+
+    matrix = vtk.vtkMatrix4x4()
+    roiNode.GetInteractionHandleToWorldMatrix(matrix)
+    half = np.asarray(roiNode.GetSize(), float) / 2
+    corners = []
+    for signs in np.ndindex(2, 2, 2):
+        local = (2 * np.asarray(signs) - 1) * half
+        corners.append(matrix.MultiplyPoint((*local, 1.0))[:3])
+    return np.asarray(corners, float)
+
+
+def voxelBox(
+    cornersRas: np.ndarray, ijkToRas: np.ndarray, sizeIjk: tuple[int, int, int]
+) -> tuple[slice, slice, slice]:
+    """Return the voxels whose centres lie in the box around `cornersRas`, along the voxel axes.
+
+    Parameters
+    ----------
+    cornersRas : ndarray, shape (n, 3)
+        World RAS mm.
+    ijkToRas : ndarray, shape (4, 4)
+        Voxel index to world RAS mm.
+    sizeIjk : tuple of int
+
+    Returns
+    -------
+    tuple of slice
+        Along i, j, k.
+
+    Raises
+    ------
+    UserError
+        If the box and the volume have too little in common.
+    """
+    homogeneous = np.column_stack([cornersRas, np.ones(len(cornersRas))])
+    ijk = (np.linalg.inv(ijkToRas) @ homogeneous.T)[:3]
+    first = np.maximum(np.ceil(ijk.min(1) - 1e-6).astype(int), 0)
+    last = np.minimum(np.floor(ijk.max(1) + 1e-6).astype(int), np.asarray(sizeIjk) - 1)
+    count = last - first + 1
+    extentMm = count * np.linalg.norm(ijkToRas[:3, :3], axis=0)
+    if (count < 1).any():
+        raise UserError(
+            "The region of interest does not overlap the CT.",
+            "Move the region over the spine, or clear it to analyse the whole CT.",
+        )
+    if (count < 2).any() or extentMm.min() < MIN_EXTENT_MM:
+        raise UserError(
+            "The region of interest holds too little of the CT for a vertebra: "
+            + " x ".join(f"{extent:.0f}" for extent in extentMm)
+            + " mm.",
+            "Make the region larger, or clear it to analyse the whole CT.",
+        )
+    i, j, k = (slice(int(a), int(b) + 1) for a, b in zip(first, last, strict=True))
+    return i, j, k
