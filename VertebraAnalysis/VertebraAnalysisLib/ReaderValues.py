@@ -6,6 +6,10 @@ from dataclasses import dataclass, field
 
 from vertebra_core.analysis import HeightLine, Vertebra
 
+from .UserError import UserError
+
+_SHAPES = ("wedge", "biconcave", "crush")
+
 
 @dataclass(frozen=True)
 class GradeOverride:
@@ -46,3 +50,25 @@ class ReaderValues:
     heightLines: dict[str, HeightLine] = field(default_factory=dict)
     measurement: Vertebra | None = None
     reviewed: bool = False
+
+
+def checkedOverride(grade: int | None, shape: str | None, reason: str) -> GradeOverride:
+    """Return an override with the shape that belongs to its grade.
+
+    Raises
+    ------
+    UserError
+        If the reason or the shape of a fracture is missing.
+    """
+    if grade not in (None, 0, 1, 2, 3):
+        raise UserError(f"There is no grade {grade}.", "Choose a grade from 0 to 3, or none.")
+    if grade and shape not in _SHAPES:
+        raise UserError(
+            f"A fracture of grade {grade} needs a shape.", f"Choose {', '.join(_SHAPES)}."
+        )
+    reason = " ".join(reason.split())
+    if not reason:
+        raise UserError("A changed grade needs a reason.", "Say why you changed it.")
+    if grade is None:
+        return GradeOverride(None, None, reason)
+    return GradeOverride(int(grade), shape if grade else "normal", reason)

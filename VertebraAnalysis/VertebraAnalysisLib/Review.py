@@ -14,14 +14,12 @@ from vertebra_core.analysis import HeightLine, SpineAnalysis, Vertebra
 
 from .Change import Change
 from .HeightEditing import checkedLines, movedLines
-from .ReaderValues import GradeOverride, ReaderValues
+from .ReaderValues import ReaderValues, checkedOverride
 from .Relabelling import Relabelling
 from .ReviewedVertebra import ReviewedVertebra
 from .ReviewHistory import ReviewHistory
 from .ReviewJson import keptVertebra, parsedJson, reviewFromDict, reviewToDict
 from .UserError import UserError
-
-_SHAPES = ("wedge", "biconcave", "crush")
 
 
 class Review:
@@ -96,6 +94,11 @@ class Review:
     def changes(self) -> tuple[Change, ...]:
         """The audit trail, oldest first; what was undone stays in it."""
         return self._history.changes
+
+    @property
+    def standingChanges(self) -> tuple[Change, ...]:
+        """The changes that were not undone, oldest first."""
+        return self._history.standing
 
     @property
     def remaining(self) -> int:
@@ -185,18 +188,9 @@ class Review:
             If the reason or the shape of a fracture is missing.
         """
         values = self._values(key)
-        if grade not in (None, 0, 1, 2, 3):
-            raise UserError(f"There is no grade {grade}.", "Choose a grade from 0 to 3, or none.")
-        if grade and shape not in _SHAPES:
-            raise UserError(
-                f"A fracture of grade {grade} needs a shape.", f"Choose {', '.join(_SHAPES)}."
-            )
-        reason = " ".join(reason.split())
-        if not reason:
-            raise UserError("A changed grade needs a reason.", "Say why you changed it.")
-        shape = None if grade is None else shape if grade else "normal"
-        override = GradeOverride(grade, shape, reason)
-        return self._history.set("grade", reader, {key: replace(values, override=override)}, reason)
+        override = checkedOverride(grade, shape, reason)
+        changed = {key: replace(values, override=override)}
+        return self._history.set("grade", reader, changed, override.reason)
 
     def clearGradeOverride(self, key: str, reader: str) -> set[str]:
         """Return to the grade that heights and level give."""

@@ -75,10 +75,15 @@ class ReviewHistory:
         return self._commit(changed, entries)
 
     @property
+    def standing(self) -> tuple[Change, ...]:
+        """The changes that were not undone, oldest first."""
+        undone = {c.step for c in self.changes if c.action == "undo"}
+        return tuple(c for c in self.changes if c.step not in undone)
+
+    @property
     def lastStep(self) -> int | None:
         """The last step that still holds."""
-        undone = {c.step for c in self.changes if c.action == "undo"}
-        return max((c.step for c in self.changes if c.step not in undone), default=None)
+        return max((c.step for c in self.standing), default=None)
 
     def undo(self, reader: str | None = None) -> set[str]:
         """Take back `lastStep` in the name of `reader`, or of whoever made it."""
