@@ -63,7 +63,6 @@ class VertebraAnalysisWidget(ScriptedLoadableModuleWidget):
 
         self.logic = VertebraAnalysisLogic()
         uiWidget = slicer.util.loadUI(self.resourcePath("UI/VertebraAnalysis.ui"))
-        uiWidget.setMRMLScene(slicer.mrmlScene)
         self.layout.addWidget(uiWidget)
         self.panel = Panel(uiWidget, self.logic)
 
