@@ -56,7 +56,7 @@ class AnalysisOptions:
         0 takes all cores.
     models_folder : Path or None
         Folder of weights; None takes the bundled ones.
-    localiser : {"votes", "heat"}
+    localiser : {"votes", "heat", "sagittal"}
     quality : {"standard", "best"}
         ``"best"`` averages the segmentation with that of the mirrored image.
     """

@@ -13,6 +13,7 @@ from .analysis import Vertebra
 from .devices import choose_device, set_threads
 from .labelling.label import label_vertebrae
 from .labelling.positional_logic import LevelAssignment
+from .localisation.dbscan import check_dbscan
 from .localisation.localise import Localisation, LocalisationOptions, localise
 from .models import load_network
 from .segmentation.plausibility import Plausibility, judge
@@ -22,6 +23,10 @@ from .volume import CtVolume
 Point = tuple[float, float, float]
 Fraction = Callable[[float], None]
 Cancelled = Callable[[], bool]
+Localise = Callable[[CtVolume, Fraction, Cancelled], Localisation]
+
+SAGITTAL = "sagittal"
+"""Name of the localiser that works on sagittal slices, and of its weights."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,7 @@ class Stages:
     device : str
     """
 
-    localise: Callable[[CtVolume, Fraction, Cancelled], Localisation]
+    localise: Localise
     segment: Callable[[CtVolume, Sequence[Point], Fraction, Cancelled], tuple[VertebraMask, ...]]
     judge: Callable[[VertebraMask, CtVolume], Plausibility]
     label: Callable[[CtVolume, Sequence[Candidate]], tuple[LevelAssignment, tuple[str, ...]]]
@@ -95,8 +100,8 @@ def bundled_stages(
         Threads of the processor; 0 takes all cores.
     models_folder : Path, optional
         Folder of weights; the bundled ones when None.
-    localiser : {"votes", "heat"}
-        LocNet-F or LocNet-H.
+    localiser : {"votes", "heat", "sagittal"}
+        LocNet-F, LocNet-H, or boxes on sagittal slices.
     flip_average : bool
         Average the segmentation with that of the mirrored image: better, twice the time.
 
@@ -109,16 +114,17 @@ def bundled_stages(
 
     chosen = choose_device(device)
     set_threads(threads or None)
+    if localiser == SAGITTAL:
+        # What is missing is told before any weights are loaded.
+        check_dbscan()
+    finder = SAGITTAL if localiser == SAGITTAL else "locnet"
     networks, sums = {}, {}
-    for name in ("locnet", "segmentation", "labelling", "grading"):
+    for name in (finder, "segmentation", "labelling", "grading"):
         networks[name], record = load_network(name, models_folder, chosen)
         sums[name] = record.sha256
-    where = LocalisationOptions(method=localiser)
     how = SegmentationOptions(flip_average=flip_average)
     return Stages(
-        localise=lambda ct, progress, cancelled: localise(
-            ct, networks["locnet"], where, progress, cancelled, chosen
-        ),
+        localise=_finder(networks[finder], localiser, chosen),
         segment=lambda ct, centres, progress, cancelled: segment(
             ct, centres, networks["segmentation"], how, progress, cancelled, chosen
         ),
@@ -134,3 +140,14 @@ def bundled_stages(
         weights_sha256=sums,
         device=str(chosen),
     )
+
+
+def _finder(network, localiser: str, device: str) -> Localise:
+    if localiser == SAGITTAL:
+        from .localisation.sagittal import localise_sagittal
+
+        return lambda ct, progress, cancelled: localise_sagittal(
+            ct, network, None, progress, cancelled, device
+        )
+    where = LocalisationOptions(method=localiser)
+    return lambda ct, progress, cancelled: localise(ct, network, where, progress, cancelled, device)

@@ -19,9 +19,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--series-uid", metavar="UID", help="series to take from a DICOM folder")
     parser.add_argument(
         "--localiser",
-        choices=("votes", "heat"),
+        choices=("votes", "heat", "sagittal"),
         default="votes",
-        help="how centres are found: LocNet-F (votes, default) or LocNet-H (heat)",
+        help="how centres are found: LocNet-F (votes, default), LocNet-H (heat), or boxes on "
+        "sagittal slices (needs its weights and scikit-learn)",
     )
     parser.add_argument(
         "--quality",
