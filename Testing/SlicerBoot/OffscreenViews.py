@@ -81,6 +81,7 @@ class _OffscreenView:
         grab.SetInput(self._window)
         grab.SetInputBufferTypeToRGB()
         grab.ReadFrontBufferOff()
+        grab.ShouldRerenderOff()
         grab.Update()
         return grab
 
