@@ -158,13 +158,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folders of CT and label maps; a VerSe download is one",
     )
     parser.add_argument("--real-share", type=float, default=0.5)
+    parser.add_argument(
+        "--crop",
+        type=int,
+        nargs=3,
+        default=CROP_SHAPE_ZYX,
+        metavar=("Z", "Y", "X"),
+        help="size of a crop in voxels of 1 mm; smaller ones train faster",
+    )
     add_training_arguments(parser)
 
 
 def config_from(args: argparse.Namespace) -> SegmentationConfig:
     """Make a configuration from parsed arguments."""
-    folders = tuple(args.labels)
-    return SegmentationConfig(training_config(args), args.bank, folders, args.real_share)
+    return SegmentationConfig(
+        training_config(args), args.bank, tuple(args.labels), args.real_share, tuple(args.crop)
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
