@@ -17,7 +17,7 @@ from vertebra_core.grading.norms import why_not_graded
 
 from .HeightEditing import editedHeights, editedSpread, usable
 from .ReaderValues import ReaderValues
-from .Relabelling import followDirectly
+from .Relabelling import Relabelling
 from .ReviewedVertebra import ReviewedVertebra
 
 LEARNED_WEIGHT = 0.5
@@ -201,14 +201,15 @@ def _withFlagsNamed(
     new = {ai.level: level for ai, level in zip(analysed, levels, strict=True)}
     if all(a == b for a, b in new.items()):
         return list(found)
-    results, n = [], len(levels)
+    gaps = (1, *Relabelling(levels, [v.center_lps_mm for v in analysed]).gaps, 1)
+    results = []
     for i, vertebra in enumerate(found):
         # A new measurement was made under the names of its time: they need no translation.
         said = {} if values[i].measurement else new
         settled = vertebra.level != analysed[i].level
-        near = list(zip(levels[max(i - 1, 0) : i + 1], levels[max(i, 1) : i + 2], strict=False))
-        renamed = any(levels[k] != analysed[k].level for k in range(i - 1, i + 2) if 0 <= k < n)
-        complete = renamed and all(followDirectly(a, b) for a, b in near)
+        near = range(max(i - 1, 0), min(i + 2, len(levels)))
+        renamed = any(levels[k] != analysed[k].level for k in near)
+        complete = renamed and gaps[i] == gaps[i + 1] == 1
         flags = tuple(
             Flag(f.code, _renamed(f.reason, said))
             for f in vertebra.flags

@@ -21,12 +21,11 @@ SCOPES: tuple[str, ...] = ("all", "below", "above", "one")
 _ABSENT_REACH = 1.5
 """T11 and L1 closer than this many usual steps have no T12 between them; a missed one makes 2."""
 
-_MISSED_NATS = 4.0
-_UNUSUAL_NATS = {"T13": 4.6, "L6": 3.5, "absent T12": 4.6}
-"""How much less likely a labelling is for a vertebra that must have been missed (as in
-`vertebra_core.labelling.chain_model`), and for what 1-3 % of people have (Sekuboyina 2021)."""
+_MISSED_FACTOR = 0.1
+"""How much less a naming counts for every vertebra that must have been missed then."""
 
-_LEAST_PROBABILITY = 1e-3
+_LEAST_PROBABILITY = 1e-6
+"""Analyses state probabilities to this accuracy."""
 
 
 class Relabelling:
@@ -38,13 +37,18 @@ class Relabelling:
         Head to foot.
     centers : sequence of points
         Body centres, mm, in any one coordinate system.
+
+    Attributes
+    ----------
+    gaps : tuple of int
+        Steps along the spine from each vertebra to the next: 1, and 1 more for every missed one.
     """
 
     def __init__(self, levels: Sequence[str], centers: Sequence[Sequence[float]]) -> None:
         self._levels = tuple(levels)
         self._centers = tuple(centers)
         self._spine = self._ownSpine()
-        self._gaps = self._stepsBetween()
+        self.gaps = self._stepsBetween()
 
     def shifted(self, steps: int) -> tuple[str, ...]:
         """Move all names along the spine, towards the foot if `steps` is positive.
@@ -96,8 +100,8 @@ class Relabelling:
     def runnerUp(self, vertebrae: Sequence[Vertebra]) -> tuple[str, ...] | None:
         """Return the second most probable naming of the whole spine.
 
-        Every consistent naming in which a vertebra bears its runner-up is weighed by the
-        probabilities of all vertebrae, and by how rare the spine would be.
+        Of all consistent namings in which some vertebra bears its runner-up, it is the one that
+        explains most of the doubt about all of them.
 
         Parameters
         ----------
@@ -119,9 +123,9 @@ class Relabelling:
                 except UserError:
                     continue
         candidates.discard(self._levels)
-        if not candidates:
-            return None
-        return max(sorted(candidates), key=lambda names: self._plausibility(names, vertebrae))
+        found = {names: self._explained(names, vertebrae) for names in sorted(candidates)}
+        best = max(found, key=found.__getitem__, default=None)
+        return best if best is not None and found[best] > 0 else None
 
     def _ownSpine(self) -> tuple[str, ...]:
         if "T13" in self._levels:
@@ -157,10 +161,10 @@ class Relabelling:
         places = {i: place}
         if scope in ("all", "above"):
             for k in range(i - 1, -1, -1):
-                places[k] = places[k + 1] - self._gaps[k]
+                places[k] = places[k + 1] - self.gaps[k]
         if scope in ("all", "below"):
             for k in range(i + 1, len(self._levels)):
-                places[k] = places[k - 1] + self._gaps[k - 1]
+                places[k] = places[k - 1] + self.gaps[k - 1]
         if min(places.values()) < 0:
             raise UserError(
                 "The vertebrae cannot be named so: the uppermost would lie above C1.",
@@ -183,25 +187,19 @@ class Relabelling:
                 )
         return names
 
-    def _plausibility(self, names: Sequence[str], vertebrae: Sequence[Vertebra]) -> float:
-        score = 0.0
+    def _explained(self, names: Sequence[str], vertebrae: Sequence[Vertebra]) -> float:
+        """How much of the doubt about all vertebrae together a naming explains.
+
+        The network errs for neighbours alike, so their probabilities are no independent votes:
+        doubts add up, as far as the naming says the same as the runner-ups.
+        """
+        mass = 0.0
         for name, vertebra in zip(names, vertebrae, strict=True):
-            own = min(max(vertebra.level_probability, _LEAST_PROBABILITY), 1 - _LEAST_PROBABILITY)
-            if name == vertebra.level:
-                score += math.log(own)
-            elif name == vertebra.runner_up_level:
-                score += math.log(1 - own)
-            else:
-                score += math.log((1 - own) * _LEAST_PROBABILITY)
-        other = Relabelling(names, self._centers)
-        score -= _MISSED_NATS * (sum(other._gaps) - len(other._gaps))
-        score -= sum(_UNUSUAL_NATS[name] for name in ("T13", "L6") if name in names)
-        return score - (_UNUSUAL_NATS["absent T12"] if other._spine is _WITHOUT_T12 else 0.0)
-
-
-def followDirectly(upper: str, lower: str) -> bool:
-    """Tell whether two levels can be neighbours, T12 or T13 absent or not."""
-    return any((upper, lower) in pairwise(spine) for spine in (_REGULAR, _WITH_T13, _WITHOUT_T12))
+            if name != vertebra.level and vertebra.runner_up_level is not None:
+                doubt = max(1 - vertebra.level_probability, _LEAST_PROBABILITY)
+                mass += doubt if name == vertebra.runner_up_level else -doubt
+        gaps = Relabelling(names, self._centers).gaps
+        return mass * _MISSED_FACTOR ** (sum(gaps) - len(gaps))
 
 
 def _order(name: str) -> int:
