@@ -96,16 +96,15 @@ def startSlicer() -> Any:
 
 
 def _startModules(slicer: Any, scene: Any, application: Any) -> dict[str, _Module]:
-    # The package brings none of the application's own term files; an empty folder says so
-    # without a warning at every start.
-    share = tempfile.TemporaryDirectory(prefix="slicer-share-")
-    _Kept.objects.append(share)
+    import vtk
+
     modules = {}
     for name, className in _MODULES:
         logic = getattr(slicer, className)()
-        if hasattr(logic, "SetModuleShareDirectory"):
-            logic.SetModuleShareDirectory(share.name)
+        # The package brings none of the application's own term files, and the logic complains.
+        vtk.vtkObject.SetGlobalWarningDisplay(name != "Terminologies")
         logic.SetMRMLScene(scene)
+        vtk.vtkObject.GlobalWarningDisplayOn()
         logic.SetMRMLApplicationLogic(application)
         application.SetModuleLogic(name, logic)
         modules[name.lower()] = _Module(name, logic)

@@ -33,15 +33,15 @@ class LpsGeometry:
     direction: tuple[float, ...]
 
 
-def rasFromLps(point: Sequence[float]) -> Point:
+def lpsToRas(point: Sequence[float]) -> Point:
     """Return an LPS point or direction in RAS."""
     x, y, z = (float(c) for c in point)
     return -x, -y, z
 
 
-def lpsFromRas(point: Sequence[float]) -> Point:
+def rasToLps(point: Sequence[float]) -> Point:
     """Return a RAS point or direction in LPS."""
-    return rasFromLps(point)
+    return lpsToRas(point)
 
 
 def arrayFromMatrix(matrix: Any) -> np.ndarray:

@@ -1,0 +1,119 @@
+"""The list of points: one at the centre of every vertebral body."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from .Coordinates import lpsToRas
+from .GradeStyle import GRADE_STYLES, gradeText
+from .ResultSet import KEYS_ATTRIBUTE
+
+if TYPE_CHECKING:
+    from .ReviewedVertebra import ReviewedVertebra
+
+_TEXT_SCALE = 2.5
+_GLYPH_SCALE = 1.5
+
+
+def pointLabel(vertebra: ReviewedVertebra) -> str:
+    """Return the label of a vertebra's point, such as ``"L1  G2 wedge"``."""
+    text = gradeText(vertebra.grade, vertebra.shape, vertebra.borderline)
+    return f"{vertebra.level}  {text}"
+
+
+def pointDescription(vertebra: ReviewedVertebra) -> str:
+    """Return heights, density, who named the level, and flags, as one line."""
+    parts = []
+    if vertebra.heights_mm is not None:
+        h = vertebra.heights_mm
+        parts.append(f"Ha {h.anterior:.1f}, Hm {h.middle:.1f}, Hp {h.posterior:.1f} mm")
+    if vertebra.density_hu is not None:
+        parts.append(f"{vertebra.density_hu:.0f} HU")
+    if vertebra.levelChanged:
+        parts.append(f"level by reader, {vertebra.ai.level} by AI")
+    else:
+        parts.append(f"level {100 * vertebra.level_probability:.0f} %")
+    if vertebra.gradeChanged:
+        ai = vertebra.ai
+        parts.append(f"{gradeText(ai.grade, ai.shape, ai.borderline)} by AI")
+    parts += [flag.reason for flag in vertebra.flags]
+    # The files that keep these texts know no quoting.
+    return "; ".join(parts).replace('"', "'").replace("\t", " ").replace("\n", " ")
+
+
+class MarkupsWriter:
+    """Writes and updates the points of a result set.
+
+    A list of points has two colours in 3D Slicer, of selected and of other points, so these tell
+    fractured from other vertebrae; the label tells the grade itself, and the height lines, which
+    are nodes of their own, have its colour.
+    """
+
+    @staticmethod
+    def write(scene: Any, name: str, vertebrae: Sequence[ReviewedVertebra]) -> Any:
+        """Make the list.
+
+        Parameters
+        ----------
+        scene : vtkMRMLScene
+        name : str
+        vertebrae : sequence of ReviewedVertebra
+            Head to foot; control points have this order.
+
+        Returns
+        -------
+        vtkMRMLMarkupsFiducialNode
+        """
+        import slicer
+        import vtk
+
+        node = scene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", name)
+        node.CreateDefaultDisplayNodes()
+        display = node.GetDisplayNode()
+        display.SetColor(*GRADE_STYLES[0].color01)
+        display.SetSelectedColor(*GRADE_STYLES[2].color01)
+        display.SetTextScale(_TEXT_SCALE)
+        display.SetGlyphScale(_GLYPH_SCALE)
+        display.SetGlyphType(slicer.vtkMRMLMarkupsDisplayNode.Sphere3D)
+        display.SetPointLabelsVisibility(True)
+        display.SetPropertiesLabelVisibility(False)
+        modified = node.StartModify()
+        for vertebra in vertebrae:
+            position = vtk.vtkVector3d(*lpsToRas(vertebra.center_lps_mm))
+            index = node.AddControlPointWorld(position, pointLabel(vertebra))
+            # Point by point: a list locked as a whole would not answer clicks.
+            node.SetNthControlPointLocked(index, True)
+            _describe(node, index, vertebra)
+        node.SetAttribute(KEYS_ATTRIBUTE, " ".join(v.key for v in vertebrae))
+        # Neither added to nor taken from, points and keys stay in step.
+        node.SetFixedNumberOfControlPoints(True)
+        node.EndModify(modified)
+        return node
+
+    @staticmethod
+    def update(node: Any, vertebrae: Sequence[ReviewedVertebra]) -> None:
+        """Make labels, colours and descriptions of the points of `vertebrae` follow them."""
+        if node is None:
+            return
+        keys = (node.GetAttribute(KEYS_ATTRIBUTE) or "").split()
+        modified = node.StartModify()
+        for vertebra in vertebrae:
+            index = keys.index(vertebra.key) if vertebra.key in keys else -1
+            if 0 <= index < node.GetNumberOfControlPoints():
+                node.SetNthControlPointLabel(index, pointLabel(vertebra))
+                _describe(node, index, vertebra)
+                _move(node, index, lpsToRas(vertebra.center_lps_mm))
+        node.EndModify(modified)
+
+
+def _describe(node: Any, index: int, vertebra: ReviewedVertebra) -> None:
+    node.SetNthControlPointDescription(index, pointDescription(vertebra))
+    node.SetNthControlPointSelected(index, bool(vertebra.grade))
+
+
+def _move(node: Any, index: int, position: tuple[float, float, float]) -> None:
+    # Re-measuring an edited segment moves its centre.
+    now = node.GetNthControlPointPositionWorld(index)
+    if max(abs(a - b) for a, b in zip(now, position, strict=True)) > 1e-3:
+        node.SetNthControlPointPositionWorld(index, *position)

@@ -1,0 +1,198 @@
+"""Writes what an analysis left in a folder into the scene, and keeps it in step with the review."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .Coordinates import ijkToWorldOfVolume
+from .HeightLinesWriter import HeightLinesWriter
+from .LabelMapFile import LabelMapFile
+from .MarkupsWriter import MarkupsWriter
+from .ResultSet import MARK, ResultSet
+from .SegmentationWriter import SegmentationWriter
+from .SubjectHierarchy import SubjectHierarchy
+from .TableWriter import TableWriter
+from .UserError import UserError
+
+if TYPE_CHECKING:
+    from .Review import Review
+
+_ANALYSIS = "vertebra analysis"
+
+
+class SceneWriter:
+    """The way of results into the scene.
+
+    Results are in world coordinates: the analysis is given the CT as it stands in the world, with
+    the transform above it applied.
+    """
+
+    def write(
+        self, resultFolder: Path | str, inputNode: Any, replace: ResultSet | None = None
+    ) -> ResultSet:
+        """Write everything, or nothing.
+
+        Parameters
+        ----------
+        resultFolder : Path or str
+            With ``analysis.json``, ``labels.nii.gz`` and ``bodies.nii.gz``.
+        inputNode : vtkMRMLScalarVolumeNode
+            The CT that was analysed.
+        replace : ResultSet, optional
+            Removed once the new results are there.
+
+        Returns
+        -------
+        ResultSet
+
+        Raises
+        ------
+        UserError
+            If a file is missing or unreadable, or the CT is not in a scene any more. The scene is
+            then as it was.
+        """
+        scene = inputNode.GetScene() if inputNode is not None else None
+        if scene is None:
+            raise UserError("The CT is no longer in the scene.", "Load it and run again.")
+        text, review, labels, bodies = _read(Path(resultFolder), inputNode)
+        name = _freeName(f"{inputNode.GetName()} {_ANALYSIS}", inputNode, replace)
+        scene.StartState(scene.BatchProcessState)
+        try:
+            writing = _Writing(scene, inputNode, name)
+            try:
+                resultSet = writing.run(text, review, labels, bodies)
+            except BaseException:
+                writing.takeBack()
+                raise
+            if replace is not None and replace.exists:
+                replace.remove()
+        finally:
+            scene.EndState(scene.BatchProcessState)
+        return resultSet
+
+    def update(
+        self, resultSet: ResultSet, review: Review, changedKeys: Iterable[str] | None = None
+    ) -> None:
+        """Make all nodes of a result set follow the review, and keep the review in the scene.
+
+        Nodes that the user deleted stay deleted.
+
+        Parameters
+        ----------
+        resultSet : ResultSet
+        review : Review
+        changedKeys : iterable of str, optional
+            Keys of the vertebrae that are different; all by default.
+        """
+        if not resultSet.exists:
+            return
+        everything = review.vertebrae
+        keys = {v.key for v in everything} if changedKeys is None else set(changedKeys)
+        changed = [v for v in everything if v.key in keys]
+        # No batch state: it makes the views draw everything anew, and a height line may be just
+        # under the mouse.
+        SegmentationWriter.update(resultSet.segmentationNode, changed)
+        SegmentationWriter.update(resultSet.bodiesNode, changed)
+        MarkupsWriter.update(resultSet.centersNode, changed)
+        HeightLinesWriter.update(resultSet, changed)
+        TableWriter.update(resultSet.tableNode, everything)
+        resultSet.saveReview(review)
+
+
+class _Writing:
+    """One run of `SceneWriter.write`: knows what it made, to be able to take it back."""
+
+    def __init__(self, scene: Any, inputNode: Any, name: str) -> None:
+        self._scene = scene
+        self._inputNode = inputNode
+        self._name = name
+        self._hierarchy = SubjectHierarchy(scene)
+        self._folder = 0
+        self._before = {node.GetID() for node in _nodesOf(scene)}
+
+    def run(
+        self, text: str, review: Review, labels: LabelMapFile, bodies: LabelMapFile
+    ) -> ResultSet:
+        scene, ct, vertebrae = self._scene, self._inputNode, review.vertebrae
+        self._folder = self._hierarchy.addFolder(ct, self._name)
+        resultSet = self._addText(text)
+        for role, node in (
+            ("centers", MarkupsWriter.write(scene, self._named("vertebra points"), vertebrae)),
+            ("table", TableWriter.write(scene, self._named("vertebra table"), vertebrae)),
+            (
+                "segmentation",
+                SegmentationWriter.write(scene, self._named("vertebrae"), labels, vertebrae, ct),
+            ),
+            (
+                "bodies",
+                SegmentationWriter.write(
+                    scene, self._named("vertebral bodies"), bodies, vertebrae, ct, visible=False
+                ),
+            ),
+        ):
+            resultSet.refer(role, node)
+            self._hierarchy.place(node, self._folder)
+        HeightLinesWriter.write(resultSet, vertebrae)
+        return resultSet
+
+    def takeBack(self) -> None:
+        for node in _nodesOf(self._scene):
+            # Removing a node may have taken its display node along.
+            if node.GetID() not in self._before and node.GetScene() is not None:
+                self._hierarchy.removeNode(node)
+        self._hierarchy.removeEmptyFolder(self._folder)
+
+    def _named(self, what: str) -> str:
+        # A further result set of the same CT has a number at the end of all names.
+        number = self._name.removeprefix(f"{self._inputNode.GetName()} {_ANALYSIS}")
+        return f"{self._inputNode.GetName()} {what}{number}"
+
+    def _addText(self, text: str) -> ResultSet:
+        import slicer
+        import vtk
+
+        node = self._scene.AddNewNodeByClass("vtkMRMLTextNode", self._name)
+        node.SetAttribute(MARK, "1")
+        node.SetEncoding(vtk.VTK_ENCODING_UTF_8)
+        node.SetForceCreateStorageNode(slicer.vtkMRMLTextNode.CreateStorageNodeAlways)
+        node.SetText(text)
+        resultSet = ResultSet(node)
+        resultSet.refer("input", self._inputNode)
+        self._hierarchy.place(node, self._folder)
+        return resultSet
+
+
+def _nodesOf(scene: Any) -> list[Any]:
+    return [scene.GetNthNode(index) for index in range(scene.GetNumberOfNodes())]
+
+
+def _read(folder: Path, inputNode: Any) -> tuple[str, Review, LabelMapFile, LabelMapFile]:
+    from .Review import Review
+
+    try:
+        grid = ijkToWorldOfVolume(inputNode)
+    except ValueError as error:
+        raise UserError(
+            f"The CT cannot be used: {error}.", "Harden its transform or resample it."
+        ) from error
+    try:
+        text = (folder / "analysis.json").read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(
+            "The result analysis.json cannot be read.", "Run the analysis again."
+        ) from error
+    review = Review.fromJson(text)
+    labels = LabelMapFile.read(folder / "labels.nii.gz", grid)
+    bodies = LabelMapFile.read(folder / "bodies.nii.gz", grid)
+    return text, review, labels, bodies
+
+
+def _freeName(name: str, inputNode: Any, replace: ResultSet | None) -> str:
+    taken = {other.name for other in ResultSet.forInput(inputNode) if other != replace}
+    number, free = 1, name
+    while free in taken:
+        number += 1
+        free = f"{name} {number}"
+    return free

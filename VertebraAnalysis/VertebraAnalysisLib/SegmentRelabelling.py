@@ -1,0 +1,149 @@
+"""Gives segments other levels without touching their shape."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from vertebra_core.levels import level_named
+
+from .SegmentNaming import nameSegment, segmentIdOfLevel
+
+_DISPLAY_PROPERTIES = (
+    "Visibility",
+    "Visibility3D",
+    "Visibility2DFill",
+    "Visibility2DOutline",
+    "Opacity3D",
+    "Opacity2DFill",
+    "Opacity2DOutline",
+    "Pickable",
+)
+
+
+class SegmentRelabelling:
+    """Renames segments of one node all at once, so that levels can change places.
+
+    A segmentation cannot rename a segment's ID, and when a segment is removed it takes its voxels
+    out of the shared label map. So segments leave without their voxels, the voxels get the new
+    label values in place, and the segments come back under their new IDs.
+
+    Parameters
+    ----------
+    segmentationNode : vtkMRMLSegmentationNode
+    """
+
+    def __init__(self, segmentationNode: Any) -> None:
+        import slicer
+
+        self._node = segmentationNode
+        self._segmentation = segmentationNode.GetSegmentation()
+        self._binary = slicer.vtkSegmentationConverter.GetBinaryLabelmapRepresentationName()
+
+    def apply(self, levels: dict[str, str]) -> None:
+        """Rename segments.
+
+        Parameters
+        ----------
+        levels : dict of str
+            ID of a segment -> its level from now on.
+        """
+        levels = {old: level for old, level in levels.items() if segmentIdOfLevel(level) != old}
+        if not levels:
+            return
+        everything = [
+            self._segmentation.GetNthSegmentID(i)
+            for i in range(self._segmentation.GetNumberOfSegments())
+        ]
+        staying = set(everything) - set(levels)
+        newIds = {old: self._freeId(segmentIdOfLevel(new), staying) for old, new in levels.items()}
+        segments = {old: self._segmentation.GetSegment(old) for old in everything}
+        images = {old: s.GetRepresentation(self._binary) for old, s in segments.items()}
+        shown = {old: self._displayOf(old) for old in levels}
+
+        modified = self._node.StartModify()
+        try:
+            for old in levels:
+                segments[old].RemoveRepresentation(self._binary)
+                self._segmentation.RemoveSegment(old)
+            self._relabelVoxels(segments, images, levels)
+            for index, old in enumerate(everything):
+                if old not in levels:
+                    continue
+                nameSegment(segments[old], levels[old])
+                if images[old] is not None:
+                    segments[old].AddRepresentation(self._binary, images[old])
+                self._segmentation.AddSegment(segments[old], newIds[old])
+                self._segmentation.SetSegmentIndex(newIds[old], index)
+                self._display(newIds[old], shown[old])
+        finally:
+            self._node.EndModify(modified)
+
+    def _relabelVoxels(
+        self, segments: dict[str, Any], images: dict[str, Any], levels: dict[str, str]
+    ) -> None:
+        layers: dict[int, tuple[Any, list[str]]] = {}
+        for old, image in images.items():
+            if image is not None:
+                layers.setdefault(id(image), (image, []))[1].append(old)
+        for image, ids in layers.values():
+            before = {old: segments[old].GetLabelValue() for old in ids}
+            after = _labelValues(before, levels)
+            _replaceValues(image, {before[old]: after[old] for old in ids})
+            for old in ids:
+                segments[old].SetLabelValue(after[old])
+
+    @staticmethod
+    def _freeId(wanted: str, taken: set[str]) -> str:
+        # A reader's own segment may already be called so.
+        number, segmentId = 1, wanted
+        while segmentId in taken:
+            number += 1
+            segmentId = f"{wanted}_{number}"
+        return segmentId
+
+    def _displayOf(self, segmentId: str) -> dict[str, Any]:
+        display = self._node.GetDisplayNode()
+        if display is None:
+            return {}
+        found = {
+            name: getattr(display, f"GetSegment{name}")(segmentId) for name in _DISPLAY_PROPERTIES
+        }
+        return found
+
+    def _display(self, segmentId: str, properties: dict[str, Any]) -> None:
+        display = self._node.GetDisplayNode()
+        for name, value in properties.items():
+            getattr(display, f"SetSegment{name}")(segmentId, value)
+
+
+def _labelValues(before: dict[str, int], levels: dict[str, str]) -> dict[str, int]:
+    """Return ID -> new label value; who does not get a level keeps its value if it is free."""
+    after = {old: level_named(levels[old]).number for old in before if old in levels}
+    taken = set(after.values())
+    for old, value in before.items():
+        if old in levels:
+            continue
+        if value in taken:
+            value = next(n for n in range(1, 256) if n not in taken | set(before.values()))
+        after[old] = value
+        taken.add(value)
+    return after
+
+
+def _replaceValues(image: Any, values: dict[int, int]) -> None:
+    from vtk.util.numpy_support import vtk_to_numpy
+
+    if all(old == new for old, new in values.items()):
+        return
+    scalars = image.GetPointData().GetScalars()
+    if scalars is None or scalars.GetNumberOfTuples() == 0:
+        return
+    voxels = vtk_to_numpy(scalars)
+    # Voxels of no segment become empty: they must not turn up in one that takes their value.
+    table = np.zeros(max(int(voxels.max()), *values) + 1, voxels.dtype)
+    for old, new in values.items():
+        table[old] = new
+    np.take(table, voxels, out=voxels, mode="clip")
+    # Told by the array, not by the image: the shapes stay, so surfaces need not be made again.
+    scalars.Modified()

@@ -1,0 +1,139 @@
+"""Segmentation nodes: a segment per vertebra, all in one shared label map."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from vertebra_core.levels import is_level_number, level_named, level_numbered
+
+from .Coordinates import matrixFromArray
+from .ResultSet import KEY_ATTRIBUTE, segmentIdsByKey
+from .SegmentNaming import nameSegment, segmentIdOfLevel
+from .SegmentRelabelling import SegmentRelabelling
+
+if TYPE_CHECKING:
+    from .LabelMapFile import LabelMapFile
+    from .ResultSet import ResultSet
+    from .ReviewedVertebra import ReviewedVertebra
+
+ALGORITHM_NAME = "VertebraAnalysis"
+
+_FILL_OPACITY_2D = 0.25
+
+
+class SegmentationWriter:
+    """Writes, relabels and shows the segmentations of a result set."""
+
+    @staticmethod
+    def write(
+        scene: Any,
+        name: str,
+        labelMap: LabelMapFile,
+        vertebrae: Sequence[ReviewedVertebra],
+        inputNode: Any,
+        visible: bool = True,
+    ) -> Any:
+        """Make a segmentation node.
+
+        Parameters
+        ----------
+        scene : vtkMRMLScene
+        name : str
+        labelMap : LabelMapFile
+            Level numbers as the analysis gave them.
+        vertebrae : sequence of ReviewedVertebra
+            Head to foot. Further levels in the label map, such as S1, get a segment too.
+        inputNode : vtkMRMLScalarVolumeNode
+            Whose grid is the reference geometry, which DICOM export asks for.
+        visible : bool
+
+        Returns
+        -------
+        vtkMRMLSegmentationNode
+        """
+        import slicer
+
+        node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
+        node.CreateDefaultDisplayNodes()
+        shared = _sharedImage(labelMap)
+        segmentation = node.GetSegmentation()
+        binary = slicer.vtkSegmentationConverter.GetBinaryLabelmapRepresentationName()
+        segmentation.SetSourceRepresentationName(binary)
+        levels = [(v.key, v.ai.level) for v in vertebrae]
+        known = {level_named(level).number for _, level in levels}
+        further = sorted(n for n in labelMap.numbers - known if is_level_number(n))
+        levels += [("", level_numbered(number).name) for number in further]
+        for key, level in levels:
+            segment = _segment(key, level)
+            segment.AddRepresentation(binary, shared)
+            segmentation.AddSegment(segment, segmentIdOfLevel(level))
+        node.SetReferenceImageGeometryParameterFromVolumeNode(inputNode)
+        display = node.GetDisplayNode()
+        display.SetVisibility(visible)
+        display.SetOpacity2DFill(_FILL_OPACITY_2D)
+        display.SetVisibility3D(False)
+        if any(v.level != v.ai.level for v in vertebrae):
+            SegmentationWriter.update(node, vertebrae)
+        return node
+
+    @staticmethod
+    def update(node: Any, vertebrae: Iterable[ReviewedVertebra]) -> None:
+        """Make names, IDs, colours, terminology and label values follow the levels.
+
+        Segments that the reader added, deleted or edited are left as they are otherwise.
+        """
+        if node is None:
+            return
+        wanted = {v.key: v.level for v in vertebrae}
+        present = segmentIdsByKey(node)
+        levels = {segmentId: wanted[key] for key, segmentId in present.items() if key in wanted}
+        SegmentRelabelling(node).apply(levels)
+
+    @staticmethod
+    def show3D(resultSet: ResultSet, visible: bool) -> None:
+        """Show the vertebrae as surfaces in 3D views, made when first asked for."""
+        node = resultSet.segmentationNode
+        if node is None:
+            return
+        if visible:
+            node.CreateClosedSurfaceRepresentation()
+            node.GetDisplayNode().SetVisibility(True)
+        node.GetDisplayNode().SetVisibility3D(visible)
+
+    @staticmethod
+    def isShown3D(resultSet: ResultSet) -> bool:
+        """Tell whether the vertebrae are shown in 3D views."""
+        node = resultSet.segmentationNode
+        display = node.GetDisplayNode() if node is not None else None
+        return bool(display and display.GetVisibility() and display.GetVisibility3D())
+
+
+def _segment(key: str, level: str) -> Any:
+    import slicer
+
+    segment = slicer.vtkSegment()
+    nameSegment(segment, level)
+    if key:
+        segment.SetTag(KEY_ATTRIBUTE, key)
+    # Without these 3D Slicer's DICOM export calls the result of a program "manual".
+    segment.SetTag("DICOM.SegmentAlgorithmType", "AUTOMATIC")
+    segment.SetTag("DICOM.SegmentAlgorithmName", ALGORITHM_NAME)
+    return segment
+
+
+def _sharedImage(labelMap: LabelMapFile) -> Any:
+    import slicer
+    from vtk.util.numpy_support import numpy_to_vtk
+
+    k, j, i = labelMap.labels.shape
+    first = labelMap.firstIndex
+    image = slicer.vtkOrientedImageData()
+    image.SetExtent(
+        *(first[0], first[0] + i - 1), *(first[1], first[1] + j - 1), *(first[2], first[2] + k - 1)
+    )
+    voxels = np.ascontiguousarray(labelMap.labels).ravel()
+    image.GetPointData().SetScalars(numpy_to_vtk(voxels, deep=True))
+    image.SetImageToWorldMatrix(matrixFromArray(labelMap.ijkToRas))
+    return image
