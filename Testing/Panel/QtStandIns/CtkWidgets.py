@@ -64,9 +64,12 @@ def provideCtk(ctk: Any) -> None:
         def minimumSizeHint(self) -> Any:
             if self._isFolded():
                 return QtCore.QSize(60, _HEADER_PX)
-            return super().minimumSizeHint()
+            return QtWidgets.QWidget.minimumSizeHint(self)
 
-        sizeHint = minimumSizeHint
+        def sizeHint(self) -> Any:
+            if self._isFolded():
+                return QtCore.QSize(60, _HEADER_PX)
+            return QtWidgets.QWidget.sizeHint(self)
 
         def paintEvent(self, event: Any) -> None:
             painter = QtGui.QPainter(self)

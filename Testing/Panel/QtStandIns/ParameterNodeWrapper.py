@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 import types
 import typing
+from dataclasses import dataclass
 from typing import Any
 
 from PySide6 import QtWidgets
@@ -16,10 +17,19 @@ from PySide6 import QtWidgets
 _PROPERTY = "SlicerParameterName"
 
 
+@dataclass
+class WithinRange:
+    """Annotation: the smallest and largest value of a number."""
+
+    minimum: float
+    maximum: float
+
+
 def provideParameterNodeWrapper(slicer: Any, modules: dict[str, Any]) -> None:
     """Put `slicer.parameterNodeWrapper` where `import` finds it."""
     module = types.ModuleType("slicer.parameterNodeWrapper")
     module.parameterNodeWrapper = parameterNodeWrapper
+    module.WithinRange = WithinRange
     modules[module.__name__] = module
     slicer.parameterNodeWrapper = module
 

@@ -60,9 +60,12 @@ class QtPropertyAttribute:
 def followPythonQt(qtClass: type) -> None:
     """Change `qtClass` so that its instances behave as in PythonQt."""
     meta = qtClass.staticMetaObject
-    for index in range(meta.propertyOffset(), meta.propertyCount()):
+    for index in range(meta.propertyCount()):
         described = meta.property(index)
         name = described.name()
+        # An inherited property, too, goes before a method of the same name (sizeHint).
+        if index < meta.propertyOffset() and name not in qtClass.__dict__:
+            continue
         if isinstance(qtClass.__dict__.get(name), (QtCore.Property, QtCore.Signal)):
             continue
         attribute = QtPropertyAttribute(name, described.isWritable(), _hidden(qtClass, name))

@@ -1,0 +1,163 @@
+"""What the panel starts: an analysis, the sample, a measurement of edited segments."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import slicer
+from slicer.i18n import tr as _
+
+from .InputSection import InputSection
+from .LogView import LogView
+from .MessageBar import MessageBar
+from .PanelServices import PanelServices
+from .ParameterNode import ParameterNode
+from .ReviewSession import ReviewSession
+from .RunController import RunController
+from .RunOptions import RunOptions
+from .UserError import UserError
+
+
+class AnalysisActions:
+    """Starts runs and takes their results into the scene.
+
+    Parameters
+    ----------
+    services : PanelServices
+    runs : RunController
+    inputSection : InputSection
+    session : ReviewSession
+    messages : MessageBar
+    log : LogView
+    parameters : callable
+        () -> ParameterNode.
+    onResults : callable
+        (ResultSet) when an analysis has been written to the scene.
+    """
+
+    def __init__(
+        self,
+        services: PanelServices,
+        runs: RunController,
+        inputSection: InputSection,
+        session: ReviewSession,
+        messages: MessageBar,
+        log: LogView,
+        parameters: Callable[[], ParameterNode],
+        onResults: Callable[[Any], None],
+    ) -> None:
+        self._services, self._runs, self._input = services, runs, inputSection
+        self._session, self._messages, self._log = session, messages, log
+        self._parameters, self._onResults = parameters, onResults
+
+    def analyze(self) -> bool:
+        """Start the analysis of the selected CT; returns whether it is at work."""
+        if self._runs.running:
+            return False
+        self._input.check()
+        node = self._input.node
+        if node is None:
+            self._messages.error(_("No CT is selected."), _("Choose one above, or the sample."))
+            return False
+        if not self._input.suitable:
+            self._messages.error(self._input.message)
+            return False
+        if not self._messages.attempt(self._ensureDependencies):
+            return False
+        existing = self._services.resultSets(node)
+        replaced = None
+        if existing:
+            answer = self._services.dialogs.askReplace(self._question(node, existing))
+            if answer == "cancel":
+                return False
+            replaced = self._replaced(existing) if answer == "replace" else None
+        return self._startAnalysis(node, replaced)
+
+    def loadSampleAndAnalyze(self) -> bool:
+        """Load the sample CT, select it, and analyze it."""
+        if self._runs.running:
+            return False
+        with slicer.util.WaitCursor():
+            node = self._messages.attempt(self._services.loadSample)
+        if node is None:
+            return False
+        self._parameters().inputVolume = node
+        return self.analyze()
+
+    def remeasure(self, key: str) -> bool:
+        """Measure and grade one vertebra again from its segment as it is now."""
+        session = self._session
+        if self._runs.running or not session.isOpen or not key:
+            return False
+        if not self._messages.attempt(self._ensureDependencies):
+            return False
+        level = session.review.vertebra(key).level
+
+        def make(**callbacks: Any) -> Any:
+            return self._services.makeRemeasurement(
+                session.resultSet, session.review, [key], self._options(None), **callbacks
+            )
+
+        def take(measured: dict[str, Any]) -> None:
+            for measuredKey, vertebra in measured.items():
+                session.change(
+                    lambda review, reader, k=measuredKey, v=vertebra: review.setMeasurement(
+                        k, v, reader
+                    )
+                )
+            self._messages.inform(_("{level} was measured again.").format(level=level))
+
+        return bool(self._messages.attempt(lambda: self._runs.start(make, take)))
+
+    def _startAnalysis(self, node: Any, replaced: Any) -> bool:
+        parameters = self._parameters()
+        options = self._options(parameters.existingSegmentation)
+        began = time.monotonic()
+        self._log.add(_("Analysis of {name}.").format(name=node.GetID()))
+
+        def make(**callbacks: Any) -> Any:
+            return self._services.makeRun(node, options, **callbacks)
+
+        def take(folder: Path) -> None:
+            old = replaced if replaced is not None and replaced.exists else None
+            with slicer.util.WaitCursor():
+                results = self._services.sceneWriter.write(folder, node, old)
+            seconds = time.monotonic() - began
+            self._log.add(_("Done in {seconds:.0f} s.").format(seconds=seconds))
+            self._onResults(results)
+
+        return bool(self._messages.attempt(lambda: self._runs.start(make, take)))
+
+    def _options(self, segmentationNode: Any) -> RunOptions:
+        parameters = self._parameters()
+        return RunOptions(
+            device=parameters.device.argument,
+            threads=parameters.threads,
+            roiNode=parameters.regionOfInterest if segmentationNode is None else None,
+            segmentationNode=segmentationNode,
+        )
+
+    def _ensureDependencies(self) -> bool:
+        if not self._services.ensureDependencies(self._services.dialogs.confirm):
+            raise UserError(
+                _("The analysis needs packages that are not installed."),
+                _("Press the button again to install them."),
+            )
+        return True
+
+    def _replaced(self, existing: list[Any]) -> Any:
+        shown = self._session.resultSet
+        return shown if shown in existing else existing[-1]
+
+    def _question(self, node: Any, existing: list[Any]) -> str:
+        old = self._replaced(existing)
+        text = _('{name} has been analyzed before. Replace the results "{old}"?').format(
+            name=node.GetName(), old=old.name
+        )
+        changes = len(self._session.review.changes) if old == self._session.resultSet else 0
+        if changes:
+            text += " " + _("The {n} changes of its review would be lost.").format(n=changes)
+        return text

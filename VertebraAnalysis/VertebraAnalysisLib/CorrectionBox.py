@@ -1,0 +1,184 @@
+"""Corrections of one vertebra: its level, grade, heights and mask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from slicer.i18n import tr as _
+from vertebra_core.levels import MOBILE_LEVELS
+
+from .GradeStyle import gradeStyle
+from .MessageBar import MessageBar
+from .ReviewedVertebra import ReviewedVertebra
+from .ReviewSession import ReviewSession
+from .UserError import UserError
+
+_GRADES: tuple[int | None, ...] = (0, 1, 2, 3, None)
+_SHAPES = ("wedge", "biconcave", "crush")
+
+
+class CorrectionBox:
+    """Wires the box "Correct the selected vertebra".
+
+    Parameters
+    ----------
+    ui : object
+    session : ReviewSession
+    linesWriter : HeightLinesWriter
+        Shows and hides height lines.
+    messages : MessageBar
+    onLinesShown : callable
+        () after height lines were shown or hidden.
+    onEditSegment, onRemeasure : callable
+        (key).
+    """
+
+    def __init__(
+        self,
+        ui: Any,
+        session: ReviewSession,
+        linesWriter: Any,
+        messages: MessageBar,
+        onLinesShown: Callable[[], None],
+        onEditSegment: Callable[[str], None],
+        onRemeasure: Callable[[str], None],
+    ) -> None:
+        self._ui, self._session, self._lines = ui, session, linesWriter
+        self._messages, self._onLinesShown = messages, onLinesShown
+        self._key = ""
+        self._filling = False
+        self._fillChoices()
+        ui.levelSelector.connect("activated(int)", self.setLevel)
+        ui.shiftUpButton.connect("clicked()", lambda: self._shift(-1))
+        ui.shiftDownButton.connect("clicked()", lambda: self._shift(1))
+        ui.runnerUpButton.connect("clicked()", self._applyRunnerUp)
+        ui.gradeSelector.connect("currentIndexChanged(int)", self._onGradeChosen)
+        ui.overrideButton.connect("clicked()", self.override)
+        ui.reasonSelector.lineEdit().connect("returnPressed()", self.override)
+        ui.heightLinesCheckBox.connect("toggled(bool)", self._showLines)
+        ui.editSegmentButton.connect("clicked()", lambda: onEditSegment(self._key))
+        ui.remeasureButton.connect("clicked()", lambda: onRemeasure(self._key))
+
+    def show(self, vertebra: ReviewedVertebra | None, enabled: bool) -> None:
+        """Show the values of `vertebra`; None when nothing is chosen."""
+        ui, review = self._ui, self._session.review
+        ui.correctionBox.enabled = enabled and review is not None
+        self._key = vertebra.key if vertebra is not None else ""
+        for name in ("levelSelector", "gradeSelector", "shapeSelector", "reasonSelector",
+                     "overrideButton", "heightLinesCheckBox", "editSegmentButton",
+                     "remeasureButton"):  # fmt: skip
+            getattr(ui, name).enabled = vertebra is not None
+        ui.correctionBox.title = (
+            _("Correct {level}").format(level=vertebra.level)
+            if vertebra is not None
+            else _("Correct the selected vertebra")
+        )
+        self._showRunnerUp()
+        if vertebra is not None:
+            self._fill(vertebra)
+
+    def setLevel(self, index: int) -> None:
+        """Give the vertebra the level at `index` of the choices; neighbours follow."""
+        level = self._ui.levelSelector.itemText(index)
+        self._change(lambda review, reader: review.setLevel(self._key, level, reader))
+
+    def override(self) -> None:
+        """Replace grade and shape by the reader's."""
+        ui = self._ui
+        grade = _GRADES[ui.gradeSelector.currentIndex]
+        shape = _SHAPES[ui.shapeSelector.currentIndex] if grade else None
+        reason = ui.reasonSelector.currentText
+        if not reason.strip():
+            self._messages.error(_("A changed grade needs a reason."), _("Choose or type one."))
+            ui.reasonSelector.setFocus()
+            return
+        key = self._key
+        self._change(lambda review, reader: review.overrideGrade(key, grade, shape, reason, reader))
+
+    def _change(self, how: Callable[[Any, str], set[str]]) -> None:
+        if not self._session.isOpen:
+            return
+        self._messages.clear()
+        try:
+            self._session.change(how)
+        except UserError as error:
+            self._messages.error(error.message, error.hint)
+            # The choice that could not be made must not stay on display.
+            if self._key:
+                self._fill(self._session.review.vertebra(self._key))
+
+    def _shift(self, steps: int) -> None:
+        self._change(lambda review, reader: review.shiftLevels(steps, reader))
+
+    def _applyRunnerUp(self) -> None:
+        self._change(lambda review, reader: review.applyRunnerUp(reader))
+
+    def _showLines(self, shown: bool) -> None:
+        if self._filling or not self._key:
+            return
+        self._session.busy = True
+        try:
+            vertebra, resultSet = self._session.review.vertebra(self._key), self._session.resultSet
+            if shown:
+                self._lines.show(resultSet, vertebra)
+            else:
+                self._lines.hide(resultSet, self._key)
+        finally:
+            self._session.busy = False
+        self._onLinesShown()
+
+    def _onGradeChosen(self, index: int) -> None:
+        fractured = bool(_GRADES[index]) if index >= 0 else False
+        self._ui.shapeSelector.enabled = fractured and bool(self._key)
+
+    def _fillChoices(self) -> None:
+        ui = self._ui
+        ui.levelSelector.addItems([level.name for level in MOBILE_LEVELS])
+        for grade in _GRADES:
+            style = gradeStyle(grade)
+            short = style.meaning.replace(" fracture", "")
+            text = style.text if grade is None else f"{style.symbol} {style.text} {short}"
+            ui.gradeSelector.addItem(text)
+        ui.shapeSelector.addItems(list(_SHAPES))
+        ui.reasonSelector.addItems([
+            _("Degenerative deformity"), _("Schmorl node or endplate change"),
+            _("Scheuermann or developmental"), _("Fracture seen in the image"),
+            _("Old, healed fracture"), _("Pathological fracture"), _("Heights measured wrongly"),
+        ])  # fmt: skip
+        ui.reasonSelector.setCurrentIndex(-1)
+        ui.reasonSelector.lineEdit().setPlaceholderText(_("Choose or type a reason"))
+
+    def _fill(self, vertebra: ReviewedVertebra) -> None:
+        ui = self._ui
+        self._filling = True
+        try:
+            ui.levelSelector.setCurrentIndex(ui.levelSelector.findText(vertebra.level))
+            ui.gradeSelector.setCurrentIndex(_GRADES.index(vertebra.grade))
+            shape = vertebra.shape if vertebra.shape in _SHAPES else _SHAPES[0]
+            ui.shapeSelector.setCurrentIndex(_SHAPES.index(shape))
+            self._onGradeChosen(ui.gradeSelector.currentIndex)
+            ui.reasonSelector.setEditText(vertebra.reason)
+            shown = self._lines.isShown(self._session.resultSet, vertebra.key)
+            ui.heightLinesCheckBox.checked = shown
+            ui.heightLinesCheckBox.enabled = bool(vertebra.height_lines)
+        finally:
+            self._filling = False
+
+    def _showRunnerUp(self) -> None:
+        review, button = self._session.review, self._ui.runnerUpButton
+        labelling = review.runnerUpLabelling() if review is not None else None
+        button.visible = labelling is not None
+        if labelling:
+            names = list(labelling.values())
+            button.text = _("Second choice: {first} to {last}").format(
+                first=names[0], last=names[-1]
+            )
+            changed = (
+                f"{review.vertebra(key).level} \N{RIGHTWARDS ARROW} {level}"
+                for key, level in labelling.items()
+                if review.vertebra(key).level != level
+            )
+            button.toolTip = _("Rename all vertebrae to the AI's second choice: {names}").format(
+                names=", ".join(changed)
+            )

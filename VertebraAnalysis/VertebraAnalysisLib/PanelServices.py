@@ -1,0 +1,177 @@
+"""What the panel asks of the rest of the module. Tests hand in parts of their own.
+
+Everything is imported when it is first used, so that the panel opens at once.
+"""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import slicer
+
+from .Dialogs import Dialogs
+from .Review import Review
+
+
+class PanelServices:
+    """The real services; see the methods.
+
+    Parameters
+    ----------
+    dialogs : Dialogs, optional
+        Answers questions.
+    core : CoreCommand, optional
+        How the inference core is started; default as the application does it.
+    """
+
+    def __init__(self, dialogs: Dialogs | None = None, core: Any = None) -> None:
+        self.dialogs = dialogs or Dialogs()
+        self._core = core
+        self._sceneWriter: Any = None
+        self._linesWriter: Any = None
+        self._navigation: Any = None
+
+    # Running the core
+
+    def inputProblem(self, volumeNode: Any) -> str:
+        """Why a volume cannot be analyzed; empty when it can."""
+        from .InputChecks import inputProblem
+
+        return inputProblem(volumeNode)
+
+    def inputWarning(self, volumeNode: Any) -> str:
+        """What makes results of a volume uncertain; empty when nothing does."""
+        from .InputChecks import inputWarning
+
+        return inputWarning(volumeNode)
+
+    def ensureDependencies(self, askUser: Callable[[str], bool]) -> bool:
+        """Make sure that the core can run; nothing is installed unless `askUser` says yes."""
+        from .Dependencies import ensure
+
+        return ensure(askUser)
+
+    def makeRun(self, inputNode: Any, options: Any, **callbacks: Any) -> Any:
+        """Return an analysis of `inputNode`, not started."""
+        from .AnalysisRun import AnalysisRun
+
+        return AnalysisRun(inputNode, options, **callbacks, core=self._core)
+
+    def makeRemeasurement(self, resultSet: Any, review: Review, keys: Any, options: Any,
+                          **callbacks: Any) -> Any:  # fmt: skip
+        """Return a measurement of edited segments, not started."""
+        from .Remeasure import Remeasure
+
+        return Remeasure(resultSet, review, keys, options, **callbacks, core=self._core)
+
+    def loadSample(self) -> Any:
+        """Load the sample CT and return its node."""
+        from .SampleDataRegistration import loadSample
+
+        return loadSample()
+
+    # The scene
+
+    @property
+    def sceneWriter(self) -> Any:
+        """Writes results and keeps them in step with the review."""
+        if self._sceneWriter is None:
+            from .SceneWriter import SceneWriter
+
+            self._sceneWriter = SceneWriter()
+        return self._sceneWriter
+
+    @property
+    def linesWriter(self) -> Any:
+        """Shows, hides and reads height lines."""
+        if self._linesWriter is None:
+            from .HeightLinesWriter import HeightLinesWriter
+
+            self._linesWriter = HeightLinesWriter
+        return self._linesWriter
+
+    @property
+    def navigation(self) -> Any:
+        """Moves the views."""
+        if self._navigation is None:
+            from .ViewNavigation import ViewNavigation
+
+            self._navigation = ViewNavigation(slicer.mrmlScene)
+        return self._navigation
+
+    def resultSet(self, textNode: Any) -> Any:
+        """The result set of a text node; None without one."""
+        from .ResultSet import MARK, ResultSet
+
+        isOne = textNode is not None and textNode.GetAttribute(MARK)
+        return ResultSet(textNode) if isOne else None
+
+    def resultSets(self, volumeNode: Any = None) -> list[Any]:
+        """All result sets of the scene, or of one CT; oldest first."""
+        from .ResultSet import ResultSet
+
+        if volumeNode is None:
+            return ResultSet.findAll(slicer.mrmlScene)
+        return ResultSet.forInput(volumeNode)
+
+    def show3D(self, resultSet: Any, shown: bool) -> None:
+        """Show or hide the surfaces of the vertebrae."""
+        from .SegmentationWriter import SegmentationWriter
+
+        SegmentationWriter.show3D(resultSet, shown)
+
+    def shows3D(self, resultSet: Any) -> bool:
+        """Whether the surfaces are shown."""
+        from .SegmentationWriter import SegmentationWriter
+
+        return SegmentationWriter.isShown3D(resultSet)
+
+    def editSegment(self, resultSet: Any, key: str) -> None:
+        """Open a vertebra in Segment Editor."""
+        slicer.util.selectModule("SegmentEditor")
+        editor = slicer.modules.segmenteditor.widgetRepresentation().self().editor
+        editor.setSegmentationNode(resultSet.segmentationNode)
+        if resultSet.inputNode is not None:
+            editor.setSourceVolumeNode(resultSet.inputNode)
+        editor.setCurrentSegmentID(resultSet.segmentIdOfKey(key))
+
+    # Files
+
+    def writeCsv(self, review: Review, path: Path) -> None:
+        """Write the table."""
+        from .ReviewExport import writeCsv
+
+        writeCsv(review, path)
+
+    def writeJson(self, review: Review, path: Path) -> None:
+        """Write analysis and review."""
+        from .ReviewExport import writeJson
+
+        writeJson(review, path)
+
+    def writeLabels(self, resultSet: Any, path: Path) -> None:
+        """Write the label map."""
+        from .LabelMapExport import LabelMapExport
+
+        LabelMapExport.write(resultSet, path)
+
+    def writePictures(self, resultSet: Any, folder: Path) -> list[Path]:
+        """Write a picture of each fractured level."""
+        from .Screenshots import Screenshots
+
+        return Screenshots(resultSet).export(folder)
+
+    def readerName(self) -> str:
+        """Who is at the computer, as far as the application or the system knows."""
+        logic = slicer.app.applicationLogic()
+        user = logic.GetUserInformation() if hasattr(logic, "GetUserInformation") else None
+        name = user.GetName() if user is not None else ""
+        if name:
+            return name
+        try:
+            return getpass.getuser()
+        except (OSError, KeyError, ImportError):
+            return ""

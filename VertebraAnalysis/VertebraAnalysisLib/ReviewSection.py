@@ -1,0 +1,199 @@
+"""The results: which set is shown, its table, and what the reader does with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import qt
+from slicer.i18n import tr as _
+
+from .CorrectionBox import CorrectionBox
+from .HeightLineDragging import HeightLineDragging
+from .MessageBar import MessageBar
+from .PointClicks import PointClicks
+from .ResultsTable import ResultsTable
+from .ReviewedVertebra import ReviewedVertebra
+from .ReviewSession import ReviewSession
+from .VertebraDetails import detailsHtml
+
+
+class ReviewSection:
+    """Wires everything between the results selector and the correction box.
+
+    Parameters
+    ----------
+    ui : object
+    session : ReviewSession
+    linesWriter : HeightLinesWriter
+    messages : MessageBar
+    showVertebra : callable
+        (ReviewedVertebra) brings a vertebra into view.
+    onEditSegment, onRemeasure : callable
+        (key).
+    """
+
+    def __init__(
+        self,
+        ui: Any,
+        session: ReviewSession,
+        linesWriter: Any,
+        messages: MessageBar,
+        showVertebra: Callable[[ReviewedVertebra], None],
+        onEditSegment: Callable[[str], None],
+        onRemeasure: Callable[[str], None],
+    ) -> None:
+        self._ui, self._session, self._messages = ui, session, messages
+        self._showVertebra = showVertebra
+        self._enabled = True
+        self.table = ResultsTable(ui.resultsTable, self._onChosen, self._onTicked)
+        self.dragging = HeightLineDragging(
+            session, linesWriter, self._preview, lambda e: messages.error(e.message, e.hint)
+        )
+        self.clicks = PointClicks(self.table.select)
+        self.correction = CorrectionBox(
+            ui, session, linesWriter, messages, self.dragging.follow, onEditSegment, onRemeasure
+        )
+        session.onChanged(self._onChanged)
+        ui.reviewedButton.connect("clicked()", self.toggleReviewed)
+        ui.undoButton.connect("clicked()", self.undo)
+        ui.acceptAllButton.connect("clicked()", self.acceptAll)
+        self._shortcuts = [
+            self._shortcut("R", self.toggleReviewed),
+            self._shortcut("U", self.undo),
+            self._shortcut("Return", self.showAgain),
+        ]
+        self._shown: object = None
+        self.refresh()
+
+    @property
+    def selected(self) -> ReviewedVertebra | None:
+        """The vertebra of the current row, or None."""
+        key = self.table.selectedKey
+        return self._session.review.vertebra(key) if key and self._session.isOpen else None
+
+    def setEnabled(self, enabled: bool) -> None:
+        """Allow changes or not, while a run is at work."""
+        self._enabled = enabled
+        self._showState()
+
+    def refresh(self) -> None:
+        """Show the session as it is, from the beginning."""
+        self.table.fill(self._session.vertebrae)
+        self._shown = self._session.review
+        self.clicks.follow(self._session.resultSet)
+        self.dragging.follow()
+        self._showState()
+
+    def toggleReviewed(self) -> None:
+        """Mark the chosen vertebra as reviewed and go to the next one, or take the mark back."""
+        chosen = self.selected
+        if chosen is None:
+            return
+        self._onTicked(chosen.key, not chosen.reviewed)
+        if not chosen.reviewed:
+            self._goToNext(chosen.key)
+
+    def undo(self) -> None:
+        """Take back the last change."""
+        self._change(lambda review, reader: review.undo(reader))
+
+    def acceptAll(self) -> None:
+        """Mark all vertebrae as reviewed."""
+        self._change(lambda review, reader: review.acceptAll(reader))
+
+    def showAgain(self) -> None:
+        """Bring the chosen vertebra into view again."""
+        if self.selected is not None:
+            self._showVertebra(self.selected)
+
+    def cleanup(self) -> None:
+        """Stop watching the scene."""
+        self.dragging.cleanup()
+        self.clicks.cleanup()
+
+    def _change(self, how: Callable[[Any, str], set[str]]) -> None:
+        if self._session.isOpen and self._enabled:
+            self._messages.clear()
+            self._messages.attempt(lambda: self._session.change(how))
+
+    def _goToNext(self, key: str) -> None:
+        keys = self.table.keys
+        start = keys.index(key) + 1
+        review = self._session.review
+        # Head to foot, then what was left out above.
+        for other in (*keys[start:], *keys[:start]):
+            if not review.vertebra(other).reviewed:
+                self.table.select(other)
+                return
+
+    def _onChosen(self, _key: str) -> None:
+        self._showState()
+        self.showAgain()
+
+    def _onTicked(self, key: str, reviewed: bool) -> None:
+        if not self._enabled:
+            self._onChanged({key})
+            return
+        self._change(lambda review, reader: review.setReviewed(key, reviewed, reader))
+
+    def _onChanged(self, keys: set[str]) -> None:
+        if self._session.review is not self._shown:
+            self.refresh()
+            return
+        self.table.update([v for v in self._session.vertebrae if v.key in keys])
+        self.dragging.follow()
+        self._showState()
+
+    def _preview(self, vertebra: ReviewedVertebra) -> None:
+        self.table.update([vertebra])
+        if vertebra.key == self.table.selectedKey:
+            self._ui.detailsLabel.text = detailsHtml(vertebra)
+
+    def _showState(self) -> None:
+        ui, review, chosen = self._ui, self._session.review, self.selected
+        ui.summaryLabel.text = summary(review)
+        ui.summaryLabel.visible = bool(ui.summaryLabel.text)
+        ui.detailsLabel.text = detailsHtml(chosen) if chosen else _hint(review)
+        ui.detailsLabel.visible = bool(ui.detailsLabel.text)
+        ui.reviewedButton.enabled = self._enabled and chosen is not None
+        isReviewed = chosen is not None and chosen.reviewed
+        ui.reviewedButton.text = _("Not &reviewed") if isReviewed else _("Mark &reviewed")
+        ui.undoButton.enabled = self._enabled and review is not None and review.canUndo
+        ui.acceptAllButton.enabled = self._enabled and review is not None and review.remaining > 0
+        self.correction.show(chosen, self._enabled)
+
+    def _shortcut(self, key: str, slot: Callable[[], None]) -> Any:
+        # Only while the table has the focus, so that the keys stay free for views and text fields.
+        shortcut = qt.QShortcut(qt.QKeySequence(key), self._ui.resultsTable)
+        shortcut.setContext(qt.Qt.WidgetShortcut)
+        shortcut.connect("activated()", slot)
+        return shortcut
+
+
+def summary(review: Any) -> str:
+    """One line about all vertebrae: how many, how many fractured, how many left to review."""
+    if review is None:
+        return ""
+    found = review.vertebrae
+    fractured = sum(bool(v.grade) for v in found)
+    ungraded = sum(v.grade is None for v in found)
+    parts = [
+        _("{n} vertebrae").format(n=len(found)),
+        _("{n} fractured").format(n=fractured) if fractured else _("none fractured"),
+    ]
+    if ungraded:
+        parts.append(_("{n} not graded").format(n=ungraded))
+    left = review.remaining
+    parts.append(_("{n} left to review").format(n=left) if left else _("all reviewed"))
+    return " \N{MIDDLE DOT} ".join(parts)
+
+
+def _hint(review: Any) -> str:
+    if review is None:
+        return ""
+    from html import escape
+
+    lines = [_("Choose a vertebra to see it in the views and to correct it.")]
+    lines += [f"\N{BULLET} {escape(warning)}" for warning in review.analysis.warnings]
+    return "<br>".join(lines)

@@ -1,0 +1,95 @@
+"""The review that is under way: every change goes through here, into the scene, at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from .Review import Review
+from .ReviewedVertebra import ReviewedVertebra
+
+
+class ReviewSession:
+    """Holds one result set and its review.
+
+    Parameters
+    ----------
+    writer : SceneWriter
+        Makes the nodes follow.
+    reader : callable
+        () -> name of whoever reviews.
+    """
+
+    def __init__(self, writer: Any, reader: Callable[[], str]) -> None:
+        self._writer, self._reader = writer, reader
+        self._listeners: list[Callable[[set[str]], None]] = []
+        self.resultSet: Any = None
+        self.review: Review | None = None
+        self.busy = False
+
+    @property
+    def isOpen(self) -> bool:
+        """There is something to review."""
+        return self.review is not None
+
+    @property
+    def vertebrae(self) -> tuple[ReviewedVertebra, ...]:
+        """Head to foot; empty when nothing is open."""
+        return self.review.vertebrae if self.review is not None else ()
+
+    def onChanged(self, listener: Callable[[set[str]], None]) -> None:
+        """Have `listener` called with the keys that are different now; all after opening."""
+        self._listeners.append(listener)
+
+    def open(self, resultSet: Any) -> None:
+        """Review `resultSet`, or nothing when it is None.
+
+        Raises
+        ------
+        UserError
+            If it cannot be read; nothing is open then.
+        """
+        self.resultSet = self.review = None
+        try:
+            if resultSet is not None:
+                self.review = resultSet.loadReview()
+                self.resultSet = resultSet
+        finally:
+            self._tell(v.key for v in self.vertebrae)
+
+    def change(self, how: Callable[[Review, str], set[str]]) -> set[str]:
+        """Change the review by `how(review, reader)`, keep it, and make the scene follow.
+
+        Raises
+        ------
+        UserError
+            As `how` does; nothing has changed then.
+        """
+        if self.review is None or not self.resultSet.exists:
+            return set()
+        changed = how(self.review, self._reader())
+        if changed:
+            # Nodes that are written here must not be taken for what the user drags.
+            self.busy = True
+            try:
+                self._writer.update(self.resultSet, self.review, changed)
+            finally:
+                self.busy = False
+            self._tell(changed)
+        return changed
+
+    def restore(self, keys: set[str]) -> None:
+        """Put nodes back to what the review says, and show it again."""
+        if self.review is None or not self.resultSet.exists:
+            return
+        self.busy = True
+        try:
+            self._writer.update(self.resultSet, self.review, keys)
+        finally:
+            self.busy = False
+        self._tell(keys)
+
+    def _tell(self, keys: Iterable[str]) -> None:
+        keys = set(keys)
+        for listener in self._listeners:
+            listener(keys)
