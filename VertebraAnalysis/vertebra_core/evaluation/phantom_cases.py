@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from ..levels import level_numbered
 from ..phantom.bank import EVALUATION_SEED_START
 from ..phantom.scan_case import scan
+from ..phantom.scan_protocol import ScanProtocol
 from ..phantom.scene import PhantomScene, load_scene, save_scene
 from ..phantom.scene_builder import build_scene
 from ..phantom.shape_library import ShapeLibrary
@@ -86,11 +88,15 @@ def evaluate_scene(
     spacing_xyz_mm: tuple[float, float, float],
     predict: Predict,
 ) -> CaseRecord:
-    """Scan a scene with a protocol and a field of view drawn from its seed, analyse, and score."""
+    """Scan a scene with a protocol and a field of view drawn from its seed, analyse, and score.
+
+    Slices are as thick as they are apart: a scan called one of 1 mm resolves 1 mm.
+    """
     # The same field of view and dose for every spacing, so that spacings can be compared.
     rng = np.random.default_rng([scene.seed, 1])
     field_of_view = draw_field_of_view(scene, rng)
-    ct, labels, bodies = scan(scene, spacing_xyz_mm, rng, field_of_view)
+    protocol = replace(ScanProtocol.random_whole(rng), slice_mm=float(spacing_xyz_mm[2]))
+    ct, labels, bodies = scan(scene, spacing_xyz_mm, rng, field_of_view, protocol)
     return score_case(name, ct, phantom_truth(scene, ct, labels, bodies), predict(name, ct))
 
 
