@@ -30,6 +30,7 @@ _FIELDS_OF_VIEW = (
     ("thoracolumbar", 0.16, "T4", 10.0, "S1", -50.0),
     ("pelvis", 0.04, "L3", 10.0, "S1", -230.0),
     ("neck and chest", 0.04, "C1", 20.0, "T12", -20.0),
+    ("whole spine", 0.02, "C1", 30.0, "S1", -120.0),
 )
 
 
