@@ -69,6 +69,24 @@ class MixedSource:
         return group[int(rng.integers(len(group)))]
 
 
+def phantoms_and_scans(
+    phantoms: SampleSource | None, scans: SampleSource | None, scans_share: float
+) -> SampleSource:
+    """Return one source of phantoms and labelled scans, or of whichever there is.
+
+    Raises
+    ------
+    ValueError
+        If there is neither.
+    """
+    if phantoms is None or scans is None:
+        only = phantoms or scans
+        if only is None:
+            raise ValueError("give a bank of scenes or a folder of labelled scans")
+        return only
+    return MixedSource([phantoms, scans], [1 - scans_share, scans_share])
+
+
 def choose_case(source: SampleSource, names: Sequence[str], rng: np.random.Generator) -> str:
     """Choose one of `names`, by the source's own rule if it has one, else evenly."""
     if isinstance(source, MixedSource):

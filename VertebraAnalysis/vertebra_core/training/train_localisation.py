@@ -30,7 +30,7 @@ from .label_folders import LabelledLocalisationSource
 from .localisation_samples import PhantomLocalisationSource
 from .loop import Trainer
 from .losses import binary_cross_entropy, chamfer_votes, heat_loss, masked_smooth_l1, soft_dice
-from .sources import MixedSource, Sample, SampleSource
+from .sources import Sample, SampleSource, phantoms_and_scans
 from .task import TrainingConfig, TrainingTask
 from .variation import flip_left_right, vary_intensity
 
@@ -89,20 +89,14 @@ class LocalisationTask(TrainingTask):
     def source(self, validation: bool) -> SampleSource:
         """Return phantoms, labelled scans, or both."""
         config = self._config
-        sources: list[SampleSource] = []
-        shares: list[float] = []
+        phantoms = scans = None
         if config.bank:
-            sources.append(PhantomLocalisationSource(config.bank, validation, config.block_shape))
-            shares.append(1 - config.real_share)
+            phantoms = PhantomLocalisationSource(config.bank, validation, config.block_shape)
         if config.label_folders:
-            folders, cache = config.label_folders, Path(config.training.out) / "label_cache"
-            sources.append(
-                LabelledLocalisationSource(folders, cache, validation, config.block_shape)
-            )
-            shares.append(config.real_share)
-        if not sources:
-            raise ValueError("give a bank of scenes or a folder of labelled scans")
-        return sources[0] if len(sources) == 1 else MixedSource(sources, shares)
+            cache = Path(config.training.out) / "label_cache"
+            shape = config.block_shape
+            scans = LabelledLocalisationSource(config.label_folders, cache, validation, shape)
+        return phantoms_and_scans(phantoms, scans, config.real_share)
 
     def prepare(
         self, samples: list[Sample], rng: np.random.Generator | None

@@ -22,7 +22,7 @@ from .label_folders import LabelledSegmentationSource
 from .loop import Trainer
 from .losses import binary_cross_entropy, boundary_weight, soft_dice
 from .segmentation_samples import PhantomSegmentationSource
-from .sources import MixedSource, Sample, SampleSource
+from .sources import Sample, SampleSource, phantoms_and_scans
 from .task import TrainingConfig, TrainingTask
 from .variation import flip_left_right, vary_intensity
 
@@ -77,20 +77,14 @@ class SegmentationTask(TrainingTask):
     def source(self, validation: bool) -> SampleSource:
         """Return phantoms, labelled scans, or both."""
         config = self._config
-        sources: list[SampleSource] = []
-        shares: list[float] = []
+        phantoms = scans = None
         if config.bank:
-            sources.append(PhantomSegmentationSource(config.bank, validation, config.crop_shape))
-            shares.append(1 - config.real_share)
+            phantoms = PhantomSegmentationSource(config.bank, validation, config.crop_shape)
         if config.label_folders:
-            folders, cache = config.label_folders, Path(config.training.out) / "label_cache"
-            sources.append(
-                LabelledSegmentationSource(folders, cache, validation, config.crop_shape)
-            )
-            shares.append(config.real_share)
-        if not sources:
-            raise ValueError("give a bank of scenes or a folder of labelled scans")
-        return sources[0] if len(sources) == 1 else MixedSource(sources, shares)
+            cache = Path(config.training.out) / "label_cache"
+            shape = config.crop_shape
+            scans = LabelledSegmentationSource(config.label_folders, cache, validation, shape)
+        return phantoms_and_scans(phantoms, scans, config.real_share)
 
     def prepare(
         self, samples: list[Sample], rng: np.random.Generator | None
