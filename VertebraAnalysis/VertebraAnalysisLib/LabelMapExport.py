@@ -1,0 +1,154 @@
+"""The vertebrae of a result set as a label map file, as they are in the scene now."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .Coordinates import LpsGeometry, ijkToRas, ijkToWorldOfVolume, lpsGeometry
+from .NrrdFile import writeNrrd
+from .SegmentationExport import SegmentationExport
+from .UserError import UserError
+
+if TYPE_CHECKING:
+    from vertebra_core.volume import LabelVolume
+
+    from .ResultSet import ResultSet
+
+FILE_ENDINGS: tuple[str, ...] = (".nii.gz", ".nrrd")
+"""What the names of files may end in."""
+
+
+class LabelMapExport:
+    """Writes level numbers (VerSe: C1-C7 1-7, T1-T12 8-19, L1-L6 20-25, S1 26, T13 28)."""
+
+    @staticmethod
+    def write(resultSet: ResultSet, path: Path | str) -> Path:
+        """Write the label map on the grid of the CT, in the world; on its own without the CT.
+
+        Segments that are not named after a level are left out.
+
+        Parameters
+        ----------
+        resultSet : ResultSet
+        path : Path or str
+            ``NAME.nii.gz`` or ``NAME.nrrd``.
+
+        Returns
+        -------
+        Path
+            The file; either complete or not there.
+
+        Raises
+        ------
+        UserError
+            If the segmentation was deleted, is empty, or the file cannot be written.
+        """
+        path = Path(path)
+        if not path.name.lower().endswith(FILE_ENDINGS):
+            raise UserError(
+                f"{path.name} is no name for a label map.", "Let it end in .nii.gz or .nrrd."
+            )
+        labels = LabelMapExport.labels(resultSet)
+        ending = next(e for e in FILE_ENDINGS if path.name.lower().endswith(e))
+        partial = path.with_name(f".{path.name[: -len(ending)]}-partial-{os.getpid()}{ending}")
+        try:
+            _write(partial, labels)
+            os.replace(partial, path)
+        except OSError as error:
+            raise UserError(
+                f"{path.name} cannot be written: {error.strerror or error}.",
+                "Choose another folder, or make room on the disk.",
+            ) from error
+        finally:
+            partial.unlink(missing_ok=True)
+        return path
+
+    @staticmethod
+    def labels(resultSet: ResultSet) -> LabelVolume:
+        """Return the level numbers of the vertebrae as they are in the scene now, LPS mm.
+
+        Raises
+        ------
+        UserError
+            If the segmentation was deleted or is empty.
+        """
+        node = resultSet.segmentationNode
+        if node is None:
+            raise UserError(
+                "The segmentation of these results was deleted.", "Run the analysis again."
+            )
+        found = SegmentationExport.labels(node)
+        table = np.zeros(max(int(found.voxels.max()), *found.names) + 1, np.uint8)
+        for number, name in found.names.items():
+            table[number] = _levelNumber(name)
+        grid = _grid(resultSet.inputNode)
+        own = _volume(table[found.voxels], found.ijkToWorld)
+        return own if grid is None else _onGrid(own, found.ijkToWorld, *grid)
+
+
+def _levelNumber(name: str) -> int:
+    from vertebra_core.levels import level_named
+
+    try:
+        return level_named(name).number
+    except KeyError:
+        return 0
+
+
+def _grid(volumeNode: Any) -> tuple[np.ndarray, tuple[int, int, int]] | None:
+    """Matrix to the world and size x, y, z of the CT; None where there is no usable one."""
+    if volumeNode is None or volumeNode.GetImageData() is None:
+        return None
+    try:
+        return ijkToWorldOfVolume(volumeNode), volumeNode.GetImageData().GetDimensions()
+    except ValueError:
+        return None
+
+
+def _volume(voxels: np.ndarray, ijkToWorld: np.ndarray) -> LabelVolume:
+    from vertebra_core.volume import LabelVolume
+
+    try:
+        geometry = lpsGeometry(ijkToWorld)
+    except ValueError as error:
+        raise UserError(
+            f"The label map cannot be written: {error}.", "Harden and resample the segmentation."
+        ) from error
+    return LabelVolume(voxels, geometry.spacing, geometry.origin, geometry.direction)
+
+
+def _onGrid(
+    own: LabelVolume, ownToWorld: np.ndarray, toWorld: np.ndarray, size: tuple[int, int, int]
+) -> LabelVolume:
+    from vertebra_core.volume import resample_labels
+
+    voxels = np.zeros(size[::-1], np.uint8)
+    target = _volume(voxels, toWorld)
+    between = np.linalg.inv(toWorld) @ ownToWorld
+    shift = np.rint(between[:3, 3]).astype(int)
+    last = np.asarray(own.size_xyz)
+    off = (between[:3, :3] - np.eye(3)) @ last + between[:3, 3] - shift
+    if np.abs(off).max() > 0.01 or np.abs(between[:3, 3] - shift).max() > 0.01:
+        return resample_labels(own, target)
+    # The same voxels: copied, so that not one of them changes.
+    first = np.maximum(shift, 0)
+    end = np.minimum(shift + last, size)
+    if (end > first).all():
+        into = tuple(slice(a, b) for a, b in zip(first, end, strict=True))[::-1]
+        part = tuple(slice(a, b) for a, b in zip(first - shift, end - shift, strict=True))[::-1]
+        voxels[into] = own.labels[part]
+    return target
+
+
+def _write(path: Path, labels: LabelVolume) -> None:
+    if path.name.lower().endswith(".nii.gz"):
+        from vertebra_core.output.label_map import write_label_map
+
+        write_label_map(path, labels.labels, labels)
+    else:
+        geometry = LpsGeometry(labels.spacing_xyz_mm, labels.origin_lps_mm, labels.direction)
+        writeNrrd(path, labels.labels, ijkToRas(geometry))
