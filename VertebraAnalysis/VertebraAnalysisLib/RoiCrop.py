@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from .Coordinates import arrayFromMatrix
 from .UserError import UserError
 
 MIN_EXTENT_MM = 10.0
@@ -14,16 +15,10 @@ MIN_EXTENT_MM = 10.0
 
 def roiCornersRas(roiNode: Any) -> np.ndarray:
     """Return the eight corners of a markups ROI in world RAS mm, shape (8, 3)."""
-    import vtk
-
-    matrix = vtk.vtkMatrix4x4()
-    roiNode.GetInteractionHandleToWorldMatrix(matrix)
-    half = np.asarray(roiNode.GetSize(), float) / 2
-    corners = []
-    for signs in np.ndindex(2, 2, 2):
-        local = (2 * np.asarray(signs) - 1) * half
-        corners.append(matrix.MultiplyPoint((*local, 1.0))[:3])
-    return np.asarray(corners, float)
+    toWorld = arrayFromMatrix(roiNode.GetObjectToWorldMatrix())
+    signs = 2 * np.array(list(np.ndindex(2, 2, 2))) - 1
+    corners = signs * np.asarray(roiNode.GetSize(), float) / 2
+    return corners @ toWorld[:3, :3].T + toWorld[:3, 3]
 
 
 def voxelBox(
