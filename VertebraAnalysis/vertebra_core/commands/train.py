@@ -14,6 +14,7 @@ TRAININGS: dict[str, tuple[str, str]] = {
     "segmentation": ("train_segmentation", "segments one vertebra and its body"),
     "labelling": ("train_labelling", "names the levels of a whole spine"),
     "grading": ("train_grading", "grades fractures beside morphometry"),
+    "single_labelling": ("train_single_labelling", "names one vertebra by its mask alone"),
     "sagittal": ("train_sagittal", "finds bodies on sagittal slices (detector with DBSCAN)"),
     "fracture": ("train_fracture", "grades fractures from a plain crop (FracNet, FracSegNet)"),
 }

@@ -13,6 +13,7 @@ ARCHITECTURES: Mapping[str, str] = MappingProxyType(
         "SubpixelUNet": "vertebra_core.networks.subpixel_unet",
         "LabellingNetwork": "vertebra_core.labelling.network",
         "GradeNetwork": "vertebra_core.grading.network",
+        "SingleVertebraNetwork": "vertebra_core.labelling.single_network",
         "SagittalDetector": "vertebra_core.localisation.sagittal_network",
         "FracNet": "vertebra_core.grading.fracture_networks",
         "FracSegNet": "vertebra_core.grading.fracture_networks",

@@ -1,0 +1,144 @@
+"""Train the network that names single vertebrae, to compare with the sequence model.
+
+Run as ``vertebra_core train single_labelling --bank FOLDER --out FOLDER --minutes N``.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from ..labelling.single_network import N_LEVELS, SingleVertebraNetwork
+from .arguments import add_training_arguments, training_config
+from .loop import Trainer
+from .mask_samples import UNKNOWN_LEVEL, PhantomMaskSource
+from .sources import Sample, SampleSource
+from .task import TrainingConfig, TrainingTask
+from .train_labelling import fit_temperature
+from .variation import flip_left_right
+
+
+@dataclass(frozen=True)
+class SingleLabellingConfig:
+    """What single-vertebra labelling is trained from.
+
+    Attributes
+    ----------
+    training : TrainingConfig
+    bank : Path
+        Folder of phantom scenes.
+    network : dict
+        Keyword arguments of `SingleVertebraNetwork` that differ from its defaults.
+    """
+
+    training: TrainingConfig
+    bank: Path
+    network: dict[str, object] | None = None
+
+
+class SingleLabellingTask(TrainingTask):
+    """Level of a vertebra from its mask."""
+
+    name = "single_labelling"
+
+    def __init__(self, config: SingleLabellingConfig) -> None:
+        self._config = config
+
+    def build_network(self) -> nn.Module:
+        """Return a new network."""
+        return SingleVertebraNetwork(**(self._config.network or {}))
+
+    def source(self, validation: bool) -> SampleSource:
+        """Return masks of phantoms."""
+        return PhantomMaskSource(self._config.bank, validation)
+
+    def prepare(
+        self, samples: list[Sample], rng: np.random.Generator | None
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """Make a batch; with `rng`, mirror, move by up to two voxels."""
+        masks = []
+        for sample in samples:
+            mask = sample["mask"].float()
+            if rng is not None:
+                steps = rng.integers(-2, 3, 3).tolist()
+                mask = torch.roll(mask, steps, (0, 1, 2))
+                mask = flip_left_right(mask) if rng.random() < 0.5 else mask
+            masks.append(mask[None])
+        return torch.stack(masks), {"level": torch.stack([s["level"] for s in samples])}
+
+    def loss(
+        self, output: torch.Tensor, targets: dict[str, torch.Tensor]
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """Return the cross-entropy of the level."""
+        if bool((targets["level"] == UNKNOWN_LEVEL).all()):
+            zero = output.sum() * 0
+            return zero, {"level": zero}
+        loss = functional.cross_entropy(output, targets["level"], ignore_index=UNKNOWN_LEVEL)
+        return loss, {"level": loss}
+
+    def measure(self, output: torch.Tensor, targets: dict[str, torch.Tensor]) -> dict[str, float]:
+        """Shares named rightly, and within one level."""
+        known = targets["level"] != UNKNOWN_LEVEL
+        if not bool(known.any()):
+            return {}
+        off = (output[known].argmax(1) - targets["level"][known]).abs()
+        return {
+            "right": float((off == 0).float().mean()),
+            "within_one": float((off <= 1).float().mean()),
+        }
+
+
+def train_single_labelling(config: SingleLabellingConfig) -> dict[str, float]:
+    """Train as `config` says; return the figures of the last validation.
+
+    At the end the temperature of the probabilities is fitted on scenes held aside. Weights are
+    written to ``<out>/single_labelling.safetensors``, logs and checkpoint beside them.
+    """
+    task = SingleLabellingTask(config)
+    trainer = Trainer(task, config.training)
+    figures = trainer.run()
+    if figures:
+        logits, levels = _held_aside_logits(task, trainer.average, config.training)
+        temperature = fit_temperature(logits, levels)
+        trainer.average.temperature.fill_(temperature)
+        trainer.save()
+        figures["temperature"] = temperature
+    return figures
+
+
+def _held_aside_logits(
+    task: SingleLabellingTask, network: nn.Module, training: TrainingConfig
+) -> tuple[torch.Tensor, torch.Tensor]:
+    source = task.source(validation=True)
+    names = source.names()
+    logits, levels = [torch.zeros(0, N_LEVELS)], [torch.zeros(0, dtype=torch.int64)]
+    device = next(network.parameters()).device
+    for i in range(training.validation_samples if names else 0):
+        # Other samples than those of the validation, of the same scenes.
+        rng = np.random.default_rng([78, i])
+        sample = source.draw(names[int(rng.integers(len(names)))], rng)
+        masks, targets = task.prepare([sample], None)
+        if int(targets["level"][0]) == UNKNOWN_LEVEL:
+            continue
+        with torch.no_grad():
+            logits.append(network(masks.to(device)).float().cpu())
+        levels.append(targets["level"])
+    return torch.cat(logits), torch.cat(levels)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of this training to `parser`."""
+    parser.add_argument("--bank", type=Path, required=True, help="folder of phantom scenes")
+    add_training_arguments(parser)
+    parser.set_defaults(batch_size=8, learning_rate=6e-4, validation_samples=96)
+
+
+def config_from(args: argparse.Namespace) -> SingleLabellingConfig:
+    """Make a configuration from parsed arguments."""
+    return SingleLabellingConfig(training_config(args), args.bank)
