@@ -6,7 +6,6 @@ zeros takes a fraction of a second.
 
 from __future__ import annotations
 
-import gzip
 import struct
 import zlib
 from dataclasses import dataclass
@@ -16,6 +15,8 @@ import numpy as np
 
 from .UserError import UserError
 
+_GZIP_FORMAT = 16 + zlib.MAX_WBITS
+_MOST_DEFLATE_RATIO = 1032
 _HEADER_BYTES = 348
 _UINT8 = 2
 _SFORM_ROWS = 280
@@ -69,10 +70,10 @@ class LabelMapFile:
             If the file is missing, incomplete or something else.
         """
         try:
-            content = gzip.decompress(path.read_bytes())
+            content = _unpacked(path.read_bytes())
             size, fileIjkToRas, offset = _header(content)
             labels = np.frombuffer(content, np.uint8, int(np.prod(size)), offset)
-        except (OSError, EOFError, ValueError, struct.error, zlib.error) as error:
+        except (OSError, ValueError, struct.error, zlib.error) as error:
             raise UserError(
                 f"The result {path.name} cannot be read.", "Run the analysis again."
             ) from error
@@ -83,6 +84,13 @@ class LabelMapFile:
             shifted = tuple(int(f + s) for f, s in zip(first, onInput, strict=True))
             return LabelMapFile(labels[box], shifted, np.asarray(inputIjkToRas, float))
         return LabelMapFile(labels[box], first, fileIjkToRas)
+
+
+def _unpacked(packed: bytes) -> bytes:
+    # Straight into a buffer of the right size: twice as fast as Python's gzip module.
+    size = int.from_bytes(packed[-4:], "little")
+    most = _MOST_DEFLATE_RATIO * len(packed)
+    return zlib.decompress(packed, _GZIP_FORMAT, max(1, min(size, most)))
 
 
 def _header(content: bytes) -> tuple[tuple[int, int, int], np.ndarray, int]:

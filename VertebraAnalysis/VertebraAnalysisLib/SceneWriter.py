@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -184,8 +185,10 @@ def _read(folder: Path, inputNode: Any) -> tuple[str, Review, LabelMapFile, Labe
             "The result analysis.json cannot be read.", "Run the analysis again."
         ) from error
     review = Review.fromJson(text)
-    labels = LabelMapFile.read(folder / "labels.nii.gz", grid)
-    bodies = LabelMapFile.read(folder / "bodies.nii.gz", grid)
+    # Unpacking takes most of the time that writing the scene takes.
+    with ThreadPoolExecutor(2) as threads:
+        files = [folder / "labels.nii.gz", folder / "bodies.nii.gz"]
+        labels, bodies = threads.map(lambda path: LabelMapFile.read(path, grid), files)
     return text, review, labels, bodies
 
 
