@@ -65,7 +65,8 @@ class Review:
     def toJson(self) -> str:
         """Return the analysis unchanged, with the review under the key ``review``."""
         content = {**self._json, "review": reviewToDict(self._history.values, self.changes)}
-        return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+        # Without indentation it is written ten times faster, and this is done after every click.
+        return json.dumps(content, ensure_ascii=False) + "\n"
 
     # What is there
 

@@ -9,13 +9,17 @@ from typing import Any
 from vertebra_core.analysis import HeightLine, Manifest, SpineAnalysis, Vertebra
 from vertebra_core.analysis_json import analysis_from_dict, analysis_to_dict
 from vertebra_core.errors import InputError
+from vertebra_core.levels import MOBILE_LEVELS
 
 from .Change import Change
-from .ReaderValues import GradeOverride, ReaderValues
+from .HeightEditing import checkedLines
+from .ReaderValues import GradeOverride, ReaderValues, checkedOverride
 from .UserError import UserError
 
 REVIEW_VERSION = "1.0"
 """A later minor version only adds keys."""
+
+_LEVELS = frozenset(level.name for level in MOBILE_LEVELS)
 
 
 def readerValuesToDict(values: ReaderValues) -> dict[str, Any]:
@@ -39,15 +43,18 @@ def readerValuesToDict(values: ReaderValues) -> dict[str, Any]:
 
 def readerValuesFromDict(content: dict[str, Any]) -> ReaderValues:
     """Rebuild a reader's values; errors are those of missing or wrong entries."""
-    override = content.get("override")
+    level, override = content.get("level"), content.get("override")
     measurement = content.get("measurement")
+    if level is not None and level not in _LEVELS:
+        raise ValueError(f"there is no level {level}")
+    lines = {
+        name: HeightLine(_point(line["top_lps_mm"]), _point(line["bottom_lps_mm"]))
+        for name, line in content.get("height_lines", {}).items()
+    }
     return ReaderValues(
-        level=content.get("level"),
-        override=_override(override) if override is not None else None,
-        heightLines={
-            name: HeightLine(_point(line["top_lps_mm"]), _point(line["bottom_lps_mm"]))
-            for name, line in content.get("height_lines", {}).items()
-        },
+        level=level,
+        override=None if override is None else _override(override),
+        heightLines=checkedLines(lines),
         measurement=vertebraFromDict(measurement) if measurement is not None else None,
         reviewed=bool(content.get("reviewed", False)),
     )
@@ -99,13 +106,18 @@ def reviewFromDict(
         If it is no review of such an analysis, or a newer version wrote it.
     """
     try:
-        major = int(str(content["version"]).partition(".")[0])
-        if major > int(REVIEW_VERSION.partition(".")[0]):
-            raise UserError(
-                f"The review has version {content['version']}; this program reads up to "
-                f"{REVIEW_VERSION}.",
-                "Update VertebraAnalysis to open it.",
-            )
+        newer = int(str(content["version"]).partition(".")[0]) > int(
+            REVIEW_VERSION.partition(".")[0]
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise _unreadable(error) from error
+    if newer:
+        raise UserError(
+            f"The review has version {content['version']}; this program reads up to "
+            f"{REVIEW_VERSION}.",
+            "Update VertebraAnalysis to open it.",
+        )
+    try:
         values = {key: readerValuesFromDict(own) for key, own in content["vertebrae"].items()}
         names = [f.name for f in fields(Change)]
         changes = tuple(
@@ -114,7 +126,7 @@ def reviewFromDict(
         )
         for change in changes:
             readerValuesFromDict(change.restore)
-    except (KeyError, TypeError, ValueError, AttributeError, InputError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, InputError, UserError) as error:
         raise _unreadable(error) from error
     if strangers := ({*values, *(c.key for c in changes)} - {*keys}):
         raise _unreadable(f"it speaks of {', '.join(sorted(strangers))}")
@@ -147,6 +159,10 @@ def parsedJson(text: str) -> tuple[SpineAnalysis, dict[str, Any]]:
         raise UserError(error.message, error.hint) from error
 
 
+def _major(version: str) -> int:
+    return int(str(version).partition(".")[0])
+
+
 def _unreadable(why: object) -> UserError:
     return UserError(
         f"The review kept with the results cannot be read ({why}).", "Analyze the CT again."
@@ -154,7 +170,7 @@ def _unreadable(why: object) -> UserError:
 
 
 def _override(content: dict[str, Any]) -> GradeOverride:
-    return GradeOverride(content["grade"], content["shape"], str(content["reason"]))
+    return checkedOverride(content["grade"], content["shape"], content["reason"])
 
 
 def _vertebraToDict(vertebra: Vertebra) -> dict[str, Any]:
