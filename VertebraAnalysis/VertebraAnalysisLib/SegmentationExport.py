@@ -191,10 +191,14 @@ def _resampled(
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """Let Slicer bring layers of several lattices to one."""
     import slicer
+    import vtk
 
+    wanted = vtk.vtkStringArray()
+    for segmentId in ids:
+        wanted.InsertNextValue(segmentId)
     image = slicer.vtkOrientedImageData()
     extentMode = slicer.vtkSegmentation.EXTENT_UNION_OF_SEGMENTS
-    if not node.GenerateMergedLabelmapForAllSegments(image, extentMode, None, list(ids)):
+    if not node.GenerateMergedLabelmapForAllSegments(image, extentMode, None, wanted):
         return None
     voxels = _voxels(image)
     if voxels is None:
