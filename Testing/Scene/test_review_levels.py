@@ -61,6 +61,12 @@ def test_a_wide_gap_between_t11_and_l1_is_a_missed_t12_not_an_absent_one():
     assert levels_of(review) == "T9 T10 T12 L1"
 
 
+def test_setting_one_level_brings_order_into_names_that_had_none():
+    review = review_of(levels=("T10", "T11", "L1", "T12", "L3"))
+    review.setLevel("v03", "T12", READER)
+    assert levels_of(review) == "T9 T10 T12 L1 L4"
+
+
 def test_naming_one_vertebra_renames_all_others_in_order():
     review = review_of()
     changed = review.setLevel(key_of(review, "T12"), "L1", READER)

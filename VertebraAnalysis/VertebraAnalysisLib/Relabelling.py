@@ -131,7 +131,7 @@ class Relabelling:
         if "T13" in self._levels:
             return _WITH_T13
         pairs = list(pairwise(self._levels))
-        if ("T11", "L1") not in pairs:
+        if ("T11", "L1") not in pairs or "T12" in self._levels:
             return _REGULAR
         distances = [math.dist(a, b) for a, b in pairwise(self._centers)]
         at = pairs.index(("T11", "L1"))
