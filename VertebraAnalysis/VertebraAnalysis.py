@@ -129,6 +129,9 @@ class VertebraAnalysisTest(ScriptedLoadableModuleTest):
     def test_badInputIsRefusedInOneSentence(self):
         self._selfTest().refuseBadInput()
 
+    def test_cancelledAnalysisLeavesTheSceneAsItWas(self):
+        self._selfTest().cancelLeavesTheScene()
+
     def test_sampleIsAnalyzedCorrectedSavedAndReopened(self):
         self._selfTest().analyzeCorrectSaveReopen()
 

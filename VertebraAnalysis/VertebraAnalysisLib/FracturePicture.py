@@ -20,7 +20,8 @@ WINDOW_HU = (-250.0, 850.0)
 
 _WHITE = (1.0, 1.0, 1.0)
 _LINE = (0.45, 0.95, 1.0)
-_NEIGHBOR = (0.75, 0.75, 0.75)
+_NEIGHBOR = (0.55, 0.72, 1.0)
+_GREY = (0.75, 0.75, 0.75)
 _SCALE_MM = 10.0
 
 # Height -> its short name, and where its figure stands: beside its line or above it.
@@ -124,7 +125,7 @@ class FracturePicture:
             canvas.drawText(line, top, own if i == 0 else _WHITE, 22 if i == 0 else 15)
         canvas.drawText("A", (10, edge / 2), _WHITE, 18)
         canvas.drawText("P", (edge - 10, edge / 2), _WHITE, 18, "right")
-        canvas.drawText("VertebraAnalysis. For research only.", (10, edge - 14), _NEIGHBOR, 13)
+        canvas.drawText("VertebraAnalysis. For research only.", (10, edge - 14), _GREY, 13)
         length = _SCALE_MM / self.plane.pixelMm
         bar = np.array([[edge - 14 - length, edge - 14], [edge - 14, edge - 14]])
         canvas.drawPolyline(bar, _WHITE, 3)

@@ -72,29 +72,8 @@ class PictureCanvas:
         self._blend(slice(top, top + height), slice(left, left + width), shape, color)
 
     def savePng(self, path: Path) -> None:
-        """Write the picture as PNG.
-
-        Raises
-        ------
-        UserError
-            If the file cannot be written.
-        """
-        rgb = np.ascontiguousarray(self.pixels[::-1])
-        image = vtk.vtkImageData()
-        image.SetDimensions(rgb.shape[1], rgb.shape[0], 1)
-        image.GetPointData().SetScalars(numpy_to_vtk(rgb.reshape(-1, 3), deep=True))
-        writer = vtk.vtkPNGWriter()
-        # Written by Python, which knows every file name there can be.
-        writer.WriteToMemoryOn()
-        writer.SetInputData(image)
-        writer.Write()
-        try:
-            Path(path).write_bytes(vtk_to_numpy(writer.GetResult()).tobytes())
-        except OSError as error:
-            raise UserError(
-                f"The picture {Path(path).name} could not be written.",
-                "Choose a folder that you may write to.",
-            ) from error
+        """Write the picture as PNG; errors as in `writePng`."""
+        writePng(self.pixels, path)
 
     def _drawPiece(self, start: np.ndarray, end: np.ndarray, color: Color, width: float) -> None:
         reach = width / 2 + 1
@@ -116,6 +95,37 @@ class PictureCanvas:
         part = self._rgb[rows, columns]
         share = share[: part.shape[0], : part.shape[1], None]
         part += share * (np.asarray(color, np.float32) - part)
+
+
+def writePng(pixels: np.ndarray, path: Path) -> None:
+    """Write a picture as PNG.
+
+    Parameters
+    ----------
+    pixels : ndarray of uint8, shape (rows, columns, 3)
+    path : Path
+
+    Raises
+    ------
+    UserError
+        If the file cannot be written.
+    """
+    rgb = np.ascontiguousarray(pixels[::-1])
+    image = vtk.vtkImageData()
+    image.SetDimensions(rgb.shape[1], rgb.shape[0], 1)
+    image.GetPointData().SetScalars(numpy_to_vtk(rgb.reshape(-1, 3), deep=True))
+    writer = vtk.vtkPNGWriter()
+    # Written by Python, which knows every file name there can be.
+    writer.WriteToMemoryOn()
+    writer.SetInputData(image)
+    writer.Write()
+    try:
+        Path(path).write_bytes(vtk_to_numpy(writer.GetResult()).tobytes())
+    except OSError as error:
+        raise UserError(
+            f"The picture {Path(path).name} could not be written.",
+            "Choose a folder that you may write to.",
+        ) from error
 
 
 def _renderedText(text: str, size: int) -> np.ndarray:

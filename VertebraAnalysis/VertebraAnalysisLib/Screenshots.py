@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .ReviewedVertebra import ReviewedVertebra
 
 _AIR_HU = -1000.0
+_SMOOTHING_MM = 0.5
 
 
 class Screenshots:
@@ -90,6 +91,7 @@ class Screenshots:
         return plane.sample(slicer.util.arrayFromVolume(node), worldToIjk, 1, _AIR_HU)
 
     def _outlinesOn(self, plane: SagittalPlane) -> dict[str, list[np.ndarray]]:
+        from scipy import ndimage
         from vertebra_core.output.contours import outlines
 
         node = self._resultSet.segmentationNode
@@ -114,7 +116,9 @@ class Screenshots:
             value = segment.GetLabelValue()
             if value in present[image]:
                 share = plane.sample(labels, worldToIjk, 1, label=value)
-                found[segment.GetName()] = outlines(share)
+                # Voxels leave steps; they are evened out by less than their own size.
+                smooth = ndimage.gaussian_filter(share, _SMOOTHING_MM / plane.pixelMm)
+                found[segment.GetName()] = outlines(smooth)
         return found
 
 
