@@ -31,6 +31,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--shape-cache", type=Path, metavar="FOLDER")
     parser.add_argument(
+        "--lesions",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="share of phantoms with lytic or sclerotic lesions (default 0)",
+    )
+    parser.add_argument(
         "--bank",
         action="store_true",
         help="write the anatomies only (a bank for `train`), not CTs with truth",
@@ -67,7 +74,9 @@ def _bank(args: argparse.Namespace, library) -> list[str]:
     from ..phantom.bank import build_bank
 
     try:
-        n = build_bank(args.output, args.count, args.seed, library, args.scene_spacing)
+        n = build_bank(
+            args.output, args.count, args.seed, library, args.scene_spacing, args.lesions
+        )
     except ValueError as error:
         raise InputError("bad_seed", f"This bank cannot be built: {error}.") from error
     return [f"{n} new of {args.count} anatomies in {args.output}"]
@@ -76,12 +85,13 @@ def _bank(args: argparse.Namespace, library) -> list[str]:
 def _cases(args: argparse.Namespace, library) -> list[str]:
     import numpy as np
 
+    from ..phantom.lesions import with_lesions
     from ..phantom.scan_case import scan, write_case
     from ..phantom.scene_builder import build_scene
 
     made = []
     for seed in range(args.seed, args.seed + args.count):
-        scene = build_scene(seed, library, args.scene_spacing)
+        scene = with_lesions(build_scene(seed, library, args.scene_spacing), args.lesions)
         spacing_xyz_mm = (args.pixel, args.pixel, args.slice)
         ct, labels, bodies = scan(scene, spacing_xyz_mm, np.random.default_rng(seed))
         folder = args.output / f"phantom_{seed:06d}"

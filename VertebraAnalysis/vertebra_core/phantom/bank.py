@@ -10,6 +10,7 @@ import logging
 import time
 from pathlib import Path
 
+from .lesions import with_lesions
 from .scene import save_scene
 from .scene_builder import build_scene
 from .shape_library import ShapeLibrary
@@ -21,9 +22,16 @@ _log = logging.getLogger(__name__)
 
 
 def build_bank(
-    folder: Path, count: int, first_seed: int, library: ShapeLibrary, spacing_mm: float = 1.5
+    folder: Path,
+    count: int,
+    first_seed: int,
+    library: ShapeLibrary,
+    spacing_mm: float = 1.5,
+    lesion_share: float = 0.0,
 ) -> int:
     """Write `count` scenes of consecutive seeds; those already there are kept.
+
+    `lesion_share` is the probability that a scene has lytic or sclerotic lesions.
 
     Returns
     -------
@@ -45,7 +53,7 @@ def build_bank(
         if path.exists():
             continue
         started = time.monotonic()
-        scene = build_scene(seed, library, spacing_mm)
+        scene = with_lesions(build_scene(seed, library, spacing_mm), lesion_share)
         save_scene(scene, path)
         written += 1
         _log.info("%s %s %.1f s", path.name, scene.labels.shape, time.monotonic() - started)
@@ -63,6 +71,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="folder of public meshes and masks; without it shapes are parametric",
     )
+    parser.add_argument(
+        "--lesions", type=float, default=0.0, help="share of scenes with lesions (default 0)"
+    )
     parser.add_argument("--shape-cache", type=Path, help="folder that keeps imported shapes")
 
 
@@ -77,7 +88,7 @@ def main() -> int:
         if args.shapes
         else ShapeLibrary.parametric_only()
     )
-    build_bank(args.out, args.count, args.first_seed, library, args.spacing)
+    build_bank(args.out, args.count, args.first_seed, library, args.spacing, args.lesions)
     return 0
 
 

@@ -80,6 +80,8 @@ class Painter:
         for axis, kernel in enumerate(self._smoothing):
             hu = filter_axis(hu, kernel, axis)
         self._add_bone(hu, sampled, fine, middle, low, (z_start, z_stop))
+        if sampled.lesion_share is not None:
+            self._add_lesions(hu, sampled, fine)
         for tissue in (Tissue.METAL, Tissue.CEMENT):
             if present[tissue]:
                 implant = sampled.tissue == tissue
@@ -149,6 +151,16 @@ class Painter:
         cortex = look.cortical_hu * (1 + 0.08 * low_here + 0.08 * f)
         flat = hu.view(-1)
         flat[where] = flat[where] * (1 - occupied) + cortex * (occupied - inside) + spongy * inside
+
+    def _add_lesions(self, hu, sampled, fine) -> None:
+        """Replace bone, cortex included, by what lesions hold."""
+        bone = (0.5 - sampled.bone_sdf / self._voxel_mm).clamp_(0, 1)
+        share = (sampled.lesion_share * bone).view(-1)
+        where = share.nonzero()[:, 0]
+        texture = 0.5 * self._appearance.trabecular_fine_hu * fine.view(-1)[where]
+        flat = hu.view(-1)
+        density = sampled.lesion_hu.view(-1)[where] + texture
+        flat[where] += share[where] * (density - flat[where])
 
     def _cortex_table(self) -> torch.Tensor:
         """Thickness of the cortex per label (with the body's bit), mm."""

@@ -9,6 +9,7 @@ import torch
 from torch.nn import functional
 
 from .codes import BODY_BIT, CODE_MASK, Tissue
+from .lesions import lesion_field
 from .random_field import SmoothField, torch_generator
 from .scene import SDF_STEPS_PER_MM, SDF_ZERO, PhantomScene
 
@@ -33,12 +34,16 @@ class SampledScene:
         `codes.Tissue`.
     trabecular_hu : Tensor of float32, shape (128,)
         Density the scene states per vertebra number; NaN where it states none.
+    lesion_share, lesion_hu : Tensor of float32, shape (z, y, x), or None
+        Part of a voxel that lesions take and their density; None where the scene has none.
     """
 
     labels: torch.Tensor
     bone_sdf: torch.Tensor
     tissue: torch.Tensor
     trabecular_hu: torch.Tensor
+    lesion_share: torch.Tensor | None = None
+    lesion_hu: torch.Tensor | None = None
 
     def vertebra(self, number: int) -> torch.Tensor:
         """Mask of one vertebra (VerSe number), bool, shape (z, y, x)."""
@@ -117,7 +122,11 @@ def sample_scene(
     distance = _trilinear(sdf, points)
     if scale != 1.0:
         distance.div_(scale)
-    return SampledScene(picked_labels, distance, picked_tissue, _stated_density(scene))
+    lesions: tuple[torch.Tensor | None, torch.Tensor | None] = (None, None)
+    if scene.lesions:
+        mm = [(p + start) * scene.spacing_mm for p, start in zip(points, low, strict=True)]
+        lesions = lesion_field(scene.lesions, mm)
+    return SampledScene(picked_labels, distance, picked_tissue, _stated_density(scene), *lesions)
 
 
 def _points(scene, center_zyx_mm, spacing, shape, linear) -> list[torch.Tensor]:

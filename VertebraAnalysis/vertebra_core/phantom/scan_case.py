@@ -118,7 +118,8 @@ def write_case(
     """Write a scanned phantom: ct.nii.gz, labels.nii.gz, bodies.nii.gz and truth.json.
 
     ``truth.json`` lists every vertebra whose centre lies in the scan as `PhantomVertebra` has it,
-    with ``center_lps_mm`` (x, y, z) and ``labelled_voxels`` added.
+    with ``center_lps_mm`` (x, y, z) and ``labelled_voxels`` added, and every lesion in the scan as
+    `PhantomLesion` has it, with ``center_lps_mm``.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -131,16 +132,25 @@ def write_case(
     counts = np.bincount(labels.ravel(), minlength=128)
     low = np.asarray(ct.origin_lps_mm)
     high = low + (np.asarray(ct.hu.shape[::-1]) - 1) * np.asarray(ct.spacing_xyz_mm)
-    vertebrae = []
-    for vertebra in scene.vertebrae:
-        center = np.asarray(vertebra.center_zyx_mm)[::-1]
-        if (center < low).any() or (center > high).any():
-            continue
-        entry = asdict(vertebra)
-        entry["center_lps_mm"] = [float(c) for c in center]
-        entry["labelled_voxels"] = int(counts[vertebra.level])
-        vertebrae.append(entry)
-    truth = {"seed": scene.seed, "spacing_xyz_mm": ct.spacing_xyz_mm, "vertebrae": vertebrae}
+
+    def inside(things) -> list[dict]:
+        """Those whose centres lie in the scan, with the centre in LPS mm."""
+        entries = []
+        for thing in things:
+            center = np.asarray(thing.center_zyx_mm)[::-1]
+            if (center >= low).all() and (center <= high).all():
+                entries.append(asdict(thing) | {"center_lps_mm": [float(c) for c in center]})
+        return entries
+
+    vertebrae = inside(scene.vertebrae)
+    for entry in vertebrae:
+        entry["labelled_voxels"] = int(counts[entry["level"]])
+    truth = {
+        "seed": scene.seed,
+        "spacing_xyz_mm": ct.spacing_xyz_mm,
+        "vertebrae": vertebrae,
+        "lesions": inside(scene.lesions),
+    }
     (folder / "truth.json").write_text(json.dumps(truth, indent=1))
 
 

@@ -53,6 +53,36 @@ class PhantomVertebra:
 
 
 @dataclass(frozen=True)
+class PhantomLesion:
+    """Truth of one lesion; positions are mm in the scene's frame, z, y, x.
+
+    Attributes
+    ----------
+    kind : str
+        ``"lytic"`` or ``"sclerotic"``.
+    level : int
+        VerSe number of the vertebra it lies in.
+    center_zyx_mm : tuple of float
+    radii_zyx_mm : tuple of float
+        Half axes along the scene's axes.
+    hu : float
+        Density inside.
+    waviness : float
+        How uneven its surface is, as a share of the radii.
+    phases : tuple of float
+        Where the waves of the surface begin, per axis.
+    """
+
+    kind: str
+    level: int
+    center_zyx_mm: tuple[float, float, float]
+    radii_zyx_mm: tuple[float, float, float]
+    hu: float
+    waviness: float
+    phases: tuple[float, float, float]
+
+
+@dataclass(frozen=True)
 class PhantomScene:
     """Anatomy on an isotropic grid; index axes z (to the head), y (to the back), x (to the left).
 
@@ -69,6 +99,7 @@ class PhantomScene:
     vertebrae : tuple of PhantomVertebra
         Head to foot; the centres may lie outside the grid.
     seed : int
+    lesions : tuple of PhantomLesion
     """
 
     spacing_mm: float
@@ -77,6 +108,7 @@ class PhantomScene:
     tissue: np.ndarray
     vertebrae: tuple[PhantomVertebra, ...]
     seed: int
+    lesions: tuple[PhantomLesion, ...] = ()
 
     @property
     def size_mm(self) -> np.ndarray:
@@ -97,6 +129,7 @@ def save_scene(scene: PhantomScene, path: Path) -> None:
         "spacing_mm": scene.spacing_mm,
         "seed": scene.seed,
         "vertebrae": [asdict(v) for v in scene.vertebrae],
+        "lesions": [asdict(lesion) for lesion in scene.lesions],
     }
     temporary = path.with_suffix(".tmp.npy")
     np.save(temporary, np.stack([scene.labels, scene.bone_sdf, scene.tissue]))
@@ -115,8 +148,13 @@ def load_scene(path: Path) -> PhantomScene:
         )
         for entry in truth["vertebrae"]
     )
+    # Banks of earlier versions know no lesions.
+    lesions = tuple(
+        PhantomLesion(**{k: _tuple(v) for k, v in entry.items()})
+        for entry in truth.get("lesions", ())
+    )
     return PhantomScene(
-        truth["spacing_mm"], arrays[0], arrays[1], arrays[2], vertebrae, truth["seed"]
+        truth["spacing_mm"], arrays[0], arrays[1], arrays[2], vertebrae, truth["seed"], lesions
     )
 
 
