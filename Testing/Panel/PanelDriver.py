@@ -19,13 +19,13 @@ class PanelDriver:
 
     Parameters
     ----------
-    services : callable, optional
-        (dialogs) -> PanelServices; the real ones by default.
+    core : CoreCommand, optional
+        What runs as the inference core; the real one by default.
     widthPx : int
         As wide as the module panel is in the application.
     """
 
-    def __init__(self, services: Callable[[Any], Any] | None = None, widthPx: int = 440) -> None:
+    def __init__(self, core: Any = None, widthPx: int = 440) -> None:
         self.slicer = startSlicerWithQt()
         from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
         from VertebraAnalysisLib.Panel import Panel
@@ -36,9 +36,8 @@ class PanelDriver:
 
         self.dialogs = ScriptedDialogs()
         self.widget = self.slicer.util.loadUI(str(UI_FILE))
-        self.panel = Panel(
-            self.widget, VertebraAnalysisLogic(), (services or PanelServices)(self.dialogs)
-        )
+        services = PanelServices(self.dialogs, core)
+        self.panel = Panel(self.widget, VertebraAnalysisLogic(), services)
         self.ui = self.panel.ui
         self.widget.resize(widthPx, 980)
         self.widget.show()

@@ -72,6 +72,8 @@ class InputSection(VTKObservationMixin):
         text = problem or (self._warning(node) if node is not None else "")
         if text:
             text = (_("Unsuitable: {text}") if problem else _("Note: {text}")).format(text=text)
+        elif node is None:
+            text = _("Choose a CT of the spine, or try the sample.")
         self._label.text = text
         self._label.visible = bool(text)
         self._onChanged()

@@ -13,7 +13,6 @@ from .ReviewedVertebra import ReviewedVertebra
 from .VertebraCells import cells
 
 _ROWS_SHOWN = 12
-_COLUMN_PADDING_PX = 6
 
 
 def columns() -> dict[str, tuple[str, str]]:
@@ -66,8 +65,8 @@ class ResultsTable:
         widget.verticalHeader().setDefaultSectionSize(widget.fontMetrics().height() + 8)
         header = widget.horizontalHeader()
         header.setHighlightSections(False)
-        header.setStretchLastSection(True)
-        header.setMinimumSectionSize(20)
+        header.setMinimumSectionSize(28)
+        header.setSectionResizeMode(len(headers) - 1, qt.QHeaderView.Stretch)
         header.setDefaultAlignment(qt.Qt.AlignLeft | qt.Qt.AlignVCenter)
         widget.connect("currentCellChanged(int,int,int,int)", self._onCurrentChanged)
         widget.connect("cellClicked(int,int)", self._onClicked)
@@ -140,9 +139,12 @@ class ResultsTable:
 
     def _fit(self) -> None:
         table = self._widget
-        table.resizeColumnsToContents()
+        # The flags get what is left; what does not fit is in the tool tip and below the table.
         for column in range(len(self._columns) - 1):
-            table.setColumnWidth(column, table.columnWidth(column) + _COLUMN_PADDING_PX - 4)
+            table.resizeColumnToContents(column)
+            # Level and grade must have room for "T12*" and "G2?*", which may come with a change.
+            spare = table.fontMetrics().horizontalAdvance("*") if column < 2 else 0
+            table.setColumnWidth(column, table.columnWidth(column) + spare)
         rows = min(max(len(self._keys), 4), _ROWS_SHOWN)
         rowPx = table.verticalHeader().defaultSectionSize
         height = table.horizontalHeader().sizeHint.height() + rows * rowPx

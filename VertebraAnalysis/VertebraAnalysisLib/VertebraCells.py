@@ -103,9 +103,13 @@ def lossText(vertebra: ReviewedVertebra) -> str:
 
 
 def flagsText(vertebra: ReviewedVertebra) -> str:
-    """The flags in few words."""
+    """How many flags there are, and which, in few words; empty without any."""
     codes = dict.fromkeys(flag.code for flag in vertebra.flags)
-    return ", ".join(FLAG_TEXTS.get(code, code.replace("_", " ")) for code in codes)
+    if not codes:
+        return ""
+    return f"\N{WARNING SIGN} {len(codes)}: " + ", ".join(
+        FLAG_TEXTS.get(code, code.replace("_", " ")) for code in codes
+    )
 
 
 def _gradeCell(v: ReviewedVertebra, why: dict[str, str]) -> Cell:
