@@ -13,6 +13,7 @@ from VertebraAnalysisLib.HeightLinesWriter import HeightLinesWriter
 from VertebraAnalysisLib.ResultSet import ResultSet
 from VertebraAnalysisLib.SceneWriter import SceneWriter
 from VertebraAnalysisLib.SegmentationWriter import SegmentationWriter
+from VertebraAnalysisLib.SegmentRelabelling import SegmentRelabelling
 
 
 @pytest.fixture
@@ -100,6 +101,15 @@ def test_a_readers_own_segment_is_left_alone(slicer, found):
     assert found.segmentIdOfKey("v03") == "vertebra_L3_2"
 
 
+def test_two_segments_of_one_level_stay_two(found):
+    before = [len(segmentVoxelsRas(found.segmentationNode, s)) for s in
+              segmentIds(found.segmentationNode)]  # fmt: skip
+    SegmentRelabelling(found.segmentationNode).apply({"vertebra_T12": "L2", "vertebra_L1": "L2"})
+    ids = segmentIds(found.segmentationNode)
+    assert ids == ["vertebra_L2_2", "vertebra_L2_3", "vertebra_L2"]
+    assert [len(segmentVoxelsRas(found.segmentationNode, s)) for s in ids] == before
+
+
 def test_a_deleted_segment_stays_deleted(found):
     found.segmentationNode.GetSegmentation().RemoveSegment("vertebra_L1")
     shift(found, 1)
@@ -141,8 +151,21 @@ def test_a_newly_fractured_body_gets_its_height_lines(found):
     SceneWriter().update(found, review, review.overrideGrade("v01", 2, "wedge", "x", "Reader"))
     assert {("v01", n) for n in ("anterior", "middle", "posterior")} <= set(found.heightLineNodes)
     assert found.heightLineNodes["v01", "anterior"].GetName() == "T12 Ha"
+    assert HeightLinesWriter.isShown(found, "v01")
     SceneWriter().update(found, review, review.undo())
     assert found.centersNode.GetNthControlPointLabel(0) == "T12  G0"
+    assert not HeightLinesWriter.isShown(found, "v01")
+
+
+def test_lines_asked_for_stay_shown_and_lines_hidden_by_hand_stay_hidden(found):
+    review = found.loadReview()
+    HeightLinesWriter.show(found, review.vertebra("v01"))
+    SceneWriter().update(found, review, review.overrideGrade("v01", 2, "wedge", "x", "Reader"))
+    SceneWriter().update(found, review, review.undo())
+    assert HeightLinesWriter.isShown(found, "v01")
+    HeightLinesWriter.hide(found, "v02")
+    SceneWriter().update(found, review, review.overrideGrade("v02", 2, "wedge", "x", "Reader"))
+    assert not HeightLinesWriter.isShown(found, "v02")
 
 
 def test_a_moved_line_is_read_in_lps_and_put_back_by_undo(found):
@@ -156,6 +179,8 @@ def test_a_moved_line_is_read_in_lps_and_put_back_by_undo(found):
     lines = HeightLinesWriter.readLines(found, "v02")
     assert lines["anterior"].top_lps_mm == pytest.approx(top, abs=1e-5)
     assert node.GetMeasurement("length").GetValue() == pytest.approx(20, abs=1e-4)
+    HeightLinesWriter.showLengths(found, "v02")
+    assert node.GetNthControlPointLabel(0) == "Ha 20.0"
     review = found.loadReview()
     SceneWriter().update(found, review, review.setHeightLines("v02", lines, "Reader"))
     assert review.vertebra("v02").heights_mm.anterior == pytest.approx(20, abs=1e-3)

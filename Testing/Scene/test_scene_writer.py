@@ -103,7 +103,9 @@ def test_height_lines_are_there_for_the_borderline_body_only(written):
         wanted = np.array(end) * LPS_TO_RAS
         assert line.GetNthControlPointPositionWorld(index) == pytest.approx(wanted, abs=1e-5)
     assert line.GetMeasurement("length").GetValue() == pytest.approx(26.0, abs=1e-4)
-    assert line.GetDisplayNode().GetPropertiesLabelVisibility() and not line.GetLocked()
+    assert line.GetNthControlPointLabel(0) == "Ha 26.0" and not line.GetNthControlPointLabel(1)
+    assert nodes["v02", "middle"].GetNthControlPointLabel(1) == "Hm 26.0"
+    assert line.GetDisplayNode().GetPointLabelsVisibility() and not line.GetLocked()
 
 
 def test_table_has_typed_columns_with_units_and_both_values(written):
@@ -235,6 +237,27 @@ def test_removing_a_set_leaves_the_scene_as_it_was(slicer, tmp_path):
     assert nodeIds(slicer.mrmlScene) == before
     assert hierarchy.GetNumberOfItems() == items
     found.remove()
+
+
+def test_what_a_user_put_into_the_folder_outlives_the_set(slicer, written):
+    found, _ = written
+    hierarchy = slicer.mrmlScene.GetSubjectHierarchyNode()
+    own = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTextNode", "Notes")
+    folder = hierarchy.GetItemParent(hierarchy.GetItemByDataNode(found.textNode))
+    hierarchy.CreateItem(folder, own)
+    found.remove()
+    assert own.GetScene() is not None
+    assert hierarchy.GetItemParent(hierarchy.GetItemByDataNode(own)) == folder
+
+
+def test_a_ct_under_a_bending_transform_is_refused(slicer, tmp_path):
+    ct = exampleCt(slicer)
+    bent = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLBSplineTransformNode")
+    ct.SetAndObserveTransformNodeID(bent.GetID())
+    before = nodeIds(slicer.mrmlScene)
+    with pytest.raises(UserError, match="not linear"):
+        SceneWriter().write(writeFolder(tmp_path), ct)
+    assert nodeIds(slicer.mrmlScene) == before
 
 
 @pytest.mark.parametrize("broken", ["analysis.json", "labels.nii.gz", "bodies.nii.gz"])

@@ -1,6 +1,7 @@
 """How a Genant grade looks: a colour that colour-blind readers can tell, always with its text.
 
-The colours are of the palette of Okabe and Ito [1]_, in the order of growing severity.
+The colours follow the palette of Okabe and Ito [1]_, spread a little wider, in the order of
+growing severity.
 
 References
 ----------
@@ -52,11 +53,11 @@ _BLACK, _WHITE = (0, 0, 0), (255, 255, 255)
 GRADE_STYLES: dict[int | None, GradeStyle] = {
     style.grade: style
     for style in (
-        GradeStyle(None, "not graded", "not graded", "\u2013", (187, 187, 187), _BLACK),
+        GradeStyle(None, "not graded", "not graded", "\u2013", (190, 190, 190), _BLACK),
         GradeStyle(0, "G0", "no fracture", "\u25cb", (86, 180, 233), _BLACK),
-        GradeStyle(1, "G1", "mild fracture", "\u25d4", (240, 228, 66), _BLACK),
-        GradeStyle(2, "G2", "moderate fracture", "\u25d1", (230, 159, 0), _BLACK),
-        GradeStyle(3, "G3", "severe fracture", "\u25cf", (178, 60, 0), _WHITE),
+        GradeStyle(1, "G1", "mild fracture", "\u25d4", (250, 235, 110), _BLACK),
+        GradeStyle(2, "G2", "moderate fracture", "\u25d1", (226, 132, 0), _BLACK),
+        GradeStyle(3, "G3", "severe fracture", "\u25cf", (178, 45, 0), _WHITE),
     )
 }
 """Grade (or None) -> its looks."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -21,10 +22,17 @@ HEIGHT_SYMBOLS: dict[str, str] = {"anterior": "Ha", "middle": "Hm", "posterior":
 
 FOLDER_NAME = "Heights"
 
-_TEXT_SCALE = 2.0
-_GLYPH_SCALE = 1.0
+# The end that bears the label: those of the middle line and its neighbours stay apart.
+_LABELLED_END: dict[str, int] = {"anterior": 0, "middle": 1, "posterior": 0}
+
+_TEXT_SCALE = 2.5
+_GLYPH_SCALE = 1.5
 _LINE_THICKNESS = 0.3
 _SAME_PLACE_MM = 1e-3
+
+# Whether a line was shown because its body needs it, or because the reader asked for it.
+_NEEDED = "VertebraAnalysis.Needed"
+_REQUESTED = "VertebraAnalysis.Requested"
 
 
 def needsHeightLines(vertebra: ReviewedVertebra) -> bool:
@@ -62,6 +70,9 @@ class HeightLinesWriter:
             if node is None:
                 node = _add(resultSet, vertebra, name)
             _follow(node, vertebra, name, line)
+            needed = needsHeightLines(vertebra)
+            node.SetAttribute(_NEEDED, str(int(needed)))
+            node.SetAttribute(_REQUESTED, str(int(not needed)))
             node.SetDisplayVisibility(True)
 
     @staticmethod
@@ -69,6 +80,7 @@ class HeightLinesWriter:
         """Hide the lines of one body."""
         for (own, _), node in resultSet.heightLineNodes.items():
             if own == key:
+                node.SetAttribute(_REQUESTED, "0")
                 node.SetDisplayVisibility(False)
 
     @staticmethod
@@ -81,8 +93,8 @@ class HeightLinesWriter:
     def update(resultSet: ResultSet, vertebrae: Sequence[ReviewedVertebra]) -> None:
         """Make names, colours and ends of the lines of `vertebrae` follow them.
 
-        Bodies that are fractured now get lines. Lines that are no longer needed stay, because the
-        reader may have just moved one of them; those of heights that are not known any more go.
+        Bodies that are fractured now get lines. Lines that are needed no more are hidden, unless
+        the reader asked for them or moved one; those of heights that are not known any more go.
         """
         there = resultSet.heightLineNodes
         for vertebra in vertebrae:
@@ -100,6 +112,14 @@ class HeightLinesWriter:
                     SubjectHierarchy(resultSet.scene).removeNode(node)
                 else:
                     _follow(node, vertebra, name, line)
+                    _showIfNeeded(node, needsHeightLines(vertebra) or vertebra.heightsChanged)
+
+    @staticmethod
+    def showLengths(resultSet: ResultSet, key: str) -> None:
+        """Write the lengths that the lines of one body have now beside them, as in a drag."""
+        for (own, _), node in resultSet.heightLineNodes.items():
+            if own == key:
+                _showLength(node)
 
     @staticmethod
     def readLines(resultSet: ResultSet, key: str) -> dict[str, HeightLine]:
@@ -124,9 +144,9 @@ def _add(resultSet: ResultSet, vertebra: ReviewedVertebra, name: str) -> Any:
     display.SetGlyphScale(_GLYPH_SCALE)
     display.SetCurveLineSizeMode(slicer.vtkMRMLMarkupsDisplayNode.UseLineThickness)
     display.SetLineThickness(_LINE_THICKNESS)
-    # The name with the length, once per line, and no label at each end.
-    display.SetPropertiesLabelVisibility(True)
-    display.SetPointLabelsVisibility(False)
+    # The name with the length would cover those of the other lines: an end bears a short one.
+    display.SetPropertiesLabelVisibility(False)
+    display.SetPointLabelsVisibility(True)
     resultSet.refer("heights", node)
     hierarchy = SubjectHierarchy(scene)
     folder = hierarchy.folderOf(resultSet)
@@ -145,11 +165,33 @@ def _follow(node: Any, vertebra: ReviewedVertebra, name: str, line: HeightLine) 
     node.GetDisplayNode().SetSelectedColor(*color)
     for index, end in enumerate((line.top_lps_mm, line.bottom_lps_mm)):
         if index >= node.GetNumberOfControlPoints():
-            label = f"{name} {'top' if index == 0 else 'bottom'}"
-            node.AddControlPointWorld(vtk.vtkVector3d(*lpsToRas(end)), label)
+            node.AddControlPointWorld(vtk.vtkVector3d(*lpsToRas(end)), "")
         elif max(abs(a - b) for a, b in zip(_end(node, index), end, strict=True)) > _SAME_PLACE_MM:
             node.SetNthControlPointPositionWorld(index, *lpsToRas(end))
+    _showLength(node)
     node.EndModify(modified)
+
+
+def _showLength(node: Any) -> None:
+    name = keyOf(node)[1]
+    if name not in HEIGHT_SYMBOLS or node.GetNumberOfControlPoints() != 2:
+        return
+    length = math.dist(_end(node, 0), _end(node, 1))
+    # A tenth of a millimetre is as fine as heights are known.
+    texts = ["", ""]
+    texts[_LABELLED_END[name]] = f"{HEIGHT_SYMBOLS[name]} {length:.1f}"
+    for index, text in enumerate(texts):
+        # An equal text is not set again: that would count as a movement of the point.
+        if node.GetNthControlPointLabel(index) != text:
+            node.SetNthControlPointLabel(index, text)
+
+
+def _showIfNeeded(node: Any, needed: bool) -> None:
+    # Only when that changes: what the reader hid by hand stays hidden.
+    if (node.GetAttribute(_NEEDED) == "1") == needed:
+        return
+    node.SetAttribute(_NEEDED, str(int(needed)))
+    node.SetDisplayVisibility(needed or node.GetAttribute(_REQUESTED) == "1")
 
 
 def _end(node: Any, index: int) -> tuple[float, float, float]:

@@ -55,8 +55,10 @@ class SegmentRelabelling:
             self._segmentation.GetNthSegmentID(i)
             for i in range(self._segmentation.GetNumberOfSegments())
         ]
-        staying = set(everything) - set(levels)
-        newIds = {old: self._freeId(segmentIdOfLevel(new), staying) for old, new in levels.items()}
+        newIds: dict[str, str] = {}
+        for old in filter(levels.get, everything):
+            taken = (set(everything) - set(levels)) | set(newIds.values())
+            newIds[old] = _freeId(segmentIdOfLevel(levels[old]), taken)
         segments = {old: self._segmentation.GetSegment(old) for old in everything}
         images = {old: s.GetRepresentation(self._binary) for old, s in segments.items()}
         shown = {old: self._displayOf(old) for old in levels}
@@ -93,23 +95,13 @@ class SegmentRelabelling:
             for old in ids:
                 segments[old].SetLabelValue(after[old])
 
-    @staticmethod
-    def _freeId(wanted: str, taken: set[str]) -> str:
-        # A reader's own segment may already be called so.
-        number, segmentId = 1, wanted
-        while segmentId in taken:
-            number += 1
-            segmentId = f"{wanted}_{number}"
-        return segmentId
-
     def _displayOf(self, segmentId: str) -> dict[str, Any]:
         display = self._node.GetDisplayNode()
         if display is None:
             return {}
-        found = {
+        return {
             name: getattr(display, f"GetSegment{name}")(segmentId) for name in _DISPLAY_PROPERTIES
         }
-        return found
 
     def _display(self, segmentId: str, properties: dict[str, Any]) -> None:
         display = self._node.GetDisplayNode()
@@ -117,17 +109,28 @@ class SegmentRelabelling:
             getattr(display, f"SetSegment{name}")(segmentId, value)
 
 
+def _freeId(wanted: str, taken: set[str]) -> str:
+    # A reader's own segment may already be called so.
+    number, segmentId = 1, wanted
+    while segmentId in taken:
+        number += 1
+        segmentId = f"{wanted}_{number}"
+    return segmentId
+
+
 def _labelValues(before: dict[str, int], levels: dict[str, str]) -> dict[str, int]:
-    """Return ID -> new label value; who does not get a level keeps its value if it is free."""
-    after = {old: level_named(levels[old]).number for old in before if old in levels}
-    taken = set(after.values())
-    for old, value in before.items():
-        if old in levels:
-            continue
-        if value in taken:
-            value = next(n for n in range(1, 256) if n not in taken | set(before.values()))
+    """Return ID -> new label value: of its level, or the old one, or else a free one.
+
+    No two segments get the same value, or they would become one for good.
+    """
+    wanted = {old: level_named(levels[old]).number for old in before if old in levels}
+    wanted |= {old: value for old, value in before.items() if old not in levels}
+    after: dict[str, int] = {}
+    for old, value in wanted.items():
+        reserved = {*after.values(), *wanted.values()}
+        if value in after.values():
+            value = next(n for n in range(1, 256) if n not in reserved)
         after[old] = value
-        taken.add(value)
     return after
 
 
