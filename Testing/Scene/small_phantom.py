@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,12 @@ def addVolume(slicer: Any, path: Path, className: str, name: str) -> Any:
 @pytest.fixture(scope="session")
 def smallPhantom(tmp_path_factory) -> SmallPhantom:
     """A phantom of coarse voxels, so that an analysis takes seconds."""
+    return _made(tmp_path_factory)
+
+
+# Every test module that imports the fixture has its own; they share what is made here.
+@cache
+def _made(tmp_path_factory) -> SmallPhantom:
     folder = tmp_path_factory.mktemp("phantom")
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     environment["PYTHONPATH"] = str(REPOSITORY / "VertebraAnalysis")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import textwrap
 import threading
 import time
 
 import pytest
+from process_life import isAlive
 from VertebraAnalysisLib.AnalysisProcess import AnalysisProcess, describeExit
 from VertebraAnalysisLib.ProgressLine import ErrorLine, ProgressLine, ResultLine, readLine
 
@@ -63,18 +63,6 @@ def runToEnd(text, **more):
     process.start()
     pollToEnd(process)
     return told
-
-
-def isAlive(pid):
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    # What has ended but was not collected by its parent yet is dead as well.
-    state = subprocess.run(
-        ["ps", "-o", "state=", "-p", str(pid)], capture_output=True, text=True, check=False
-    ).stdout.strip()
-    return bool(state) and not state.startswith("Z")
 
 
 def testProgressAndResultArriveInOrderInThePollingThread():

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from process_life import isAlive
 from small_phantom import smallPhantom  # noqa: F401 - a fixture
 from VertebraAnalysisLib.AnalysisRun import AnalysisRun, RunOptions
 from VertebraAnalysisLib.CoreCommand import CoreCommand, pythonExecutable
@@ -182,6 +185,82 @@ def testExistingSegmentationIsGraded(slicer, smallPhantom):  # noqa: F811
     assert {v["level"] for v in told.analysis["vertebrae"]} <= wanted
     assert len(told.analysis["vertebrae"]) >= len(wanted) - 2
     assert "localisation" not in told.stages
+
+
+@pytest.mark.slow
+def testRegionLimitsWhatIsGraded(slicer, smallPhantom):  # noqa: F811
+    node = smallPhantom.addCtTo(slicer)
+    segmentation = smallPhantom.addSegmentationTo(slicer)
+    bounds = [0.0] * 6
+    segmentation.GetRASBounds(bounds)
+    low, high = np.array(bounds[::2]), np.array(bounds[1::2])
+    # The lower half of the vertebrae, in a box turned a little.
+    roi = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsROINode")
+    roi.SetCenter(*((low + high) / 2 - [0, 0, (high - low)[2] / 4]))
+    roi.SetSize(*((high - low) * [1.2, 1.2, 0.5]))
+    told = Told()
+    run = told.run(node, RunOptions("cpu", 1, roi, segmentation))
+    run.start()
+    pollUntil(run, lambda: told.ends)
+    assert told.ends == [("finished",)]
+    size = told.analysis["manifest"]["input_size_xyz"]
+    assert size[2] < node.GetImageData().GetDimensions()[2] * 0.8
+    middle = (low + high)[2] / 2
+    whole = [
+        v["center_lps_mm"][2]
+        for v in told.analysis["vertebrae"]
+        if not any(flag["code"] == "cut_by_field_of_view" for flag in v["flags"])
+    ]
+    assert whole
+    assert max(whole) < middle
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="signals are POSIX")
+def testAnalysisEndsWhenTheApplicationIsGone(smallPhantom, tmp_path):  # noqa: F811
+    """The pipe breaks when the application crashes; nobody may compute on for minutes."""
+    core = CoreCommand()
+    command = core.analyze(smallPhantom.folder / "ct.nii.gz", tmp_path / "out", OPTIONS)
+    application = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import json, sys, time\n"
+            "from VertebraAnalysisLib.ProcessTree import ProcessTree\n"
+            "tree = ProcessTree(json.loads(sys.argv[1]))\n"
+            "tree.stdout.readline()\n"
+            "print(tree.pid, flush=True)\n"
+            "time.sleep(600)",
+            json.dumps(command),
+        ],
+        env=core.environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    child = int(application.stdout.readline())
+    application.kill()
+    application.wait()
+    application.stdout.close()
+    deadline = time.monotonic() + 30
+    while isAlive(child):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert not (tmp_path / "out").exists() or list((tmp_path / "out").iterdir()) == []
+
+
+def testScanLeftByACrashedApplicationIsRemovedAfterADay(slicer):
+    parent = Path(slicer.app.temporaryPath)
+    old, fresh = parent / "VertebraAnalysis-old", parent / "VertebraAnalysis-fresh"
+    for folder in (old, fresh):
+        folder.mkdir()
+        (folder / "ct.nrrd").write_bytes(b"x")
+    os.utime(old, (time.time() - 2 * 24 * 3600,) * 2)
+    run = Told().run(syntheticCt(slicer), core=ScriptCore(SLEEPER))
+    run.start()
+    assert not old.exists()
+    assert fresh.exists()
+    run.cancel(wait=True)
+    shutil.rmtree(fresh)
 
 
 def testClosingTheSceneCancels(slicer):

@@ -58,5 +58,6 @@ class AnalysisRun(CoreRun):
         from .SegmentationExport import SegmentationExport
 
         segmentation = folder / "segmentation.seg.nrrd"
-        SegmentationExport.write(self._options.segmentationNode, segmentation)
+        options = self._options
+        SegmentationExport.write(options.segmentationNode, segmentation, options.roiNode)
         return self._core.grade(ct, segmentation, results, self._options)

@@ -15,6 +15,9 @@ from .CoreCommand import CoreCommand
 from .ProgressLine import ProgressLine
 from .UserError import UserError
 
+_FOLDER_PREFIX = "VertebraAnalysis-"
+_STALE_AFTER_S = 24 * 3600.0
+
 
 class CoreRun:
     """Base of `AnalysisRun` and `Remeasure`: they say what to write, to run, and to read.
@@ -212,13 +215,23 @@ class CoreRun:
         import slicer
 
         parent = getattr(getattr(slicer, "app", None), "temporaryPath", None)
+        parent = parent or tempfile.gettempdir()
+        CoreRun._removeStale(Path(parent))
         try:
-            return Path(tempfile.mkdtemp(prefix="VertebraAnalysis-", dir=parent or None))
+            return Path(tempfile.mkdtemp(prefix=_FOLDER_PREFIX, dir=parent))
         except OSError as error:
             raise UserError(
                 f"The temporary folder cannot be used: {error.strerror or error}.",
                 "Choose another temporary folder in Slicer's application settings.",
             ) from error
+
+    @staticmethod
+    def _removeStale(parent: Path) -> None:
+        """Remove what a crashed application left: it holds a copy of a patient's scan."""
+        for folder in parent.glob(f"{_FOLDER_PREFIX}*"):
+            with contextlib.suppress(OSError):
+                if time.time() - folder.stat().st_mtime > _STALE_AFTER_S:
+                    shutil.rmtree(folder, ignore_errors=True)
 
     def _end(self) -> None:
         self._over = True

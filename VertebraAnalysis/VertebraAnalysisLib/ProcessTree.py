@@ -102,7 +102,8 @@ class ProcessTree:
         deadline = time.monotonic() + graceS
         while time.monotonic() < deadline and self._isAnyoneLeft():
             time.sleep(_LOOK_EVERY_S)
-        self.kill()
+        if self._isAnyoneLeft():
+            self.kill()
         self.wait(_KILL_WAIT_S)
 
     def endDescendants(self) -> None:

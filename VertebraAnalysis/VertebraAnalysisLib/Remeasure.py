@@ -13,6 +13,7 @@ from vertebra_core.errors import InputError
 
 from .CoreCommand import CoreCommand
 from .CoreRun import CoreRun
+from .InputChecks import inputProblem
 from .ProgressLine import ProgressLine
 from .RunOptions import RunOptions
 from .SegmentationExport import SegmentationExport, SegmentLabels
@@ -73,6 +74,9 @@ class Remeasure(CoreRun):
             raise UserError(
                 "The CT of these results is no longer in the scene.", "Load it and analyze again."
             )
+        problem = inputProblem(self._inputNode)
+        if problem:
+            raise UserError(problem)
         if self._resultSet.segmentationNode is None:
             raise UserError(
                 "The segmentation of these results was deleted.", "Analyze the CT again."

@@ -22,7 +22,10 @@ def roiCornersRas(roiNode: Any) -> np.ndarray:
 
 
 def voxelBox(
-    cornersRas: np.ndarray, ijkToRas: np.ndarray, sizeIjk: tuple[int, int, int]
+    cornersRas: np.ndarray,
+    ijkToRas: np.ndarray,
+    sizeIjk: tuple[int, int, int],
+    what: str = "CT",
 ) -> tuple[slice, slice, slice]:
     """Return the voxels whose centres lie in the box around `cornersRas`, along the voxel axes.
 
@@ -33,6 +36,8 @@ def voxelBox(
     ijkToRas : ndarray, shape (4, 4)
         Voxel index to world RAS mm.
     sizeIjk : tuple of int
+    what : str
+        What the volume is, for messages.
 
     Returns
     -------
@@ -52,15 +57,15 @@ def voxelBox(
     extentMm = count * np.linalg.norm(ijkToRas[:3, :3], axis=0)
     if (count < 1).any():
         raise UserError(
-            "The region of interest does not overlap the CT.",
-            "Move the region over the spine, or clear it to analyse the whole CT.",
+            f"The region of interest does not overlap the {what}.",
+            "Move the region over the spine, or choose none to analyse the whole CT.",
         )
     if (count < 2).any() or extentMm.min() < MIN_EXTENT_MM:
         raise UserError(
-            "The region of interest holds too little of the CT for a vertebra: "
+            f"The region of interest holds too little of the {what} for a vertebra: "
             + " x ".join(f"{extent:.0f}" for extent in extentMm)
             + " mm.",
-            "Make the region larger, or clear it to analyse the whole CT.",
+            "Make the region larger, or choose none to analyse the whole CT.",
         )
     i, j, k = (slice(int(a), int(b) + 1) for a, b in zip(first, last, strict=True))
     return i, j, k

@@ -11,6 +11,7 @@ import numpy as np
 
 from .Coordinates import arrayFromMatrix
 from .NrrdFile import writeNrrd
+from .RoiCrop import roiCornersRas, voxelBox
 from .UserError import UserError
 
 _BINARY = "Binary labelmap"
@@ -71,6 +72,14 @@ class SegmentLabels:
         voxels = self.voxels[box] * wanted[box]
         return SegmentLabels(voxels, matrix, dict(names), {n: self.ids[n] for n in names})
 
+    def inside(self, cornersRas: np.ndarray) -> SegmentLabels:
+        """Return the part in the box around points, world RAS mm (n, 3); see `voxelBox`."""
+        size = self.voxels.shape[::-1]
+        box = voxelBox(cornersRas, self.ijkToWorld, size, "segmentation")
+        voxels, matrix = self.voxels[box[::-1]], self.ijkToWorld.copy()
+        matrix[:3, 3] += matrix[:3, :3] @ [part.start for part in box]
+        return SegmentLabels(voxels, matrix, self.names, self.ids)
+
     def cornersRas(self) -> np.ndarray:
         """Return the centres of the corner voxels, world RAS mm, shape (8, 3)."""
         last = np.asarray(self.voxels.shape[::-1]) - 1
@@ -82,8 +91,8 @@ class SegmentationExport:
     """Reads segmentation nodes; the scene is not changed."""
 
     @staticmethod
-    def write(segmentationNode: Any, path: Path) -> None:
-        """Write a segmentation as ``.seg.nrrd`` for the core.
+    def write(segmentationNode: Any, path: Path, roiNode: Any = None) -> None:
+        """Write a segmentation, or its part in a markups ROI, as ``.seg.nrrd`` for the core.
 
         Raises
         ------
@@ -91,6 +100,8 @@ class SegmentationExport:
             If there is nothing to write, or the disk is full or not writable.
         """
         labels = SegmentationExport.labels(segmentationNode)
+        if roiNode is not None:
+            labels = labels.inside(roiCornersRas(roiNode))
         try:
             labels.write(path)
         except OSError as error:

@@ -1,0 +1,120 @@
+"""An edited segment is measured again by the real core."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+
+import numpy as np
+import pytest
+from small_phantom import smallPhantom  # noqa: F401 - a fixture
+from VertebraAnalysisLib.CoreCommand import CoreCommand
+from VertebraAnalysisLib.CoreRun import CoreRun
+from VertebraAnalysisLib.Remeasure import Remeasure
+from VertebraAnalysisLib.RunOptions import RunOptions
+from VertebraAnalysisLib.SceneWriter import SceneWriter
+from VertebraAnalysisLib.UserError import UserError
+
+OPTIONS = RunOptions(device="cpu", threads=1)
+
+
+def finish(makeRun):
+    """Run to the end and return what `onFinished` got."""
+    ends = []
+    run = makeRun(
+        lambda progress: None,
+        lambda result: ends.append(result),
+        lambda message, hint: ends.append(UserError(message, hint)),
+        lambda: ends.append(None),
+        lambda line: None,
+    )
+    run.start()
+    deadline = time.monotonic() + 300
+    while not ends:
+        assert time.monotonic() < deadline
+        run.poll()
+        time.sleep(0.05)
+    return ends[0]
+
+
+@pytest.fixture(scope="module")
+def gradedFolder(smallPhantom, tmp_path_factory):  # noqa: F811
+    """Results of grading the true vertebrae of the phantom."""
+    folder = tmp_path_factory.mktemp("graded")
+    core = CoreCommand()
+    phantom = smallPhantom.folder
+    command = core.grade(phantom / "ct.nii.gz", phantom / "labels.nii.gz", folder, OPTIONS)
+    subprocess.run(command, env=core.environment(), check=True, capture_output=True, timeout=600)
+    return folder
+
+
+@pytest.fixture
+def graded(slicer, smallPhantom, gradedFolder):  # noqa: F811
+    """The graded vertebrae as a result set of the scene."""
+    yield SceneWriter().write(gradedFolder, smallPhantom.addCtTo(slicer))
+    if CoreRun._active is not None:
+        CoreRun._active.cancel(wait=True)
+
+
+def remeasured(resultSet, keys, review=None):
+    review = review or resultSet.loadReview()
+    return finish(lambda *callbacks: Remeasure(resultSet, review, keys, OPTIONS, *callbacks))
+
+
+def cutTop(slicer, resultSet, key, shareMm):
+    """Take the uppermost part off a segment, as with the eraser."""
+    node, segmentId = resultSet.segmentationNode, resultSet.segmentIdOfKey(key)
+    voxels = slicer.util.arrayFromSegmentInternalBinaryLabelmap(node, segmentId)
+    own = voxels == node.GetSegmentation().GetSegment(segmentId).GetLabelValue()
+    planes = np.nonzero(own.any((1, 2)))[0]
+    spacing = resultSet.inputNode.GetSpacing()[2]
+    count = round(shareMm / spacing)
+    voxels[planes[-1] - count + 1 :][own[planes[-1] - count + 1 :]] = 0
+    node.GetSegmentation().GetSegment(segmentId).Modified()
+
+
+@pytest.mark.slow
+def testEditedSegmentIsMeasuredAgainAndOthersAreNot(slicer, graded):
+    review = graded.loadReview()
+    measured = [v for v in review.vertebrae if v.heights_mm is not None]
+    target = measured[len(measured) // 2]
+    nodes = slicer.mrmlScene.GetNumberOfNodes()
+
+    same = remeasured(graded, [target.key])
+    assert list(same) == [target.key]
+    assert same[target.key].level == target.level
+    for name in ("anterior", "middle", "posterior"):
+        before, after = (
+            getattr(target.ai.heights_mm, name),
+            getattr(same[target.key].heights_mm, name),
+        )
+        assert after == pytest.approx(before, abs=0.8)
+
+    cutTop(slicer, graded, target.key, 12.0)
+    cut = remeasured(graded, [target.key])[target.key]
+    assert cut.volume_ml < same[target.key].volume_ml - 1.0
+    assert slicer.mrmlScene.GetNumberOfNodes() == nodes
+
+
+@pytest.mark.slow
+def testLevelsAreThoseOfTheReview(slicer, graded):
+    review = graded.loadReview()
+    key = next(v.key for v in review.vertebrae if v.heights_mm is not None)
+    review.shiftLevels(1, "reader")
+    assert remeasured(graded, [key], review)[key].level == review.vertebra(key).level
+
+
+@pytest.mark.slow
+def testWhatIsMissingIsToldAtOnce(slicer, graded):
+    review = graded.loadReview()
+    key = review.vertebrae[1].key
+    segmentation = graded.segmentationNode.GetSegmentation()
+    segmentation.RemoveSegment(graded.segmentIdOfKey(key))
+    with pytest.raises(UserError, match="deleted"):
+        remeasured(graded, [key], review)
+    slicer.mrmlScene.RemoveNode(graded.segmentationNode)
+    with pytest.raises(UserError, match="deleted"):
+        remeasured(graded, [review.vertebrae[0].key], review)
+    slicer.mrmlScene.RemoveNode(graded.inputNode)
+    with pytest.raises(UserError, match="no longer"):
+        remeasured(graded, [review.vertebrae[0].key], review)
