@@ -19,6 +19,10 @@ from .thorax_bones import rib_pieces, shoulder_pieces, sternum_pieces
 from .torso import SpineLine, paint_trunk
 from .vertebra_instance import OUTSIDE_MM, VertebraInstance, draw_variation
 
+SLIDE_SD_MM = 13.0
+"""The sternal notch lies before the lower half of T2 on average, in single people one vertebra
+(20 mm) higher or lower; the carina between T4 and T7."""
+
 LABEL_REACH_MM = 2.0
 """How far bone codes reach beyond the bone's surface."""
 
@@ -58,13 +62,14 @@ def build_scene(
     shape = tuple(int(n) for n in np.ceil((high - low) / spacing_mm).astype(int) + 1)
     grid = Grid(low, spacing_mm, shape)
     line = SpineLine(column)
+    organs, sternum, shoulders = (SpineLine(column, mm) for mm in _draw_slides(seed))
 
     noise = noise_field(rng, shape, 22 / spacing_mm)
     warp = tuple(
         c + np.float32(4.0) * noise_field(rng, shape, 40 / spacing_mm) for c in grid.axes()
     )
-    tissue, depth = paint_trunk(grid, line, patient.habitus, warp, noise, rng)
-    paint_organs(tissue, depth, grid, line, scale, warp, noise, rng)
+    tissue, depth = paint_trunk(grid, organs, patient.habitus, warp, noise, rng)
+    paint_organs(tissue, depth, grid, organs, scale, warp, noise, rng)
     del warp, noise
 
     instances = _draw_instances(column, patient, library, rng)
@@ -75,7 +80,7 @@ def build_scene(
     for box, distance in sacrum_pieces(grid, column[-1], library, pelvis_scale, rng):
         bones.add(box, distance, np.full(distance.shape, level_named("S1").number, np.uint8))
     bones.separate(gap_mm=rng.uniform(0.4, 1.8))
-    _add_other_bones(bones, instances, line, scale, tissue, rng)
+    _add_other_bones(bones, instances, (line, sternum, shoulders), scale, tissue, rng)
     for piece in pelvis_pieces(grid, column[-1], library, pelvis_scale, rng):
         bones.add_piece(*piece)
 
@@ -110,14 +115,25 @@ def _draw_instances(
     return instances
 
 
-def _add_other_bones(bones, instances, line, scale, tissue, rng) -> None:
+def _draw_slides(seed: int) -> tuple[float, float, float]:
+    """Draw how far organs, sternum and shoulders sit above their usual levels, mm."""
+    # A generator of its own: other draws of the same seed stay what they are.
+    rng = np.random.default_rng([seed, 7])
+    organs = rng.normal(0, SLIDE_SD_MM)
+    sternum = organs + rng.normal(0, 0.6 * SLIDE_SD_MM)
+    shoulders = rng.normal(0, SLIDE_SD_MM)
+    return tuple(float(v) for v in np.clip([organs, sternum, shoulders], -30, 30))
+
+
+def _add_other_bones(bones, instances, lines, scale, tissue, rng) -> None:
     grid = bones.grid
+    line, sternum, shoulders = lines
     for instance in instances:
         if instance.placed.name.startswith("T"):
             for piece in rib_pieces(instance, grid, line, scale, rng):
                 bones.add_piece(*piece)
-    for pieces in (sternum_pieces, shoulder_pieces):
-        for piece in pieces(grid, line, scale, rng):
+    for pieces, own_line in ((sternum_pieces, sternum), (shoulder_pieces, shoulders)):
+        for piece in pieces(grid, own_line, scale, rng):
             bones.add_piece(*piece)
     for piece in skull_pieces(grid, line, scale, tissue, rng):
         bones.add_piece(*piece)

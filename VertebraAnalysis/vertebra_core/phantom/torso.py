@@ -69,9 +69,19 @@ class Habitus:
 
 
 class SpineLine:
-    """Centre line of the spine as functions of z, with the heights of its levels."""
+    """Centre line of the spine as functions of z, with the heights of its levels.
 
-    def __init__(self, column: tuple[PlacedLevel, ...]) -> None:
+    Parameters
+    ----------
+    column : tuple of PlacedLevel
+    slide_mm : float
+        How much higher than usual whatever lies before and beside the spine sits, in the chest and
+        upper abdomen; head and pelvis stay. With inspiration, raised arms and age the sternum, the
+        shoulders and the organs move along the spine by a vertebra or more, so that they must not
+        tell its levels.
+    """
+
+    def __init__(self, column: tuple[PlacedLevel, ...], slide_mm: float = 0.0) -> None:
         points = np.array([p.center_zyx_mm for p in column])
         # Beyond both ends the line runs on straight up and down.
         ends = points[[0, -1]] + np.array([[300.0, 0, 0], [-400.0, 20.0, 0]])
@@ -79,9 +89,16 @@ class SpineLine:
         order = np.argsort(line[:, 0])
         self._line = line[order]
         self._z = {p.name: float(p.center_zyx_mm[0]) for p in column}
+        fixed, free = ("S1", "C5"), ("L3", "T1")
+        (low, high), (lower, upper) = ([self._level(n) for n in names] for names in (fixed, free))
+        self._slide = ([low, lower, upper, high], [0.0, slide_mm, slide_mm, 0.0])
 
     def level_z(self, name: str) -> float:
         """Height of a level, mm; a level that this column lacks gives its upper neighbour."""
+        z = self._level(name)
+        return z + float(np.interp(z, *self._slide))
+
+    def _level(self, name: str) -> float:
         while name not in self._z:
             name = f"{name[0]}{int(name[1:]) - 1}"
         return self._z[name]

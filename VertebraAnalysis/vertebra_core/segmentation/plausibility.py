@@ -58,9 +58,9 @@ ATLAS_BODY_ML = 6.0
 ATLAS_WIDTH_MM = (45.0, 105.0)
 ATLAS_DEPTH_MM = (25.0, 70.0)
 ATLAS_HEIGHT_MM = (6.0, 42.0)
-"""C1 has an anterior arch (2-3 ml on phantoms) instead of a body; with the dens taken for a part of it
-that makes up to 6 ml. Such a small "body" passes in a wide, flat ring. An atlas
-is 65-90 mm wide and 40-50 mm deep (Doherty and Heggeness, Spine 19 (1994) 2497)."""
+"""C1 has an anterior arch (2-3 ml on phantoms) instead of a body; with the dens taken for a part of
+it that makes up to 6 ml. Such a small "body" passes in a wide, flat ring. An atlas is 65-90 mm wide
+and 40-50 mm deep (Doherty and Heggeness, Spine 19 (1994) 2497)."""
 
 
 @dataclass(frozen=True)
