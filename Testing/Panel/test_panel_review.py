@@ -267,3 +267,10 @@ def testRemovingTheResultsEmptiesThePanel(driver, slicer):
     assert not driver.panel.session.isOpen
     assert driver.panel.table.keys == ()
     assert not driver.ui.resultsSection.enabled
+
+
+def testAbsentLevelIsReachedByLettingOnlyThoseBelowFollow(driver):
+    selectLevel(driver, "L1")
+    driver.choose("scopeSelector", "those below")
+    driver.choose("levelSelector", "L2")
+    assert driver.rows("Level") == ["T12", "L2*", "L3*"]

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.skipif(bool(qtStandInsMissing()), reason=qtStandInsMiss
 def selfTest():
     slicer = startSlicerWithQt()
     slicer.mrmlScene.Clear(False)
+    slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(slicer.mrmlScene, True)
     for orientation in ("Axial", "Sagittal", "Coronal"):
         node = slicer.vtkMRMLSliceNode()
         node.SetLayoutName(orientation)

@@ -157,7 +157,7 @@ class AnalysisActions:
         text = _('{name} has been analyzed before. Replace the results "{old}"?').format(
             name=node.GetName(), old=old.name
         )
-        changes = len(self._session.review.changes) if old == self._session.resultSet else 0
+        changes = len(self._session.review.standingChanges) if old == self._session.resultSet else 0
         if changes:
             text += " " + _("The {n} changes of its review would be lost.").format(n=changes)
         return text

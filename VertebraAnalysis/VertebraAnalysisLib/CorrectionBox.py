@@ -16,6 +16,7 @@ from .UserError import UserError
 
 _GRADES: tuple[int | None, ...] = (0, 1, 2, 3, None)
 _SHAPES = ("wedge", "biconcave", "crush")
+_SCOPES = ("all", "below", "above", "one")
 
 
 class CorrectionBox:
@@ -65,7 +66,7 @@ class CorrectionBox:
         ui, review = self._ui, self._session.review
         ui.correctionBox.enabled = enabled and review is not None
         self._key = vertebra.key if vertebra is not None else ""
-        for name in ("levelSelector", "gradeSelector", "shapeSelector", "reasonSelector",
+        for name in ("levelSelector", "scopeSelector", "gradeSelector", "shapeSelector", "reasonSelector",
                      "overrideButton", "heightLinesCheckBox", "editSegmentButton",
                      "remeasureButton"):  # fmt: skip
             getattr(ui, name).enabled = vertebra is not None
@@ -81,7 +82,8 @@ class CorrectionBox:
     def setLevel(self, index: int) -> None:
         """Give the vertebra the level at `index` of the choices; neighbours follow."""
         level = self._ui.levelSelector.itemText(index)
-        self._change(lambda review, reader: review.setLevel(self._key, level, reader))
+        scope = _SCOPES[self._ui.scopeSelector.currentIndex]
+        self._change(lambda review, reader: review.setLevel(self._key, level, reader, scope))
 
     def override(self) -> None:
         """Replace grade and shape by the reader's."""
@@ -135,10 +137,13 @@ class CorrectionBox:
     def _fillChoices(self) -> None:
         ui = self._ui
         ui.levelSelector.addItems([level.name for level in MOBILE_LEVELS])
+        ui.scopeSelector.addItems(
+            [_("and all others"), _("and those below"), _("and those above"), _("alone")]
+        )
         for grade in _GRADES:
             style = gradeStyle(grade)
-            short = style.meaning.replace(" fracture", "")
-            text = style.text if grade is None else f"{style.symbol} {style.text} {short}"
+            meaning = {0: _("none"), 1: _("mild"), 2: _("moderate"), 3: _("severe")}.get(grade)
+            text = f"{style.symbol} {style.text} {meaning}" if meaning else _("not graded")
             ui.gradeSelector.addItem(text)
         ui.shapeSelector.addItems(list(_SHAPES))
         ui.reasonSelector.addItems([
@@ -171,7 +176,7 @@ class CorrectionBox:
         button.visible = labelling is not None
         if labelling:
             names = list(labelling.values())
-            button.text = _("Second choice: {first} to {last}").format(
+            button.text = _("AI's second choice: {first} to {last}").format(
                 first=names[0], last=names[-1]
             )
             changed = (

@@ -13,6 +13,7 @@ from .ReviewedVertebra import ReviewedVertebra
 from .VertebraCells import cells
 
 _ROWS_SHOWN = 12
+_FONT_SCALE = 0.92
 
 
 def columns() -> dict[str, tuple[str, str]]:
@@ -61,11 +62,15 @@ class ResultsTable:
             item = qt.QTableWidgetItem(title)
             item.setToolTip(meaning)
             widget.setHorizontalHeaderItem(index, item)
+        # Ten columns must fit into the 400 pixels that the application gives its panels.
+        font = widget.font
+        font.setPointSizeF(_FONT_SCALE * font.pointSizeF())
+        widget.setFont(font)
         widget.verticalHeader().setVisible(False)
         widget.verticalHeader().setDefaultSectionSize(widget.fontMetrics().height() + 8)
         header = widget.horizontalHeader()
         header.setHighlightSections(False)
-        header.setMinimumSectionSize(28)
+        header.setMinimumSectionSize(30)
         header.setSectionResizeMode(len(headers) - 1, qt.QHeaderView.Stretch)
         header.setDefaultAlignment(qt.Qt.AlignLeft | qt.Qt.AlignVCenter)
         widget.connect("currentCellChanged(int,int,int,int)", self._onCurrentChanged)
@@ -133,6 +138,8 @@ class ResultsTable:
                 style = gradeStyle(vertebra.grade)
                 item.setBackground(qt.QBrush(qt.QColor(*style.color)))
                 item.setForeground(qt.QBrush(qt.QColor(*style.textColor)))
+                # The colour of the grade must not vanish under that of the selection.
+                item.setFlags(qt.Qt.ItemIsEnabled)
             if name == "Level":
                 item.setFlags(item.flags() | qt.Qt.ItemIsUserCheckable)
                 item.setCheckState(qt.Qt.Checked if vertebra.reviewed else qt.Qt.Unchecked)
@@ -142,9 +149,9 @@ class ResultsTable:
         # The flags get what is left; what does not fit is in the tool tip and below the table.
         for column in range(len(self._columns) - 1):
             table.resizeColumnToContents(column)
-            # Level and grade must have room for "T12*" and "G2?*", which may come with a change.
-            spare = table.fontMetrics().horizontalAdvance("*") if column < 2 else 0
-            table.setColumnWidth(column, table.columnWidth(column) + spare)
+        # A change must not cut the level: "T12*".
+        spare = table.fontMetrics().horizontalAdvance("*")
+        table.setColumnWidth(0, table.columnWidth(0) + spare)
         rows = min(max(len(self._keys), 4), _ROWS_SHOWN)
         rowPx = table.verticalHeader().defaultSectionSize
         height = table.horizontalHeader().sizeHint.height() + rows * rowPx

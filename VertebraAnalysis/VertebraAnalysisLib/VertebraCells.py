@@ -146,4 +146,4 @@ def _millimetres(value: float | None) -> str:
 
 def _percent(fraction: float | None) -> str:
     # Readers agree to within 12 %: no decimals.
-    return MISSING if fraction is None else f"{100 * fraction:.0f} %".replace("-0 %", "0 %")
+    return MISSING if fraction is None else f"{100 * fraction:.0f}%".replace("-0%", "0%")
