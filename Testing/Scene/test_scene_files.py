@@ -27,6 +27,8 @@ def test_a_result_set_is_found_again_in_a_reopened_scene(slicer, found, tmp_path
     assert ResultSet.forInput(again.inputNode) == [again]
     assert set(again.heightLineNodes) == {("v02", name) for name in HEIGHT_NAMES}
     assert again.heightLineNodes["v02", "posterior"].GetMeasurement("length").GetValue() > 20
+    line = again.heightLineNodes["v02", "middle"]
+    assert [line.GetNthControlPointLabel(i) for i in (0, 1)] == ["Hm 26.0", "Hm 26.0"]
     _, labels, bodies, _ = example()
     for node, voxels in ((again.segmentationNode, labels.labels), (again.bodiesNode, bodies)):
         assert node.GetSegmentation().GetNumberOfLayers() == 1
@@ -142,3 +144,10 @@ def test_a_label_map_that_cannot_be_written_is_told(slicer, found, tmp_path):
     slicer.mrmlScene.RemoveNode(found.segmentationNode)
     with pytest.raises(UserError, match="was deleted"):
         LabelMapExport.write(found, tmp_path / "labels.nrrd")
+
+
+@pytest.mark.parametrize("text", ["", "{}", "no analysis", '{"schema_version": "9.0"}'])
+def test_a_damaged_analysis_text_is_told(found, text):
+    found.textNode.SetText(text)
+    with pytest.raises(UserError):
+        found.loadReview()

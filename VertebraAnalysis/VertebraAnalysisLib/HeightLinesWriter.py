@@ -22,9 +22,6 @@ HEIGHT_SYMBOLS: dict[str, str] = {"anterior": "Ha", "middle": "Hm", "posterior":
 
 FOLDER_NAME = "Heights"
 
-# The end that bears the label: those of the middle line and its neighbours stay apart.
-_LABELLED_END: dict[str, int] = {"anterior": 0, "middle": 1, "posterior": 0}
-
 _TEXT_SCALE = 2.5
 _GLYPH_SCALE = 1.5
 _LINE_THICKNESS = 0.3
@@ -144,7 +141,7 @@ def _add(resultSet: ResultSet, vertebra: ReviewedVertebra, name: str) -> Any:
     display.SetGlyphScale(_GLYPH_SCALE)
     display.SetCurveLineSizeMode(slicer.vtkMRMLMarkupsDisplayNode.UseLineThickness)
     display.SetLineThickness(_LINE_THICKNESS)
-    # The name with the length would cover those of the other lines: an end bears a short one.
+    # Name and length in the middle would cover those of the other lines: the ends bear short ones.
     display.SetPropertiesLabelVisibility(False)
     display.SetPointLabelsVisibility(True)
     resultSet.refer("heights", node)
@@ -178,9 +175,9 @@ def _showLength(node: Any) -> None:
         return
     length = math.dist(_end(node, 0), _end(node, 1))
     # A tenth of a millimetre is as fine as heights are known.
-    texts = ["", ""]
-    texts[_LABELLED_END[name]] = f"{HEIGHT_SYMBOLS[name]} {length:.1f}"
-    for index, text in enumerate(texts):
+    text = f"{HEIGHT_SYMBOLS[name]} {length:.1f}"
+    # Both ends: in a slice view that is a little askew only one of them may be seen.
+    for index in range(2):
         # An equal text is not set again: that would count as a movement of the point.
         if node.GetNthControlPointLabel(index) != text:
             node.SetNthControlPointLabel(index, text)
