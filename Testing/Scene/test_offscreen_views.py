@@ -33,7 +33,7 @@ def volume(slicer, _openGl):
     return node
 
 
-def test_a_slice_view_shows_the_volume_where_it_is_told_to_look(slicer, volume):
+def test_a_slice_view_shows_the_volume_where_it_is_told_to_look(slicer, volume, tmp_path):
     from SlicerBoot.OffscreenViews import OffscreenSliceView
 
     view = OffscreenSliceView("Yellow", "Sagittal", (200, 200))
@@ -43,6 +43,8 @@ def test_a_slice_view_shows_the_volume_where_it_is_told_to_look(slicer, volume):
         slicer.vtkMRMLSliceNode.JumpAllSlices(slicer.mrmlScene, 30, 30, 30, center)
         inside = view.render()
         assert inside[100, 100].min() > 230 and inside[8, 8].max() < 25
+        view.savePng(tmp_path / "slice.png")
+        assert (tmp_path / "slice.png").read_bytes()[:4] == b"\x89PNG"
         slicer.vtkMRMLSliceNode.JumpAllSlices(slicer.mrmlScene, 5, 30, 30, center)
         assert view.render()[100, 100].max() < 25
     finally:

@@ -70,8 +70,9 @@ class _OffscreenView:
 
     def savePng(self, path: Path) -> None:
         """Write the picture as PNG."""
+        grab = self._grab()  # must outlive the writing
         writer = vtk.vtkPNGWriter()
-        writer.SetInputConnection(self._grab().GetOutputPort())
+        writer.SetInputConnection(grab.GetOutputPort())
         writer.SetFileName(str(path))
         writer.Write()
 
@@ -126,6 +127,7 @@ class OffscreenSliceView(_OffscreenView):
         self._logic.SetMRMLApplicationLogic(application)
         self._logic.SetMRMLScene(slicer.mrmlScene)
         application.GetSliceLogics().AddItem(self._logic)
+        _removeLeftNode(name, "vtkMRMLSliceNode")
         # AddSliceNode, not SetSliceNode: the latter crashes at the next jump.
         self.node = self._logic.AddSliceNode(name)
         self.node.SetOrientation(orientation)
@@ -185,6 +187,7 @@ class OffscreenThreeDView(_OffscreenView):
         self._logic.SetMRMLApplicationLogic(application)
         self._logic.SetMRMLScene(slicer.mrmlScene)
         application.GetViewLogics().AddItem(self._logic)
+        _removeLeftNode(name, "vtkMRMLViewNode")
         self.node = self._logic.AddViewNode(name)
         self.node.SetMappedInLayout(1)
         self.node.SetBoxVisible(False)
@@ -217,3 +220,10 @@ class OffscreenThreeDView(_OffscreenView):
     def close(self) -> None:
         slicer.app.applicationLogic().GetViewLogics().RemoveItem(self._logic)
         super().close()
+
+
+def _removeLeftNode(layoutName: str, className: str) -> None:
+    # View nodes survive the clearing of a scene, and a new view would be left without one.
+    node = slicer.mrmlScene.GetSingletonNode(layoutName, className)
+    if node is not None:
+        slicer.mrmlScene.RemoveNode(node)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import slicer
 import vtk
+from slicer.i18n import tr as _
 from vtk.util.numpy_support import vtk_to_numpy
 
 from .Coordinates import arrayFromMatrix
@@ -55,20 +56,21 @@ class Screenshots:
         fractured = [v for v in self._resultSet.loadReview().vertebrae if v.grade]
         if not fractured:
             raise UserError(
-                "No vertebra of this result is graded as fractured.",
-                "Pictures are taken of vertebrae of grade 1 or more.",
+                _("No vertebra of this result is graded as fractured."),
+                _("Pictures are taken of vertebrae of grade 1 or more."),
             )
         if self._resultSet.inputNode is None or self._resultSet.inputNode.GetImageData() is None:
             raise UserError(
-                "The CT of this result is not in the scene any more.",
-                "Load it again, or open the scene that was saved with it.",
+                _("The CT of this result is not in the scene any more."),
+                _("Load it again, or open the scene that was saved with it."),
             )
         folder = Path(folder)
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UserError(
-                f"The folder {folder} cannot be made.", "Choose another folder."
+                _("The folder {folder} cannot be made.").format(folder=folder),
+                _("Choose another folder."),
             ) from error
         written = []
         for vertebra in fractured:

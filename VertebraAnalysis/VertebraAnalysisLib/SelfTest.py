@@ -80,6 +80,8 @@ class SelfTest:
         self._checkNodes()
         panel.parameters.reader = READER
         key = self._lookAtTheWorst()
+        self._dragHeightLine(key)
+        self._editAndRemeasure(key)
         expected = self._correct(key)
         with tempfile.TemporaryDirectory(prefix="VertebraAnalysis é ") as name:
             self._export(Path(name))
@@ -115,6 +117,49 @@ class SelfTest:
             # Views may snap to voxels.
             self._case.assertLess(abs(offset @ normal), 2.0)
         return worst.key
+
+    def _dragHeightLine(self, key: str) -> None:
+        """Pull the upper end of Ha down by 3 mm: height and loss follow at once."""
+        panel, case = self._panel, self._case
+        before = panel.session.review.vertebra(key)
+        line = panel.resultSet.heightLineNodes[key, "anterior"]
+        ends = (np.array(line.GetNthControlPointPositionWorld(i)) for i in (0, 1))
+        top, bottom = sorted(ends, key=lambda end: end[2], reverse=True)
+        index = 0 if np.allclose(line.GetNthControlPointPositionWorld(0), top) else 1
+        moved = top + 3 * (bottom - top) / np.linalg.norm(bottom - top)
+        line.SetNthControlPointPositionWorld(index, *moved)
+        line.InvokeEvent(slicer.vtkMRMLMarkupsNode.PointEndInteractionEvent)
+        self._settle()
+        after = panel.session.review.vertebra(key)
+        case.assertTrue(after.heightsChanged)
+        case.assertAlmostEqual(after.heights_mm.anterior, before.heights_mm.anterior - 3, delta=0.5)
+        case.assertGreater(after.height_loss.wedge, before.height_loss.wedge)
+        case.assertEqual(after.ai, before.ai, "the AI's values are kept")
+        panel.ui.undoButton.click()
+        self._settle()
+        case.assertEqual(panel.session.review.vertebra(key).heights_mm, before.heights_mm)
+
+    def _editAndRemeasure(self, key: str) -> None:
+        """Cut 4 mm off the top of the segment, as in Segment Editor, and measure it again."""
+        panel, case = self._panel, self._case
+        before = panel.session.review.vertebra(key)
+        node = panel.resultSet.segmentationNode
+        segmentId = panel.resultSet.segmentIdOfKey(key)
+        segment = node.GetSegmentation().GetSegment(segmentId)
+        name = slicer.vtkSegmentationConverter.GetBinaryLabelmapRepresentationName()
+        image = segment.GetRepresentation(name)
+        labels = slicer.util.arrayFromSegmentInternalBinaryLabelmap(node, segmentId)
+        own = labels == segment.GetLabelValue()
+        top = np.flatnonzero(own.any(axis=(1, 2))).max()
+        cut = slice(top - max(1, round(4 / image.GetSpacing()[2])) + 1, top + 1)
+        labels[cut][own[cut]] = 0
+        image.Modified()
+        case.assertTrue(panel.actions.remeasure(key))
+        self._wait(lambda: not panel.running)
+        after = panel.session.review.vertebra(key)
+        case.assertTrue(after.remeasured, panel.ui.messageLabel.text)
+        case.assertLess(after.heights_mm.posterior, before.heights_mm.posterior)
+        case.assertEqual(after.ai, before.ai, "the AI's values are kept")
 
     def _correct(self, key: str) -> dict[str, tuple[str, int | None]]:
         """Shift all levels and back, override a grade, accept; return level and grade by key."""
