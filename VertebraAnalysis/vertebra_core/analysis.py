@@ -17,10 +17,16 @@ class Flag:
         Stable identifier, one of `FLAG_CODES`.
     reason : str
         One plain sentence.
+    position_lps_mm : tuple of float or None
+        Where it is, if it is about one place: LPS mm [x, y, z].
+    confidence : float or None
+        0-1, where it is the opinion of a network.
     """
 
     code: str
     reason: str
+    position_lps_mm: tuple[float, float, float] | None = None
+    confidence: float | None = None
 
 
 FLAG_CODES: tuple[str, ...] = (

@@ -138,6 +138,10 @@ def _not_an_analysis(why: str) -> InputError:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, Flag):
+        # Most flags are about no single place; readers need not meet empty keys.
+        own = {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
+        return {k: v for k, v in own.items() if v is not None}
     if is_dataclass(value):
         return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, dict):
@@ -154,7 +158,7 @@ def _plain(value: Any) -> Any:
 def _vertebra(entry: dict[str, Any]) -> Vertebra:
     own = {f.name: entry[f.name] for f in fields(Vertebra)}
     own["center_lps_mm"] = _point(own["center_lps_mm"])
-    own["flags"] = tuple(Flag(f["code"], f["reason"]) for f in own["flags"])
+    own["flags"] = tuple(_flag(f) for f in own["flags"])
     own["height_lines"] = {
         name: HeightLine(_point(line["top_lps_mm"]), _point(line["bottom_lps_mm"]))
         for name, line in own["height_lines"].items()
@@ -171,6 +175,16 @@ def _vertebra(entry: dict[str, Any]) -> Vertebra:
     if own["grade_probabilities"] is not None:
         own["grade_probabilities"] = tuple(float(p) for p in own["grade_probabilities"])
     return Vertebra(**own)
+
+
+def _flag(entry: dict[str, Any]) -> Flag:
+    place = entry.get("position_lps_mm")
+    return Flag(
+        entry["code"],
+        entry["reason"],
+        None if place is None else _point(place),
+        entry.get("confidence"),
+    )
 
 
 def _numbers(kind: type, entry: dict[str, Any]) -> Any:

@@ -59,6 +59,9 @@ class AnalysisOptions:
     localiser : {"votes", "heat", "sagittal"}
     quality : {"standard", "best"}
         ``"best"`` averages the segmentation with that of the mirrored image.
+    labeller : {"sequence", "single"}
+    grader : str
+        Name of the weights that grade; see `stages.bundled_stages`.
     """
 
     device: str = "auto"
@@ -66,6 +69,8 @@ class AnalysisOptions:
     models_folder: Path | None = None
     localiser: str = "votes"
     quality: str = "standard"
+    labeller: str = "sequence"
+    grader: str = "grading"
 
 
 @dataclass(frozen=True)
@@ -135,6 +140,8 @@ class _Run:
                 options.models_folder,
                 options.localiser,
                 options.quality == "best",
+                options.labeller,
+                options.grader,
             )
         self.warnings = list(self.volume.warnings)
 

@@ -11,11 +11,10 @@ from pathlib import Path
 
 from .analysis import Vertebra
 from .devices import choose_device, set_threads
-from .labelling.label import label_vertebrae
 from .labelling.positional_logic import LevelAssignment
 from .localisation.dbscan import check_dbscan
-from .localisation.localise import Localisation, LocalisationOptions, localise
-from .models import load_network
+from .localisation.localise import Localisation
+from .models import available_networks, load_network
 from .segmentation.plausibility import Plausibility, judge
 from .segmentation.segment import SegmentationOptions, VertebraMask, segment
 from .volume import CtVolume
@@ -24,9 +23,6 @@ Point = tuple[float, float, float]
 Fraction = Callable[[float], None]
 Cancelled = Callable[[], bool]
 Localise = Callable[[CtVolume, Fraction, Cancelled], Localisation]
-
-SAGITTAL = "sagittal"
-"""Name of the localiser that works on sagittal slices, and of its weights."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +86,12 @@ def bundled_stages(
     models_folder: Path | None = None,
     localiser: str = "votes",
     flip_average: bool = False,
+    labeller: str = "sequence",
+    grader: str = "grading",
 ) -> Stages:
-    """Return the stages that the bundled networks provide.
+    """Return the stages that the bundled networks provide, or those of a models folder.
+
+    Where the folder holds `methods.LESION_FINDER`, lesion candidates are flagged too.
 
     Parameters
     ----------
@@ -104,50 +104,46 @@ def bundled_stages(
         LocNet-F, LocNet-H, or boxes on sagittal slices.
     flip_average : bool
         Average the segmentation with that of the mirrored image: better, twice the time.
+    labeller : {"sequence", "single"}
+        All vertebrae at once, or one by one by their masks.
+    grader : str
+        Name of the weights that grade: the learned head, or a fracture network.
 
     Raises
     ------
     WeightsError
         If weights are missing or damaged.
+    InputError
+        If a package that the localiser needs is not installed.
     """
-    from .grading_stage import GradingStage
+    from . import methods
 
     chosen = choose_device(device)
     set_threads(threads or None)
-    if localiser == SAGITTAL:
+    if localiser == methods.SAGITTAL:
         # What is missing is told before any weights are loaded.
         check_dbscan()
-    finder = SAGITTAL if localiser == SAGITTAL else "locnet"
+    finder, namer = methods.LOCALISERS[localiser], methods.LABELLERS[labeller]
+    names = [finder, "segmentation", namer, grader]
+    with_lesions = methods.LESION_FINDER in available_networks(models_folder)
     networks, sums = {}, {}
-    for name in (finder, "segmentation", "labelling", "grading"):
+    for name in names + [methods.LESION_FINDER] * with_lesions:
         networks[name], record = load_network(name, models_folder, chosen)
         sums[name] = record.sha256
     how = SegmentationOptions(flip_average=flip_average)
+    grade = methods.make_grader(networks[grader], chosen)
+    if with_lesions:
+        from .lesion_stage import LesionStage
+
+        grade = LesionStage(grade, networks[methods.LESION_FINDER], chosen)
     return Stages(
-        localise=_finder(networks[finder], localiser, chosen),
+        localise=methods.make_localiser(localiser, networks[finder], chosen),
         segment=lambda ct, centres, progress, cancelled: segment(
             ct, centres, networks["segmentation"], how, progress, cancelled, chosen
         ),
         judge=judge,
-        label=lambda ct, candidates: label_vertebrae(
-            ct,
-            [c.center_lps_mm for c in candidates],
-            networks["labelling"],
-            device=chosen,
-            masks=[c.mask for c in candidates],
-        ),
-        grade=GradingStage(networks["grading"], chosen),
+        label=methods.make_labeller(labeller, networks[namer], chosen),
+        grade=grade,
         weights_sha256=sums,
         device=str(chosen),
     )
-
-
-def _finder(network, localiser: str, device: str) -> Localise:
-    if localiser == SAGITTAL:
-        from .localisation.sagittal import localise_sagittal
-
-        return lambda ct, progress, cancelled: localise_sagittal(
-            ct, network, None, progress, cancelled, device
-        )
-    where = LocalisationOptions(method=localiser)
-    return lambda ct, progress, cancelled: localise(ct, network, where, progress, cancelled, device)

@@ -25,6 +25,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "sagittal slices (needs its weights and scikit-learn)",
     )
     parser.add_argument(
+        "--labeller",
+        choices=("sequence", "single"),
+        default="sequence",
+        help="how levels are named: all vertebrae at once (default), or one by one by their masks",
+    )
+    parser.add_argument(
+        "--grader",
+        default="grading",
+        metavar="WEIGHTS",
+        help="weights that grade: the learned head beside morphometry (default), or a fracture "
+        "network such as fracsegnet_focal alone",
+    )
+    parser.add_argument(
         "--quality",
         choices=("standard", "best"),
         default="standard",
@@ -52,6 +65,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
             models_folder=args.models,
             localiser=args.localiser,
             quality=args.quality,
+            labeller=args.labeller,
+            grader=args.grader,
         )
         result = analyze(ct, options, on_progress, cancelled)
         return Work(with_reading_time(result, seconds), ct, ct)

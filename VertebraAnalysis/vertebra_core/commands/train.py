@@ -16,6 +16,7 @@ TRAININGS: dict[str, tuple[str, str]] = {
     "grading": ("train_grading", "grades fractures beside morphometry"),
     "single_labelling": ("train_single_labelling", "names one vertebra by its mask alone"),
     "sagittal": ("train_sagittal", "finds bodies on sagittal slices (detector with DBSCAN)"),
+    "vertebraformer": ("train_vertebraformer", "segments, numbers and finds lesions at once"),
     "fracture": ("train_fracture", "grades fractures from a plain crop (FracNet, FracSegNet)"),
 }
 """Network -> (module of `training` with a function of the same name, what the network does)."""

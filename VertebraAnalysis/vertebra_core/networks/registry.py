@@ -15,6 +15,7 @@ ARCHITECTURES: Mapping[str, str] = MappingProxyType(
         "GradeNetwork": "vertebra_core.grading.network",
         "SingleVertebraNetwork": "vertebra_core.labelling.single_network",
         "SagittalDetector": "vertebra_core.localisation.sagittal_network",
+        "VertebraFormer": "vertebra_core.vertebraformer.network",
         "FracNet": "vertebra_core.grading.fracture_networks",
         "FracSegNet": "vertebra_core.grading.fracture_networks",
         "FracResNet": "vertebra_core.grading.fracture_networks",

@@ -60,7 +60,7 @@ class PhantomLocalisationSource:
     def draw(self, name: str, rng: np.random.Generator) -> Sample:
         """Draw a block from the scene `name`."""
         scene = self._bank.load(name)
-        center = _block_center(scene, rng)
+        center = block_center(scene, rng)
         matrix = random_matrix(rng, 9.0, (0.85, 1.18))
         elastic = rng.uniform(0, 2.5) if rng.random() < 0.4 else 0.0
         spacing = WORKING_SPACING_MM
@@ -119,7 +119,8 @@ def pack_localisation(
     }
 
 
-def _block_center(scene, rng: np.random.Generator) -> np.ndarray:
+def block_center(scene, rng: np.random.Generator) -> np.ndarray:
+    """Draw the centre (z, y, x, mm) of a block: mostly near the spine, else anywhere inside."""
     size = scene.size_mm
     centers = np.array([v.center_zyx_mm for v in scene.vertebrae]).reshape(-1, 3)
     inside = centers[((centers > -5) & (centers < size + 5)).all(1)]

@@ -1,0 +1,89 @@
+"""Flag candidates of lesions beside grading, where the weights of VertebraFormer are at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+from torch import nn
+
+from .analysis import Flag, Vertebra
+from .vertebraformer.apply import LesionCandidate, apply_vertebraformer
+from .vertebraformer.outputs import WORKING_SPACING_MM
+from .volume import CtVolume, resample_to_working_grid
+
+NEAR_MM = 30.0
+"""A candidate outside every mask belongs to the nearest vertebra within this distance."""
+
+_INSIDE = 0.3
+
+
+class LesionStage:
+    """A grading stage that flags lesion candidates on what another one graded.
+
+    Parameters
+    ----------
+    grade : callable
+        The other stage: (CT on the 1 mm grid, candidates, vertebrae) -> vertebrae.
+    network : Module
+        `VertebraFormer` on `device`.
+    device : str
+    """
+
+    def __init__(self, grade: Callable, network: nn.Module, device: str = "cpu") -> None:
+        self._grade, self._network, self._device = grade, network, device
+
+    def __call__(self, ct: CtVolume, candidates, vertebrae: Sequence[Vertebra]):
+        """Grade and flag `vertebrae`; `ct` is the 1 mm working grid."""
+        graded = self._grade(ct, candidates, vertebrae)
+        grid = resample_to_working_grid(ct, WORKING_SPACING_MM)
+        found = apply_vertebraformer(grid, self._network, device=self._device)
+        return with_lesion_flags(graded, [c.mask for c in candidates], found.lesions)
+
+
+def with_lesion_flags(
+    vertebrae: Sequence[Vertebra], masks: Sequence, lesions: Sequence[LesionCandidate]
+) -> tuple[Vertebra, ...]:
+    """Add a flag to the vertebra that each lesion candidate lies in; those off the spine are left.
+
+    Parameters
+    ----------
+    vertebrae : sequence of Vertebra
+    masks : sequence of VertebraMask
+        One for each vertebra.
+    lesions : sequence of LesionCandidate
+    """
+    results = list(vertebrae)
+    for lesion in lesions:
+        k = _owner(lesion, vertebrae, masks)
+        if k is not None:
+            results[k] = replace(results[k], flags=(*results[k].flags, lesion_flag(lesion)))
+    return tuple(results)
+
+
+def lesion_flag(lesion: LesionCandidate) -> Flag:
+    """Return the flag of a lesion candidate."""
+    x, y, z = lesion.position_lps_mm
+    reason = (
+        f"A {lesion.kind} lesion is suspected at x {x:.1f}, y {y:.1f}, z {z:.1f} mm (LPS), "
+        f"confidence {lesion.confidence:.2f}."
+    )
+    return Flag("lesion_candidate", reason, lesion.position_lps_mm, lesion.confidence)
+
+
+def _owner(lesion: LesionCandidate, vertebrae, masks) -> int | None:
+    position = np.asarray(lesion.position_lps_mm)
+    shares = [_probability_at(mask, position) for mask in masks]
+    if shares and max(shares) > _INSIDE:
+        return int(np.argmax(shares))
+    apart = [float(np.linalg.norm(np.subtract(v.center_lps_mm, position))) for v in vertebrae]
+    return int(np.argmin(apart)) if apart and min(apart) <= NEAR_MM else None
+
+
+def _probability_at(mask, position_lps_mm: np.ndarray) -> float:
+    offset = position_lps_mm - np.asarray(mask.origin_lps_mm)
+    index = np.rint(offset[::-1]).astype(int)
+    if (index < 0).any() or (index >= mask.vertebra.shape).any():
+        return 0.0
+    return float(mask.vertebra[tuple(index)])

@@ -1,0 +1,69 @@
+"""Which method does a stop of the pipeline: the bundled one, or one it is compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import nn
+
+from .fracture_stage import FractureStage
+from .grading.fracture_networks import FracNet, FracResNet
+from .grading_stage import GradingStage
+from .labelling.label import label_vertebrae
+from .labelling.single_label import label_single_vertebrae
+from .localisation.localise import LocalisationOptions, localise
+from .localisation.sagittal import localise_sagittal
+
+SAGITTAL = "sagittal"
+LOCALISERS = {"votes": "locnet", "heat": "locnet", SAGITTAL: SAGITTAL}
+"""Localiser -> name of its weights: LocNet-F, LocNet-H, boxes on sagittal slices."""
+
+SINGLE = "single"
+LABELLERS = {"sequence": "labelling", SINGLE: "single_labelling"}
+"""Labeller -> name of its weights: all vertebrae at once, or one by one by their masks."""
+
+GRADER = "grading"
+"""Weights of the learned head beside morphometry. Others, such as ``fracsegnet_focal``, grade
+alone."""
+
+LESION_FINDER = "vertebraformer"
+"""Weights that add lesion candidates to any analysis, where a models folder has them."""
+
+
+def make_localiser(localiser: str, network: nn.Module, device: str) -> Callable:
+    """Return what finds centres: (CT on the 2 mm grid, progress, cancelled) -> Localisation."""
+    if localiser == SAGITTAL:
+        return lambda ct, progress, cancelled: localise_sagittal(
+            ct, network, None, progress, cancelled, device
+        )
+    where = LocalisationOptions(method=localiser)
+    return lambda ct, progress, cancelled: localise(ct, network, where, progress, cancelled, device)
+
+
+def make_labeller(labeller: str, network: nn.Module, device: str) -> Callable:
+    """Return what names candidates: (CT on the 2 mm grid, candidates) -> assignment and levels."""
+    if labeller == SINGLE:
+        return lambda ct, candidates: label_single_vertebrae(
+            [c.mask for c in candidates],
+            [c.center_lps_mm for c in candidates],
+            network,
+            device=device,
+        )
+    return lambda ct, candidates: label_vertebrae(
+        ct,
+        [c.center_lps_mm for c in candidates],
+        network,
+        device=device,
+        masks=[c.mask for c in candidates],
+    )
+
+
+def make_grader(network: nn.Module | None, device: str) -> Callable:
+    """Return what grades: (CT on the 1 mm grid, candidates, vertebrae) -> vertebrae.
+
+    A fracture network grades alone; any other stands beside morphometry, and without one
+    morphometry grades alone.
+    """
+    if isinstance(network, (FracNet, FracResNet)):
+        return FractureStage(network, device)
+    return GradingStage(network, device)

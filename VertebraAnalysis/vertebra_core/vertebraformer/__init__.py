@@ -1,0 +1,1 @@
+"""One transformer encoder, several tasks: segmentation, numbering and lesion localisation."""
