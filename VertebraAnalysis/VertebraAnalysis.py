@@ -9,12 +9,15 @@ import unittest
 
 import slicer
 from slicer.i18n import tr as _
+from slicer.i18n import translate
 from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModule,
     ScriptedLoadableModuleLogic,
     ScriptedLoadableModuleTest,
     ScriptedLoadableModuleWidget,
 )
+
+HOMEPAGE = "https://github.com/VertebraAnalysis/SlicerVertebraAnalysis"
 
 
 class VertebraAnalysis(ScriptedLoadableModule):
@@ -23,15 +26,15 @@ class VertebraAnalysis(ScriptedLoadableModule):
     def __init__(self, parent):
         super().__init__(parent)
         parent.title = _("Vertebra Analysis")
-        parent.categories = [_("Spine")]
-        parent.dependencies = ["Segmentations", "Markups", "Tables", "SubjectHierarchy"]
+        parent.categories = [translate("qSlicerAbstractCoreModule", "Spine")]
+        parent.dependencies = ["Segmentations", "Markups", "Tables", "Terminologies"]
         parent.contributors = ["VertebraAnalysis contributors"]
         parent.helpText = _(
             "Finds every vertebra in a CT, segments it, names its level, measures its heights and "
             "grades its fracture after Genant; every result can be reviewed and corrected.<br>"
-            "<b>For research only. This is no medical device.</b>"
-        )
-        parent.helpText += self.getDefaultModuleDocumentationLink()
+            "<b>For research only. This is no medical device.</b><br>"
+            'Installation, tutorial and limits: <a href="{url}">documentation</a>.'
+        ).format(url=HOMEPAGE)
         parent.acknowledgementText = _(
             "Grades after Genant et al., J Bone Miner Res 8 (1993) 1137-1148; heights of intact "
             "vertebrae after Panjabi et al., Spine 16 (1991) and 17 (1992). The sources of the "

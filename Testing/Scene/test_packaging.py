@@ -120,6 +120,8 @@ def test_the_extension_describes_itself(installed):
             assert path.endswith(".png") and (REPOSITORY / path).is_file(), url
     entry = json.loads((REPOSITORY / "VertebraAnalysis.json").read_text("utf-8"))
     assert entry["scm_url"] == fields["EXTENSION_HOMEPAGE"]
+    module = (MODULE / "VertebraAnalysis.py").read_text("utf-8")
+    assert f'HOMEPAGE = "{entry["scm_url"]}"' in module
     assert entry["build_dependencies"] == fields["EXTENSION_DEPENDS"].split()
     assert entry["category"] == fields["EXTENSION_CATEGORY"]
 
