@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -58,13 +57,16 @@ def addVolume(slicer: Any, path: Path, className: str, name: str) -> Any:
 @pytest.fixture(scope="session")
 def smallPhantom(tmp_path_factory) -> SmallPhantom:
     """A phantom of coarse voxels, so that an analysis takes seconds."""
-    return _made(tmp_path_factory)
+    # Every test module that imports the fixture has its own; they share what is made once.
+    if not _made:
+        _made.append(_phantom(tmp_path_factory.mktemp("phantom")))
+    return _made[0]
 
 
-# Every test module that imports the fixture has its own; they share what is made here.
-@cache
-def _made(tmp_path_factory) -> SmallPhantom:
-    folder = tmp_path_factory.mktemp("phantom")
+_made: list[SmallPhantom] = []
+
+
+def _phantom(folder: Path) -> SmallPhantom:
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     environment["PYTHONPATH"] = str(REPOSITORY / "VertebraAnalysis")
     words = ["phantom", "-o", str(folder), "--seed", "3", "--pixel", "1.5", "--slice", "2"]
