@@ -100,6 +100,33 @@ def test_the_installed_core_runs_from_where_it_is_installed(installed):
     assert Path(done.stdout.splitlines()[0]).is_relative_to(target)
 
 
+def test_the_installed_panel_opens_and_finds_its_sample(installed):
+    for name in ("slicer", "PySide6"):
+        if importlib.util.find_spec(name) is None:
+            pytest.skip(f"{name} is not installed")
+    target = installed / "installed" / INSTALLED
+    code = (
+        "from pathlib import Path; from QtStandIns import loadScriptedModule, startSlicerWithQt; "
+        "startSlicerWithQt(); widget = loadScriptedModule(Path('VertebraAnalysis.py')); "
+        "import VertebraAnalysisLib.SampleDataRegistration as s; "
+        "print('SAMPLE', s.samplePath()); "
+        "print('TEXT', widget.panel.ui.analyzeButton.text); widget.cleanup()"
+    )
+    paths = os.pathsep.join(map(str, (REPOSITORY / "Testing" / "Panel", REPOSITORY / "Testing")))
+    environment = {"PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=target,
+        env=os.environ | environment | {"QT_QPA_PLATFORM": "offscreen"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    told = dict(line.split(" ", 1) for line in done.stdout.splitlines() if " " in line)
+    assert Path(told["SAMPLE"]).is_relative_to(target)
+    assert "Analyze spine" in told["TEXT"].replace("&", "")
+
+
 def test_the_extension_describes_itself(installed):
     lines = (installed / "build" / "extension.txt").read_text("utf-8").splitlines()
     fields = dict(line.split("=", 1) for line in lines)
