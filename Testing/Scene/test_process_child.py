@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import textwrap
 import threading
@@ -12,6 +13,7 @@ import time
 import pytest
 from process_life import isAlive
 from VertebraAnalysisLib.AnalysisProcess import AnalysisProcess, describeExit
+from VertebraAnalysisLib.ProcessTree import ProcessTree
 from VertebraAnalysisLib.ProgressLine import ErrorLine, ProgressLine, ResultLine, readLine
 
 PROGRESS = '{"type":"progress","stage":"grading","fraction":0.5,"remaining_s":3.0}'
@@ -332,3 +334,20 @@ def testExitCodesAreSaidInWords():
     assert describeExit(-signal.SIGSEGV) == "ended by SIGSEGV"
     assert describeExit(3) == "exit code 3"
     assert describeExit(-9999) == "exit code -9999"
+    assert describeExit(3221225477) == "exit code 0xC0000005"
+
+
+def testWindowsEndsTheTreeWithoutAShell(monkeypatch):
+    calls = []
+    monkeypatch.setattr(subprocess, "CREATE_NO_WINDOW", 8, raising=False)
+    monkeypatch.setattr(subprocess, "run", lambda words, **more: calls.append((words, more)))
+    tree = ProcessTree(script("import time; time.sleep(600)"))
+    try:
+        tree._killTreeOnWindows()
+    finally:
+        monkeypatch.undo()
+        tree.end()
+    ((words, more),) = calls
+    assert words == ["taskkill", "/PID", str(tree.pid), "/T", "/F"]
+    assert not more.get("shell")
+    assert more["timeout"] < 2

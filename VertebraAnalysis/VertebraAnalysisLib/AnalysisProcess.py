@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import queue
 import signal
-import sys
 import threading
 import time
 from collections import deque
@@ -26,6 +25,7 @@ _LOG_LINES_KEPT = 400
 _LOG_LINES_TOLD = 6
 _LINE_LENGTH = 2000
 _LONGEST_STEP_S = 5.0
+_LEAST_WINDOWS_STATUS = 0x80000000
 
 
 class AnalysisProcess:
@@ -241,8 +241,11 @@ class AnalysisProcess:
 
 
 def describeExit(exitCode: int | None) -> str:
-    """Return an exit status in words, e.g. ``"ended by SIGKILL"`` or ``"exit code 139"``."""
-    if exitCode is not None and exitCode < 0 and sys.platform != "win32":
+    """Return an exit status in words, e.g. ``"ended by SIGKILL"`` or ``"exit code 0xC0000005"``."""
+    if exitCode is not None and exitCode < 0:
         with contextlib.suppress(ValueError):
             return f"ended by {signal.Signals(-exitCode).name}"
+    if exitCode is not None and exitCode > _LEAST_WINDOWS_STATUS:
+        # Only in this form can what Windows says of a crash be looked up.
+        return f"exit code 0x{exitCode:X}"
     return f"exit code {exitCode}"

@@ -186,12 +186,11 @@ def _hasPyTorchExtension() -> bool:
 def _install(package: Package) -> None:
     import slicer
 
-    pipInstall = getattr(slicer, "packaging", slicer.util).pip_install
     if package.name != "torch":
-        pipInstall(package.requirement)
+        slicer.util.pip_install(package.requirement)
         return
     # The steps of PyTorchUtilsLogic.installTorch, which would import torch into the application
     # at the end. light-the-torch picks the build for the graphics card that is there.
     if installedVersion("light_the_torch") is None:
-        pipInstall(_LIGHT_THE_TORCH)
+        slicer.util.pip_install(_LIGHT_THE_TORCH)
     slicer.util.executePythonModule("light_the_torch", ["install", package.requirement])
