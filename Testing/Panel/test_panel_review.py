@@ -274,3 +274,33 @@ def testAbsentLevelIsReachedByLettingOnlyThoseBelowFollow(driver):
     driver.choose("scopeSelector", "those below")
     driver.choose("levelSelector", "L2")
     assert driver.rows("Level") == ["T12", "L2*", "L3*"]
+
+
+def testOtherResultsOfTheSceneAreOneChoiceAway(driver, slicer, tmp_path):
+    from VertebraAnalysisLib.SceneWriter import SceneWriter
+
+    first = driver.panel.resultSet
+    driver.click("shiftDownButton")
+    second = SceneWriter().write(writeFolder(tmp_path / "again"), first.inputNode)
+    driver.choose("resultsSelector", second.name)
+    assert driver.rows("Level") == ["T12", "L1", "L2"]
+    driver.choose("resultsSelector", first.name)
+    assert driver.rows("Level") == ["L1*", "L2*", "L3*"]
+
+
+def testHeightLinesOfAnIntactBodyAreShownOnRequest(driver):
+    key = selectLevel(driver, "T12")
+    assert (key, "anterior") not in driver.panel.resultSet.heightLineNodes
+    driver.click("heightLinesCheckBox")
+    line = lineOf(driver, key, "anterior")
+    moveTop(line, -3)
+    assert driver.waitUntil(lambda: driver.panel.session.review.vertebra(key).heightsChanged, 5)
+    driver.click("heightLinesCheckBox")
+    assert not line.GetDisplayVisibility()
+
+
+def testNamesAreNotTakenForMarkup(driver, slicer):
+    driver.panel.messages.error("<b>a & b</b>")
+    assert driver.ui.messageLabel.text == "<b>a & b</b>"
+
+    assert driver.ui.messageLabel.textFormat == Qt.PlainText

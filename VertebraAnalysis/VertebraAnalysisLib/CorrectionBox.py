@@ -66,9 +66,9 @@ class CorrectionBox:
         ui, review = self._ui, self._session.review
         ui.correctionBox.enabled = enabled and review is not None
         self._key = vertebra.key if vertebra is not None else ""
-        for name in ("levelSelector", "scopeSelector", "gradeSelector", "shapeSelector", "reasonSelector",
-                     "overrideButton", "heightLinesCheckBox", "editSegmentButton",
-                     "remeasureButton"):  # fmt: skip
+        for name in ("levelSelector", "scopeSelector", "gradeSelector", "shapeSelector",
+                     "reasonSelector", "overrideButton", "heightLinesCheckBox",
+                     "editSegmentButton", "remeasureButton"):  # fmt: skip
             getattr(ui, name).enabled = vertebra is not None
         ui.correctionBox.title = (
             _("Correct {level}").format(level=vertebra.level)
@@ -119,15 +119,12 @@ class CorrectionBox:
     def _showLines(self, shown: bool) -> None:
         if self._filling or not self._key:
             return
-        self._session.busy = True
-        try:
-            vertebra, resultSet = self._session.review.vertebra(self._key), self._session.resultSet
+        vertebra, resultSet = self._session.review.vertebra(self._key), self._session.resultSet
+        with self._session.writing():
             if shown:
                 self._lines.show(resultSet, vertebra)
             else:
                 self._lines.hide(resultSet, self._key)
-        finally:
-            self._session.busy = False
         self._onLinesShown()
 
     def _onGradeChosen(self, index: int) -> None:

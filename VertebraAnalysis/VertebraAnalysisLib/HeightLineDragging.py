@@ -72,7 +72,8 @@ class HeightLineDragging(VTKObservationMixin):
         try:
             if self._dragging:
                 self._onPreview(review.previewHeightLines(key, lines))
-                self._lines.showLengths(self._session.resultSet, key)
+                with self._session.writing():
+                    self._lines.showLengths(self._session.resultSet, key)
             else:
                 self._key = ""
                 self._session.change(lambda r, reader: r.setHeightLines(key, lines, reader))

@@ -131,7 +131,15 @@ class Panel(VTKObservationMixin):
             return
         self._releaseParameters()
         self.parameters = ParameterNode(node)
-        self._guiTag = self.parameters.connectGui(self.ui)
+        # Not `connectGui`: in older versions it returns nothing to disconnect with, and the node of
+        # a closed scene would go on writing into the panel.
+        self._guiTag = self.parameters.connectParametersToGui(
+            {
+                widget.property("SlicerParameterName"): widget
+                for widget in vars(self.ui).values()
+                if widget.property("SlicerParameterName")
+            }
+        )
         if not self.parameters.reader:
             self.parameters.reader = self.services.readerName()
         self._selectResults()

@@ -64,8 +64,9 @@ class ResultsTable:
             widget.setHorizontalHeaderItem(index, item)
         # Ten columns must fit into the 400 pixels that the application gives its panels.
         font = widget.font
-        font.setPointSizeF(_FONT_SCALE * font.pointSizeF())
-        widget.setFont(font)
+        if font.pointSizeF() > 0:
+            font.setPointSizeF(_FONT_SCALE * font.pointSizeF())
+            widget.setFont(font)
         widget.verticalHeader().setVisible(False)
         widget.verticalHeader().setDefaultSectionSize(widget.fontMetrics().height() + 8)
         header = widget.horizontalHeader()

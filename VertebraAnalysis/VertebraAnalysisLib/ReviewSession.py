@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from .Review import Review
@@ -69,24 +70,26 @@ class ReviewSession:
             return set()
         changed = how(self.review, self._reader())
         if changed:
-            # Nodes that are written here must not be taken for what the user drags.
-            self.busy = True
-            try:
+            with self.writing():
                 self._writer.update(self.resultSet, self.review, changed)
-            finally:
-                self.busy = False
             self._tell(changed)
         return changed
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """While this lasts, nodes are written: what moves is not what the user drags."""
+        before, self.busy = self.busy, True
+        try:
+            yield
+        finally:
+            self.busy = before
 
     def restore(self, keys: set[str]) -> None:
         """Put nodes back to what the review says, and show it again."""
         if self.review is None or not self.resultSet.exists:
             return
-        self.busy = True
-        try:
+        with self.writing():
             self._writer.update(self.resultSet, self.review, keys)
-        finally:
-            self.busy = False
         self._tell(keys)
 
     def _tell(self, keys: Iterable[str]) -> None:

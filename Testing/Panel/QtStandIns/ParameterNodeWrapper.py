@@ -14,8 +14,6 @@ from typing import Any
 
 from PySide6 import QtWidgets
 
-_PROPERTY = "SlicerParameterName"
-
 
 @dataclass
 class WithinRange:
@@ -40,7 +38,7 @@ def parameterNodeWrapper(wrapped: type) -> type:
         parameter = _Parameter(name, kind, getattr(wrapped, name, None))
         setattr(wrapped, name, parameter)
     wrapped.__init__ = _begin
-    wrapped.connectGui = _connectGui
+    wrapped.connectParametersToGui = _connectParametersToGui
     wrapped.disconnectGui = _disconnectGui
     wrapped.AddObserver = lambda self, *a: self.parameterNode.AddObserver(*a)
     wrapped.RemoveObserver = lambda self, tag: self.parameterNode.RemoveObserver(tag)
@@ -81,14 +79,8 @@ def _begin(self: Any, parameterNode: Any, prefix: str | None = None) -> None:
     self._bindings = {}
 
 
-def _connectGui(self: Any, gui: Any) -> int:
-    widgets = gui.findChildren(QtWidgets.QWidget) if hasattr(gui, "findChildren") else vars(gui)
-    widgets = widgets.values() if isinstance(widgets, dict) else widgets
-    bound = []
-    for widget in widgets:
-        name = widget.property(_PROPERTY)
-        if name:
-            bound.append(_Binding(self, name, widget))
+def _connectParametersToGui(self: Any, mapping: dict[str, Any]) -> int:
+    bound = [_Binding(self, name, widget) for name, widget in mapping.items()]
     tag = len(self._bindings)
     observer = self.AddObserver("ModifiedEvent", lambda *_: [b.toWidget() for b in bound])
     self._bindings[tag] = (bound, observer)
