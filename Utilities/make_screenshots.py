@@ -22,7 +22,7 @@ import numpy as np
 REPOSITORY = Path(__file__).resolve().parents[1]
 TARGET = REPOSITORY / "Resources" / "Screenshots"
 PANEL_WIDTH = 470
-VIEW_SIZE = (520, 470)
+VIEW_SIZE = (540, 500)
 FIELD_OF_VIEW_MM = 150
 READER = "Dr. Reader"
 

@@ -100,7 +100,7 @@ def test_the_installed_core_runs_from_where_it_is_installed(installed):
     assert Path(done.stdout.splitlines()[0]).is_relative_to(target)
 
 
-def test_the_installed_panel_opens_and_finds_its_sample(installed):
+def test_the_installed_panel_opens_finds_its_sample_and_leaves_torch_alone(installed):
     for name in ("slicer", "PySide6"):
         if importlib.util.find_spec(name) is None:
             pytest.skip(f"{name} is not installed")
@@ -110,7 +110,8 @@ def test_the_installed_panel_opens_and_finds_its_sample(installed):
         "startSlicerWithQt(); widget = loadScriptedModule(Path('VertebraAnalysis.py')); "
         "import VertebraAnalysisLib.SampleDataRegistration as s; "
         "print('SAMPLE', s.samplePath()); "
-        "print('TEXT', widget.panel.ui.analyzeButton.text); widget.cleanup()"
+        "print('TEXT', widget.panel.ui.analyzeButton.text); widget.cleanup(); "
+        "import sys; print('TORCH', 'torch' in sys.modules)"
     )
     paths = os.pathsep.join(map(str, (REPOSITORY / "Testing" / "Panel", REPOSITORY / "Testing")))
     environment = {"PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1"}
@@ -125,6 +126,7 @@ def test_the_installed_panel_opens_and_finds_its_sample(installed):
     told = dict(line.split(" ", 1) for line in done.stdout.splitlines() if " " in line)
     assert Path(told["SAMPLE"]).is_relative_to(target)
     assert "Analyze spine" in told["TEXT"].replace("&", "")
+    assert told["TORCH"] == "False", "PyTorch can crash the application that imports it"
 
 
 def test_the_extension_describes_itself(installed):

@@ -3,52 +3,28 @@
 from __future__ import annotations
 
 import math
-import sys
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "Core"))
-from example_analysis import example
 
 pytest.importorskip("vtk")
 HALF = 299.5
 
 
 @pytest.fixture
-def result(slicer):
-    """CT and segments of the example in the scene; L1 is fractured."""
-    from VertebraAnalysisLib.Coordinates import lpsToRas, matrixFromArray
-    from VertebraAnalysisLib.ReviewedVertebra import ReviewedVertebra
-    from vtk.util.numpy_support import numpy_to_vtk
+def result(slicer, tmp_path):
+    """The example's results in the scene; L1 is fractured."""
+    from result_folder import exampleCt, writeFolder
+    from VertebraAnalysisLib.SceneWriter import SceneWriter
 
-    ct, labels, _, analysis = example()
-    ijkToRas = np.eye(4)
-    ijkToRas[:3, :3] = np.diag([-1, -1, 1]) @ (
-        np.array(ct.direction).reshape(3, 3) * ct.spacing_xyz_mm
-    )
-    ijkToRas[:3, 3] = lpsToRas(ct.origin_lps_mm)
-    volume = slicer.util.addVolumeFromArray(ct.hu, ijkToRAS=ijkToRas, name="CT")
-    segmentation = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode")
-    image = slicer.vtkOrientedImageData()
-    image.SetDimensions(labels.labels.shape[::-1])
-    image.GetPointData().SetScalars(numpy_to_vtk(labels.labels.ravel(), deep=True))
-    image.SetImageToWorldMatrix(matrixFromArray(ijkToRas))
-    name = slicer.vtkSegmentationConverter.GetBinaryLabelmapRepresentationName()
-    for level, number in (("T12", 19), ("L1", 20), ("L2", 21)):
-        segment = slicer.vtkSegment()
-        segment.SetName(level)
-        segment.SetLabelValue(number)
-        segment.AddRepresentation(name, image)
-        segmentation.GetSegmentation().AddSegment(segment, f"vertebra_{level}")
-    vertebrae = [ReviewedVertebra(f"v{i:02d}", v, v) for i, v in enumerate(analysis.vertebrae, 1)]
-    review = SimpleNamespace(vertebrae=vertebrae)
-    return SimpleNamespace(
-        inputNode=volume, segmentationNode=segmentation, review=review, loadReview=lambda: review
-    )
+    return SceneWriter().write(writeFolder(tmp_path / "results"), exampleCt(slicer))
+
+
+def _fractured(result):
+    (vertebra,) = [v for v in result.loadReview().vertebrae if v.grade]
+    return vertebra
 
 
 def _screenshots(result):
@@ -70,12 +46,10 @@ def _readPng(path: Path) -> np.ndarray:
 
 
 def test_every_fractured_vertebra_gets_a_picture_named_after_it(result, tmp_path):
-    fractured = [v for v in result.review.vertebrae if v.grade]
-    assert fractured, "the example holds a fracture"
-    paths = _screenshots(result).export(tmp_path / "pictures é")
-    assert [p.name for p in paths] == [f"{v.level}_G{v.grade}_{v.shape}.png" for v in fractured]
-    for path in paths:
-        assert path.parent.name == "pictures é" and path.read_bytes()[:4] == b"\x89PNG"
+    v = _fractured(result)
+    (path,) = _screenshots(result).export(tmp_path / "pictures é")
+    assert path == tmp_path / "pictures é" / f"{v.level}_G{v.grade}_{v.shape}.png"
+    assert path.read_bytes()[:4] == b"\x89PNG"
 
 
 def test_pictures_of_another_patient_are_never_overwritten(result, tmp_path):
@@ -90,7 +64,7 @@ def test_the_body_lies_in_the_middle_of_the_picture_under_any_transform(slicer, 
     from VertebraAnalysisLib.Coordinates import lpsToRas, matrixFromArray, rasToLps
     from VertebraAnalysisLib.FracturePicture import FracturePicture
 
-    vertebra = next(v for v in result.review.vertebrae if v.grade)
+    vertebra = _fractured(result)
     screenshots = _screenshots(result)
     plane = FracturePicture(vertebra).plane
     hu = screenshots._huOn(plane)
@@ -107,8 +81,6 @@ def test_the_body_lies_in_the_middle_of_the_picture_under_any_transform(slicer, 
     turn[:3, 3] = (40, -25, 60)
     transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
     transform.SetMatrixTransformToParent(matrixFromArray(turn))
-    for node in (result.inputNode, result.segmentationNode):
-        node.SetAndObserveTransformNodeID(transform.GetID())
 
     def moved(point, shift=1.0):
         return rasToLps(turn[:3, :3] @ np.array(lpsToRas(point)) + shift * turn[:3, 3])
@@ -137,7 +109,7 @@ def test_the_body_lies_in_the_middle_of_the_picture_under_any_transform(slicer, 
 def test_heights_are_drawn_where_they_were_measured(result, tmp_path):
     from VertebraAnalysisLib.FracturePicture import FracturePicture
 
-    vertebra = next(v for v in result.review.vertebrae if v.grade)
+    vertebra = _fractured(result)
     assert vertebra.height_lines
     (path,) = _screenshots(result).export(tmp_path)
     pixels = _readPng(path).astype(int)
@@ -154,7 +126,7 @@ def test_heights_are_drawn_where_they_were_measured(result, tmp_path):
 def test_the_caption_tells_the_grade_and_what_the_reader_changed(result):
     from VertebraAnalysisLib.FracturePicture import FracturePicture
 
-    vertebra = next(v for v in result.review.vertebrae if v.grade)
+    vertebra = _fractured(result)
     assert (
         FracturePicture(vertebra).captions()[0].startswith(f"{vertebra.level}   G{vertebra.grade}")
     )
@@ -166,18 +138,20 @@ def test_the_caption_tells_the_grade_and_what_the_reader_changed(result):
     assert lines[-1].startswith(f"AI: {vertebra.level}   G{vertebra.grade}")
 
 
-def test_a_result_without_fractures_or_without_its_ct_is_told_in_a_sentence(result, tmp_path):
+def test_a_result_without_fractures_or_without_its_ct_is_told_in_a_sentence(
+    slicer, result, tmp_path
+):
     from VertebraAnalysisLib.UserError import UserError
 
-    kept = result.review.vertebrae
-    result.review.vertebrae = [v for v in kept if not v.grade]
+    slicer.mrmlScene.RemoveNode(result.inputNode)
+    with pytest.raises(UserError, match="not in the scene"):
+        _screenshots(result).export(tmp_path / "none")
+    review = result.loadReview()
+    review.overrideGrade(_fractured(result).key, 0, None, "no fracture", "reader")
+    result.saveReview(review)
     with pytest.raises(UserError, match="No vertebra"):
         _screenshots(result).export(tmp_path / "none")
     assert not (tmp_path / "none").exists()
-    result.review.vertebrae = kept
-    result.inputNode = None
-    with pytest.raises(UserError, match="not in the scene"):
-        _screenshots(result).export(tmp_path / "none")
 
 
 def test_text_and_lines_reaching_over_the_edge_are_no_error():
