@@ -234,5 +234,6 @@ class SelfTest:
 
 
 def _panelOfApplication() -> Any:
-    slicer.util.selectModule("VertebraAnalysis")
-    return slicer.modules.vertebraanalysis.widgetRepresentation().self().panel
+    if slicer.util.mainWindow() is not None:
+        slicer.util.selectModule("VertebraAnalysis")
+    return slicer.util.getModuleWidget("VertebraAnalysis").panel
