@@ -73,7 +73,7 @@ class FracturePicture:
         if vertebra.height_loss is not None:
             loss = vertebra.height_loss
             losses = (
-                f"{name} {100 * getattr(loss, name):.0f} %"
+                f"{name} {100 * getattr(loss, name):.0f}%"
                 for name in ("wedge", "biconcave", "crush")
             )
             lines.append("Height loss: " + ", ".join(losses))
