@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def make_parser(chosen: str | None = None) -> argparse.ArgumentParser:
     """Return the parser; only the command `chosen` gets its arguments (and is imported)."""
-    parser = _Parser(
+    parser = CommandParser(
         prog="vertebra_core",
         description="Find, segment, name and grade vertebrae in CT. For research only.",
     )
@@ -81,8 +81,11 @@ def make_parser(chosen: str | None = None) -> argparse.ArgumentParser:
     return parser
 
 
-class _Parser(argparse.ArgumentParser):
+class CommandParser(argparse.ArgumentParser):
+    """A parser whose mistakes are told as those of any input are."""
+
     def error(self, message: str) -> NoReturn:
+        """Raise InputError."""
         raise InputError(
             "bad_arguments", f"{message[:1].upper()}{message[1:]}.", f"See: {self.prog} --help"
         )

@@ -1,10 +1,11 @@
-"""``evaluate cases|keypoints|phantoms``."""
+"""``evaluate cases|keypoints|phantoms`` and ``evaluate --compare``."""
 
 from __future__ import annotations
 
 import argparse
 
 from ..console import Console
+from ..errors import InputError
 
 _KINDS = {
     "cases": "CTs with labels: everything is measured",
@@ -18,7 +19,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     from ..evaluation import evaluate_cases, evaluate_keypoints, evaluate_phantoms
 
     modules = (evaluate_cases, evaluate_keypoints, evaluate_phantoms)
-    kinds = parser.add_subparsers(dest="kind", metavar="WHAT", required=True)
+    parser.add_argument(
+        "--compare",
+        nargs=argparse.REMAINDER,
+        metavar="...",
+        help="set all systems side by side on the same scans; see `evaluate --compare --help`",
+    )
+    kinds = parser.add_subparsers(dest="kind", metavar="WHAT")
     for (name, purpose), module in zip(_KINDS.items(), modules, strict=True):
         own = kinds.add_parser(name, help=purpose, description=f"Measure on {purpose}.")
         module.add_arguments(own)
@@ -27,4 +34,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, console: Console) -> int:
     """Run ``evaluate``; figures go to standard output."""
+    if args.compare is not None:
+        return _compare(args.compare)
+    if args.kind is None:
+        raise InputError(
+            "bad_arguments", "Say what to evaluate.", f"One of {', '.join(_KINDS)}, or --compare."
+        )
     return args.evaluate(args)
+
+
+def _compare(words: list[str]) -> int:
+    from ..command_line import CommandParser
+    from ..evaluation import compare_arguments
+
+    parser = CommandParser(
+        prog="vertebra_core evaluate --compare",
+        description="Run every system whose weights are there on the same scans; print one report.",
+    )
+    compare_arguments.add_arguments(parser)
+    return compare_arguments.run(parser.parse_args(words))

@@ -103,7 +103,7 @@ def evaluate_public_data(
     records, requirements = [], []
     checks = ((ABDOMEN, check_abdomen), (CHEST, check_chest), (CHEST_CROP, check_crop))
     for files, check in checks:
-        here = _below(files, Path(folder))
+        here = files_below(files, Path(folder))
         if not here.ct.exists():
             progress(f"{files.name}: not in {folder}")
             continue
@@ -272,7 +272,8 @@ def _line(record: CaseRecord, what: str, wanted: str, measured: str, met: bool) 
     return Requirement(record.name, what, wanted, measured, bool(met))
 
 
-def _below(files: CaseFiles, folder: Path) -> CaseFiles:
+def files_below(files: CaseFiles, folder: Path) -> CaseFiles:
+    """Return the files of a case with their paths below `folder`."""
     places = ("ct", "labels", "bodies", "truth")
     given = {p: getattr(files, p) for p in places if getattr(files, p) is not None}
     return replace(files, **{name: folder / path for name, path in given.items()})

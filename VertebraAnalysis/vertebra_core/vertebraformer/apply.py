@@ -31,10 +31,14 @@ LESION_THRESHOLD = 0.3
 LEAST_BODY_ML = 1.0
 """Smaller pieces of body are no vertebra: the smallest cervical bodies hold 2 ml."""
 
+MOST_BODIES = 40
+"""More pieces are never vertebrae; the largest are kept."""
+
 _BONE = float(normalise_hu_array(np.float32(120.0)))
 _LEAST_BONE_VOXELS = 100
 _SEPARATION_MM = 10.0
 _OTHER_LEVEL_MM = 1000.0
+_AT_ONCE = 50_000
 
 
 @dataclass(frozen=True)
@@ -167,7 +171,8 @@ def _bodies(body: np.ndarray, levels: torch.Tensor) -> tuple[np.ndarray, np.ndar
     parts, count = ndimage.label(body)
     numbers = np.arange(1, count + 1)
     volumes = np.bincount(parts.ravel(), minlength=count + 1)[1:] * WORKING_SPACING_MM**3 / 1000
-    numbers = numbers[volumes >= LEAST_BODY_ML]
+    numbers = numbers[np.argsort(-volumes, kind="stable")]
+    numbers = numbers[np.sort(-volumes) <= -LEAST_BODY_ML][:MOST_BODIES]
     if not len(numbers):
         return np.zeros((0, 3)), np.zeros((0, N_LEVELS)), np.zeros(body.shape, np.int32)
     centers = np.array(ndimage.center_of_mass(body, parts, numbers)).reshape(-1, 3)
@@ -188,12 +193,15 @@ def _owners(inside, parts, centers, evidence, levels) -> np.ndarray:
     if not len(centers):
         return owner
     owner[parts > 0] = parts[parts > 0] - 1
-    rest = np.argwhere(inside & (parts == 0))
-    said = levels.argmax(0).numpy()[tuple((rest // COARSE).T)]
+    everything = np.argwhere(inside & (parts == 0))
+    says = levels.argmax(0).numpy()
     own = evidence.argmax(1)
-    apart = np.linalg.norm(rest[:, None] - centers[None], axis=2) * WORKING_SPACING_MM
-    cost = apart + _OTHER_LEVEL_MM * (said[:, None] != own[None])
-    owner[tuple(rest.T)] = cost.argmin(1)
+    for start in range(0, len(everything), _AT_ONCE):
+        rest = everything[start : start + _AT_ONCE]
+        said = says[tuple((rest // COARSE).T)]
+        apart = np.linalg.norm(rest[:, None] - centers[None], axis=2) * WORKING_SPACING_MM
+        cost = apart + _OTHER_LEVEL_MM * (said[:, None] != own[None])
+        owner[tuple(rest.T)] = cost.argmin(1)
     return owner
 
 

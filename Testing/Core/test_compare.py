@@ -1,0 +1,212 @@
+"""The comparison: every system sees the same scans; its rows state what it is, and on how many."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+from fake_stages import LEVELS, fake_stages, true_centres, trunk_ct
+from toy_phantom import toy_scene
+from vertebra_core.command_line import main
+from vertebra_core.evaluation import compare as compare_module
+from vertebra_core.evaluation.compare import all_systems, compare, found_networks
+from vertebra_core.evaluation.compare_cases import CompareCase, PhantomCase, lesion_truth
+from vertebra_core.evaluation.compare_run import BASE_NETWORKS, record_run
+from vertebra_core.evaluation.compare_systems import STOPS, System, systems_of
+from vertebra_core.evaluation.compare_tables import (
+    comparison_tables,
+    figures_of,
+    lesion_figures,
+)
+from vertebra_core.evaluation.grading_metrics import grade_figures, weighted_kappa
+from vertebra_core.evaluation.prediction import Prediction
+from vertebra_core.evaluation.published_figures import PUBLISHED
+from vertebra_core.evaluation.record_log import RecordLog
+from vertebra_core.evaluation.records import PHANTOM, CaseRecord, FoundVertebra, TrueVertebra
+from vertebra_core.evaluation.truth import CaseTruth
+from vertebra_core.grading.fracture_networks import FracNet, FracSegNet
+from vertebra_core.labelling.single_network import SingleVertebraNetwork
+from vertebra_core.localisation.sagittal_network import SagittalDetector
+from vertebra_core.models import save_weights
+from vertebra_core.phantom.lesions import with_lesions
+from vertebra_core.phantom.scene import save_scene
+from vertebra_core.training.imaging_domains import domain_numbers
+from vertebra_core.vertebraformer.network import VertebraFormer
+
+SINGLE = {"widths": (4, 4, 8, 8), "depths": (1,) * 4, "width": 16, "layers": 1, "heads": 2}
+FORMER = {"widths": (8, 8, 8), "width": 12, "layers": 1, "heads": 2}
+
+
+@pytest.fixture(scope="module")
+def recorded():
+    torch.manual_seed(0)
+    return record_run(trunk_ct(), fake_stages())
+
+
+def test_a_run_keeps_what_passed_between_the_stages(recorded):
+    assert recorded.coarse.spacing_xyz_mm == (2.0, 2.0, 2.0)
+    assert recorded.fine.spacing_xyz_mm == (1.0, 1.0, 1.0)
+    assert [v.level for v in recorded.vertebrae] == list(LEVELS)
+    assert len(recorded.candidates) == len(recorded.labelled) == len(LEVELS)
+    assert all(v.grade is None for v in recorded.vertebrae)
+    assert len(recorded.result.analysis.vertebrae) == len(LEVELS)
+
+
+def test_a_refused_scan_counts_as_nothing_found():
+    run = record_run(trunk_ct(), fake_stages(found=()))
+    assert run.result is None and "No vertebra" in run.reason
+    for system in systems_of("fracsegnet_focal", FracSegNet((4, 4)), "cpu"):
+        assert system.answer(run).found == ()
+
+
+def test_fracture_networks_grade_and_segment_the_same_vertebrae(recorded):
+    torch.manual_seed(0)
+    grading, segmentation = systems_of("fracsegnet_cross_entropy", FracSegNet((4, 4)), "cpu")
+    assert grading.name == segmentation.name == "FracSegNet, cross entropy"
+    assert (grading.stop, segmentation.stop) == ("grading", "segmentation")
+    graded = grading.answer(recorded)
+    assert [v.level for v in graded.found] == list(LEVELS)
+    assert all(v.grade in range(4) for v in graded.found if v.grade is not None)
+    assert any(v.grade is not None for v in graded.found)
+    assert segmentation.answer(recorded).labels.shape == recorded.ct.hu.shape
+    (alone,) = systems_of("fracnet_focal", FracNet((4, 4)), "cpu")
+    assert alone.stop == "grading"
+
+
+def test_single_masks_are_named_before_and_after_logic(recorded):
+    torch.manual_seed(0)
+    (system,) = systems_of("single_labelling", SingleVertebraNetwork(**SINGLE), "cpu")
+    found = system.answer(recorded).found
+    assert system.stop == "labelling"
+    assert found and all(v.network_level for v in found)
+
+
+def test_vertebraformer_answers_four_stops_and_runs_once_a_scan(recorded):
+    torch.manual_seed(0)
+    network = VertebraFormer(**FORMER)
+    calls: list[int] = []
+    network.register_forward_hook(lambda *_: calls.append(1))
+    systems = systems_of("vertebraformer", network, "cpu")
+    assert [s.stop for s in systems] == ["localisation", "segmentation", "labelling", "lesions"]
+    answers = [s.answer(recorded) for s in systems]
+    assert answers[1].labels.shape == recorded.ct.hu.shape
+    count = len(calls)
+    assert count > 0
+    systems[0].answer(recorded)
+    assert len(calls) == count
+    plain = systems_of("vertebraformer_plain", VertebraFormer(**FORMER, modulation=False), "cpu")
+    assert {s.name for s in plain} == {"VertebraFormer, plain"}
+
+
+class _Trunk(CompareCase):
+    def load(self):
+        truth = tuple(
+            TrueVertebra(n, c, grade=0) for n, c in zip(LEVELS, true_centres(), strict=True)
+        )
+        return trunk_ct(), CaseTruth(truth, kind=PHANTOM), None
+
+
+def test_every_system_is_asked_once_and_answers_are_kept(tmp_path, recorded):
+    asked: list[str] = []
+
+    def answer(run):
+        asked.append("one")
+        return Prediction((FoundVertebra("T12", true_centres()[0]),))
+
+    def analyse(ct):
+        asked.append("run")
+        return recorded
+
+    systems = [System("One", "localisation", answer), System("Spots", "lesions", answer)]
+    log = tmp_path / "records.jsonl"
+    cases = [_Trunk("trunk", PHANTOM)]
+    first = compare(cases, systems, analyse, RecordLog(log))
+    again = compare(cases, systems, analyse, RecordLog(log))
+    assert asked == ["run", "one"]
+    assert first == again
+    (record,) = first[("localisation", "One", PHANTOM)]
+    assert figures_of("localisation", [record])["recall"] == pytest.approx(0.25)
+    (tables,) = comparison_tables(first)
+    assert tables.rows[0][:3] == ("One", "phantoms, this project", "1 scan, 4 vertebrae")
+    assert any(row[0] == "LocNet-F" and "VertFault" in row[1] for row in tables.rows)
+
+
+def test_published_confusions_give_the_published_scores():
+    by_name = {p.system: p.confusion_matrix() for p in PUBLISHED if p.confusion}
+    scores = [round(g.f1, 2) for g in grade_figures(by_name["FracSegNet, cross entropy"])]
+    assert scores == [0.88, 0.09, 0.35, 0.0]
+    assert round(grade_figures(by_name["FracNet, focal"])[0].f1, 2) == 0.89
+    assert weighted_kappa(by_name["FracNet, focal"]) == 0
+    assert {p.stop for p in PUBLISHED} < set(STOPS)
+
+
+def test_lesions_are_found_within_a_centimetre():
+    truth = tuple(
+        TrueVertebra("C1", (0.0, 0.0, z), shape=k) for z, k in ((0.0, "lytic"), (90.0, "lytic"))
+    )
+    found = tuple(
+        FoundVertebra("C1", (0.0, 0.0, z), 0.5, shape=k)
+        for z, k in ((4.0, "sclerotic"), (76.0, "lytic"))
+    )
+    record = CaseRecord("x", PHANTOM, (1.0, 1.0, 1.0), truth, found)
+    figures = lesion_figures([record])
+    assert figures["recall"] == 0.5 and figures["localisation_error_mm"] == 4.0
+    assert figures["kind_right"] == 0.0 and figures["false_positives_per_scan"] == 1.0
+
+
+class _Scenes:
+    def get(self, seed):
+        return replace(toy_scene(1.5), seed=seed)
+
+
+def test_a_phantom_shows_its_lesions_and_is_scanned_in_the_domain_asked_for():
+    case = PhantomCase("p", PHANTOM, 10_000_003, _Scenes(), 2.0, 1.0, domain_numbers(["sharp"]))
+    ct, truth, lesions = case.load()
+    assert truth.kind == PHANTOM and {v.level for v in truth.vertebrae} <= {"L1", "L2", "L3"}
+    drawn = with_lesions(_Scenes().get(10_000_003)).lesions
+    assert 0 < len(lesions.vertebrae) <= len(drawn)
+    assert {v.shape for v in lesions.vertebrae} <= {"lytic", "sclerotic"}
+    assert replace(case, lesion_share=0.0).load()[2] is None
+    outside = replace(drawn[0], center_zyx_mm=(-50.0, 0.0, 0.0))
+    assert lesion_truth((outside,), ct).vertebrae == ()
+
+
+def test_weights_are_found_in_sub_folders_and_the_bundled_ones_complete_them(tmp_path, monkeypatch):
+    torch.manual_seed(0)
+    (tmp_path / "former").mkdir()
+    (tmp_path / "box" / "checkpoint").mkdir(parents=True)
+    save_weights(VertebraFormer(**FORMER), tmp_path / "former" / "vertebraformer.safetensors")
+    save_weights(SagittalDetector((8, 8, 8, 8)), tmp_path / "box" / "sagittal.safetensors")
+    (tmp_path / "box" / "checkpoint" / "tensors.safetensors").write_bytes(b"no network")
+    networks = found_networks(tmp_path, "cpu")
+    assert set(networks) == {*BASE_NETWORKS, "vertebraformer", "sagittal"}
+    monkeypatch.setattr(compare_module, "check_dbscan", lambda: None)
+    names = [s.name for s in all_systems(networks, "cpu")]
+    assert {"LocNet-F", "LocNet-H, chain", "Sagittal boxes, DBSCAN", "VertebraFormer"} <= set(names)
+    with pytest.raises(Exception, match="no folder"):
+        found_networks(tmp_path / "none", "cpu")
+
+
+@pytest.mark.slow
+def test_the_command_prints_tables_and_figures(tmp_path, capsys):
+    seed = 10_000_000
+    save_scene(replace(toy_scene(1.5), seed=seed), tmp_path / f"scene_{seed:08d}.npy")
+    words = ["evaluate", "--compare", "--count", "1", "--spacing", "2", "--scenes", str(tmp_path)]
+    words += ["--output", str(tmp_path / "kept"), "--device", "cpu", "--threads", "1"]
+    assert main([*words, "--markdown"]) == 0
+    shown = capsys.readouterr().out
+    assert "**Localisation of body centres**" in shown
+    assert "LocNet-H" in shown and "Lu 2025" in shown and "1 scan, " in shown
+    assert main([*words, "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert "localisation: LocNet-F, phantom" in figures
+
+
+def test_nothing_to_compare_on_is_told(capsys):
+    assert main(["evaluate", "--compare", "--count", "0"]) == 2
+    assert "no scan to compare on" in capsys.readouterr().err
+    assert main(["evaluate", "--compare", "--domains", "blurred"]) == 2
+    assert "blurred" in capsys.readouterr().err
+    assert main(["evaluate"]) == 2

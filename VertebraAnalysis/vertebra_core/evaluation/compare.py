@@ -1,0 +1,178 @@
+"""``evaluate --compare``: every system whose weights are at hand, on the same scans, in one report.
+
+Weights are taken from ``--weights FOLDER`` (as `train` writes them, in any sub-folder); what the
+pipeline needs and the folder lacks comes from the bundled weights.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from torch import nn
+
+from ..devices import choose_device, set_threads
+from ..errors import InputError, WeightsError
+from ..localisation.dbscan import check_dbscan
+from ..models import load_network, load_weights_file
+from ..phantom.bank import EVALUATION_SEED_START
+from ..training.imaging_domains import domain_numbers
+from .compare_cases import CompareCase, phantom_cases, real_cases
+from .compare_run import BASE_NETWORKS, RecordedRun, base_stages, record_run
+from .compare_systems import System, pipeline_systems, systems_of
+from .compare_tables import comparison_tables, figures_of
+from .output import print_json, progress
+from .phantom_cases import SceneStore
+from .record_log import RecordLog
+from .records import CaseRecord
+from .scoring import score_case
+from .tables import join
+
+_CHECKPOINT = "checkpoint"
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run ``evaluate --compare``.
+
+    Raises
+    ------
+    InputError
+        If there is nothing to compare on, or arguments make no sense.
+    WeightsError
+        If weights are damaged.
+    """
+    cases = _cases(args)
+    if not cases:
+        raise InputError(
+            "nothing_to_evaluate",
+            "There is no scan to compare on.",
+            "Give --count phantoms, --public-data or --cases.",
+        )
+    device = choose_device(args.device)
+    set_threads(args.threads or None)
+    networks = found_networks(args.weights, device)
+    systems = all_systems(networks, device)
+    log = RecordLog(args.output / "records.jsonl" if args.output else None)
+    stages = base_stages(networks, device)
+    results = compare(cases, systems, lambda ct: record_run(ct, stages), log)
+    if args.json:
+        print_json(
+            {
+                f"{stop}: {system}, {kind}": figures_of(stop, records)
+                for (stop, system, kind), records in results.items()
+                if records
+            }
+        )
+    else:
+        print(join(comparison_tables(results), args.markdown))
+    return 0
+
+
+def compare(
+    cases: list[CompareCase],
+    systems: list[System],
+    analyse: Callable[[object], RecordedRun],
+    log: RecordLog,
+) -> dict[tuple[str, str, str], list[CaseRecord]]:
+    """Ask every system about every scan.
+
+    Parameters
+    ----------
+    cases : list of CompareCase
+    systems : list of System
+    analyse : callable
+        CT -> RecordedRun.
+    log : RecordLog
+        Answers in it are not asked for again.
+
+    Returns
+    -------
+    dict
+        (stop, system, kind of data) -> records.
+    """
+    results: dict[tuple[str, str, str], list[CaseRecord]] = {}
+    for case in cases:
+        started = time.monotonic()
+        keys = {s: f"{case.name} | {s.stop} | {s.name}" for s in systems}
+        if any(key not in log for key in keys.values()):
+            ct, truth, lesions = case.load()
+            # A scan whose lesions are not known says nothing about them: its records stay empty.
+            own = {s: lesions if s.stop == "lesions" else truth for s in systems}
+            recorded = analyse(ct)
+            for system, key in keys.items():
+                if key in log:
+                    continue
+                if own[system] is None:
+                    log.add(CaseRecord(key, case.kind, ct.spacing_xyz_mm, (), ()))
+                else:
+                    log.add(score_case(key, ct, own[system], system.answer(recorded)))
+            progress(f"{case.name}: {time.monotonic() - started:.0f} s")
+        for system, key in keys.items():
+            results.setdefault((system.stop, system.name, case.kind), []).append(log[key])
+    return results
+
+
+def found_networks(folder: Path | None, device: str) -> dict[str, nn.Module]:
+    """Load every network below a folder by its file's name, and those the pipeline lacks.
+
+    Raises
+    ------
+    InputError
+        If the folder does not exist.
+    WeightsError
+        If weights are damaged, or not bundled either.
+    """
+    networks: dict[str, nn.Module] = {}
+    if folder is not None and not folder.is_dir():
+        raise InputError(
+            "no_such_folder", f"There is no folder {folder}.", "Give the --out of a training."
+        )
+    for path in sorted(folder.rglob("*.safetensors")) if folder else ():
+        if path.parent.name.startswith(_CHECKPOINT):
+            continue
+        try:
+            networks[path.stem] = load_weights_file(path, device)[0]
+        except WeightsError as error:
+            if error.code != "weights_unfit":
+                raise
+            progress(f"{path.name}: left out, {error.message}")
+    for name in BASE_NETWORKS:
+        if name not in networks:
+            networks[name] = load_network(name, None, device)[0]
+    return networks
+
+
+def all_systems(networks: dict[str, nn.Module], device: str) -> list[System]:
+    """Return the systems that the networks make possible, the pipeline's own first."""
+    systems = pipeline_systems(networks["locnet"], device)
+    for name, network in networks.items():
+        own = systems_of(name, network, device)
+        if any("DBSCAN" in s.name for s in own):
+            try:
+                check_dbscan()
+            except InputError as error:
+                progress(f"{name}: left out. {error}")
+                continue
+        systems += own
+    return systems
+
+
+def _cases(args: argparse.Namespace) -> list[CompareCase]:
+    if args.count < 0 or args.seed < 0 or args.spacing <= 0 or not 0 <= args.lesions <= 1:
+        raise InputError(
+            "bad_arguments",
+            "The number of phantoms, the seed, the spacing or the share of lesions is out of "
+            "range.",
+            "Counts and seeds from 0; spacings above 0 mm; shares from 0 to 1.",
+        )
+    try:
+        domains = domain_numbers(args.domains)
+    except ValueError as error:
+        raise InputError("bad_arguments", f"{error}.".replace("there", "There", 1)) from error
+    scenes = SceneStore(args.scene_spacing, args.scenes, args.shapes, args.shape_cache)
+    phantoms = phantom_cases(
+        args.count, args.seed, scenes, args.spacing, args.lesions, domains, EVALUATION_SEED_START
+    )
+    return [*phantoms, *real_cases(args.public_data, args.cases)]

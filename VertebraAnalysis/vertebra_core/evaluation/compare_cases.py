@@ -1,0 +1,131 @@
+"""The scans that every system of a comparison sees: phantoms of unused seeds, and real CTs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..phantom.lesions import with_lesions
+from ..phantom.scan_case import scan
+from ..training.imaging_domains import draw_protocol
+from ..volume import CtVolume
+from .case_files import find_cases
+from .case_loading import load_case
+from .phantom_cases import SceneStore, draw_field_of_view, phantom_truth
+from .public_cases import ABDOMEN, CHEST, files_below
+from .records import PHANTOM, REAL, TrueVertebra
+from .truth import CaseTruth
+
+DATA = {PHANTOM: "phantoms", REAL: "real CTs"}
+
+
+@dataclass(frozen=True)
+class CompareCase:
+    """One scan.
+
+    Attributes
+    ----------
+    name : str
+    kind : str
+        `records.PHANTOM` or `records.REAL`.
+    """
+
+    name: str
+    kind: str
+
+    def load(self) -> tuple[CtVolume, CaseTruth, CaseTruth | None]:
+        """Return CT, truth, and the truth of its lesions where it is known."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class PhantomCase(CompareCase):
+    """A phantom, built and scanned when it is loaded.
+
+    Attributes
+    ----------
+    seed : int
+    scenes : SceneStore
+    spacing_mm : float
+        Of slices and pixels.
+    lesion_share : float
+        Probability that it has lesions.
+    domains : frozenset of int
+        Imaging domains its scan is drawn from; empty for any.
+    """
+
+    seed: int
+    scenes: SceneStore
+    spacing_mm: float = 1.0
+    lesion_share: float = 0.0
+    domains: frozenset[int] = frozenset()
+
+    def load(self) -> tuple[CtVolume, CaseTruth, CaseTruth | None]:
+        """Build and scan the phantom."""
+        scene = with_lesions(self.scenes.get(self.seed), self.lesion_share)
+        # The same view of a phantom, whatever lesions and domains are asked for.
+        rng = np.random.default_rng([self.seed, 1])
+        view = draw_field_of_view(scene, rng)
+        protocol = draw_protocol(rng, self.domains, whole=True) if self.domains else None
+        ct, labels, bodies = scan(scene, (self.spacing_mm,) * 3, rng, view, protocol)
+        truth = phantom_truth(scene, ct, labels, bodies)
+        if self.lesion_share <= 0:
+            return ct, truth, None
+        return ct, truth, lesion_truth(scene.lesions, ct)
+
+
+@dataclass(frozen=True)
+class RealCase(CompareCase):
+    """A CT with labels or centres on disk."""
+
+    files: object = None
+
+    def load(self) -> tuple[CtVolume, CaseTruth, CaseTruth | None]:
+        """Read CT and truth."""
+        return *load_case(self.files), None
+
+
+def phantom_cases(
+    count: int,
+    seed: int,
+    scenes: SceneStore,
+    spacing_mm: float,
+    lesion_share: float,
+    domains: Collection[int],
+    first_seed: int,
+) -> Iterator[PhantomCase]:
+    """Yield `count` phantoms; `first_seed` is where those of evaluations start."""
+    from .evaluate_phantoms import MAX_PHANTOMS
+
+    tags = f"{spacing_mm:g}mm_lesions{lesion_share:g}"
+    if domains:
+        tags += "_domains" + "-".join(str(d) for d in sorted(domains))
+    for index in range(count):
+        own = first_seed + seed * MAX_PHANTOMS + index
+        name = f"phantom_{own}_{tags}"
+        yield PhantomCase(name, PHANTOM, own, scenes, spacing_mm, lesion_share, frozenset(domains))
+
+
+def real_cases(public_data: Path | None, folder: Path | None) -> Iterator[RealCase]:
+    """Yield the real CTs of the public data and of a folder of CTs with labels."""
+    for files in (ABDOMEN, CHEST) if public_data else ():
+        here = files_below(files, public_data)
+        if here.ct.exists():
+            yield RealCase(here.name, REAL, here)
+    for files in find_cases(folder) if folder else ():
+        yield RealCase(files.name, REAL, files)
+
+
+def lesion_truth(lesions, ct: CtVolume) -> CaseTruth:
+    """Return the lesions that a scan shows as a truth: `shape` is the kind, levels do not count."""
+    low = np.asarray(ct.origin_lps_mm)
+    high = low + (np.asarray(ct.size_xyz) - 1) * np.asarray(ct.spacing_xyz_mm)
+    found = []
+    for lesion in lesions:
+        center = np.asarray(lesion.center_zyx_mm)[::-1]
+        if (center >= low).all() and (center <= high).all():
+            found.append(TrueVertebra("C1", tuple(float(c) for c in center), shape=lesion.kind))
+    return CaseTruth(tuple(found), kind=PHANTOM)

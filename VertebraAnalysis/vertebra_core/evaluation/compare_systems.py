@@ -1,0 +1,273 @@
+"""The systems that `evaluate --compare` sets side by side, each at the stop it stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from torch import nn
+
+from ..analysis import Vertebra
+from ..fracture_stage import with_opinion
+from ..grading.fracture_grades import FractureOpinion, fracture_opinions
+from ..labelling.positional_logic import LevelAssignment, assign_levels
+from ..labelling.single_label import label_single_vertebrae
+from ..levels import MOBILE_LEVELS, level_named
+from ..localisation.localise import LocalisationOptions, localise
+from ..localisation.sagittal import SagittalOptions, localise_sagittal
+from ..segmentation.merge import merge
+from ..segmentation.segment import VertebraMask
+from ..vertebraformer.apply import FormerResult, apply_vertebraformer
+from ..volume import LabelVolume, resample_labels
+from .compare_run import RecordedRun
+from .prediction import Prediction, failed, from_result
+from .records import FoundVertebra
+
+STOPS = ("localisation", "segmentation", "labelling", "grading", "lesions")
+
+Answer = Callable[[RecordedRun], Prediction]
+
+
+@dataclass(frozen=True)
+class System:
+    """One row of the comparison.
+
+    Attributes
+    ----------
+    name : str
+    stop : str
+        One of `STOPS`.
+    answer : callable
+        What the system says about a scan.
+    """
+
+    name: str
+    stop: str
+    answer: Answer
+
+
+def pipeline_systems(locnet: nn.Module, device: str) -> list[System]:
+    """Return the pipeline's own methods, each alone, and LocNet-H."""
+    systems = [
+        System("Pipeline (after plausibility)", "localisation", _pipeline),
+        System("Attention U-Net (pipeline)", "segmentation", _pipeline),
+        System("Sequence of crops (pipeline)", "labelling", _pipeline),
+        System("Morphometry and grade head (pipeline)", "grading", _pipeline),
+        System("Morphometry alone", "grading", _graded_by("morphometric_grade")),
+        System("Grade head alone", "grading", _graded_by("learned_grade")),
+    ]
+    for name, method in (("LocNet-F", "votes"), ("LocNet-H", "heat")):
+        for chain, suffix in ((True, ", chain"), (False, "")):
+            options = LocalisationOptions(method=method, keep_chain_only=chain)
+            systems.append(System(name + suffix, "localisation", _located(locnet, options, device)))
+    return systems
+
+
+def systems_of(name: str, network: nn.Module, device: str) -> list[System]:
+    """Return the systems that a network makes possible; none for those of the pipeline.
+
+    Parameters
+    ----------
+    name : str
+        Of its weights' file, which tells trainings of one architecture apart.
+    network : Module
+        On `device`.
+    device : str
+    """
+    kind = getattr(network, "architecture", "")
+    if kind == "SagittalDetector":
+        return [
+            System(
+                "Sagittal boxes, DBSCAN" + suffix,
+                "localisation",
+                _boxed(network, SagittalOptions(keep_chain_only=chain), device),
+            )
+            for chain, suffix in ((True, ", chain"), (False, ""))
+        ]
+    if kind == "SingleVertebraNetwork":
+        return [System("Single masks", "labelling", _named_by_masks(network, device))]
+    if kind in ("FracNet", "FracSegNet", "FracResNet"):
+        loss = name.partition("_")[2].replace("_", " ") or name
+        ask = _Opinions(network, device)
+        systems = [System(f"{kind}, {loss}", "grading", ask.grades)]
+        if kind != "FracNet":
+            systems.append(System(f"{kind}, {loss}", "segmentation", ask.masks))
+        return systems
+    if kind == "VertebraFormer":
+        ask = _Former(network, device)
+        title = "VertebraFormer" if network.modulation is not None else "VertebraFormer, plain"
+        answers = (ask.centres, ask.labels, ask.levels, None, ask.lesions)
+        return [
+            System(title, stop, a) for stop, a in zip(STOPS, answers, strict=True) if a is not None
+        ]
+    return []
+
+
+def _pipeline(run: RecordedRun) -> Prediction:
+    if run.result is None:
+        return failed(run.reason, run.ct.hu.shape)
+    return from_result(run.result)
+
+
+def _graded_by(opinion: str) -> Answer:
+    def answer(run: RecordedRun) -> Prediction:
+        if run.result is None:
+            return failed(run.reason, run.ct.hu.shape)
+        found = [
+            replace(_found(v), grade=getattr(v, opinion)) for v in run.result.analysis.vertebrae
+        ]
+        return Prediction(tuple(found))
+
+    return answer
+
+
+def _located(network: nn.Module, options: LocalisationOptions, device: str) -> Answer:
+    return lambda run: _places(
+        c.position_lps_mm for c in localise(run.coarse, network, options, device=device).centres
+    )
+
+
+def _boxed(network: nn.Module, options: SagittalOptions, device: str) -> Answer:
+    return lambda run: _places(
+        c.position_lps_mm
+        for c in localise_sagittal(run.coarse, network, options, device=device).centres
+    )
+
+
+def _named_by_masks(network: nn.Module, device: str) -> Answer:
+    def answer(run: RecordedRun) -> Prediction:
+        masks = [c.mask for c in run.labelled]
+        centres = [c.center_lps_mm for c in run.labelled]
+        assignment, alone = label_single_vertebrae(masks, centres, network, device=device)
+        return _levels(centres, assignment, alone)
+
+    return answer
+
+
+class _Opinions:
+    """A fracture network's grades and masks; it is asked once per scan."""
+
+    def __init__(self, network: nn.Module, device: str) -> None:
+        self._network, self._device = network, device
+        self._last: tuple[RecordedRun, tuple[FractureOpinion, ...]] | None = None
+
+    def grades(self, run: RecordedRun) -> Prediction:
+        """Return the graded vertebrae of the pipeline with the network's grades instead."""
+        if run.result is None:
+            return failed(run.reason, run.ct.hu.shape)
+        pairs = zip(run.result.analysis.vertebrae, self._ask(run), strict=True)
+        return Prediction(
+            tuple(_found(with_opinion(v, o) if v.grade is not None else v) for v, o in pairs)
+        )
+
+    def masks(self, run: RecordedRun) -> Prediction:
+        """Return the network's masks of the pipeline's vertebrae, under the pipeline's names."""
+        if run.result is None:
+            return failed(run.reason, run.ct.hu.shape)
+        masks = [
+            VertebraMask(
+                v.center_lps_mm,
+                o.origin_index_zyx,
+                tuple(float(c) for c in run.fine.index_to_lps(np.array(o.origin_index_zyx))),
+                o.mask,
+                np.zeros_like(o.mask),
+            )
+            for v, o in zip(run.vertebrae, self._ask(run), strict=True)
+        ]
+        numbers = [level_named(v.level).number for v in run.vertebrae]
+        labels, _ = merge(masks, numbers, run.ct)
+        return Prediction(tuple(_found(v) for v in run.vertebrae), labels)
+
+    def _ask(self, run: RecordedRun) -> tuple[FractureOpinion, ...]:
+        if self._last is None or self._last[0] is not run:
+            centres = [v.center_lps_mm for v in run.vertebrae]
+            opinions = fracture_opinions(run.fine, centres, self._network, self._device)
+            self._last = run, opinions
+        return self._last[1]
+
+
+class _Former:
+    """VertebraFormer's answers to every task; it runs once per scan."""
+
+    def __init__(self, network: nn.Module, device: str) -> None:
+        self._network, self._device = network, device
+        self._last: tuple[RecordedRun, FormerResult] | None = None
+
+    def centres(self, run: RecordedRun) -> Prediction:
+        """Return the centres of its bodies."""
+        return _places(self._ask(run).centres_lps_mm)
+
+    def labels(self, run: RecordedRun) -> Prediction:
+        """Return its label maps in the geometry of the scan, named by itself."""
+        found, grid = self._ask(run), run.coarse
+        numbers = np.zeros(len(found.centres_lps_mm) + 1, np.uint8)
+        for k, order in enumerate(found.level_log_probabilities.argmax(1)):
+            numbers[k] = MOBILE_LEVELS[order].number
+        labels = numbers[found.owner]
+        maps = [
+            resample_labels(
+                LabelVolume(m, grid.spacing_xyz_mm, grid.origin_lps_mm, grid.direction), run.ct
+            ).labels.astype(np.uint8)
+            for m in (labels, np.where(found.body, labels, 0).astype(np.uint8))
+        ]
+        return Prediction(self.levels(run).found, *maps)
+
+    def levels(self, run: RecordedRun) -> Prediction:
+        """Return its levels before and after positional logic."""
+        found = self._ask(run)
+        evidence = found.level_log_probabilities
+        assignment = assign_levels(found.centres_lps_mm, evidence if len(evidence) else None)
+        alone = tuple(MOBILE_LEVELS[i].name for i in evidence.argmax(1)) if len(evidence) else ()
+        return _levels(found.centres_lps_mm, assignment, alone)
+
+    def lesions(self, run: RecordedRun) -> Prediction:
+        """Return its lesion candidates; `shape` is the kind, the level does not count."""
+        return Prediction(
+            tuple(
+                FoundVertebra("C1", c.position_lps_mm, c.confidence, shape=c.kind)
+                for c in self._ask(run).lesions
+            )
+        )
+
+    def _ask(self, run: RecordedRun) -> FormerResult:
+        if self._last is None or self._last[0] is not run:
+            result = apply_vertebraformer(run.coarse, self._network, device=self._device)
+            self._last = run, result
+        return self._last[1]
+
+
+def _places(positions_lps_mm) -> Prediction:
+    """A prediction that states centres only; its levels mean nothing."""
+    return Prediction(
+        tuple(FoundVertebra("C1", tuple(float(v) for v in p)) for p in positions_lps_mm)
+    )
+
+
+def _levels(
+    centres: Sequence[Sequence[float]], assignment: LevelAssignment, alone: Sequence[str]
+) -> Prediction:
+    return Prediction(
+        tuple(
+            FoundVertebra(
+                named.level.name,
+                tuple(float(v) for v in center),
+                float(named.probability),
+                network_level=level,
+            )
+            for center, named, level in zip(centres, assignment.detections, alone, strict=True)
+            if named.level is not None
+        )
+    )
+
+
+def _found(v: Vertebra) -> FoundVertebra:
+    return FoundVertebra(
+        v.level,
+        tuple(float(c) for c in v.center_lps_mm),
+        v.level_probability,
+        grade=v.grade,
+        shape=v.shape,
+        grade_probabilities=v.grade_probabilities,
+        flags=tuple(f.code for f in v.flags),
+    )
