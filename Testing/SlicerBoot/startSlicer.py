@@ -49,6 +49,10 @@ def slicerCoreMissing() -> str:
     """Return why the tests of the scene cannot run here; empty when they can."""
     if importlib.util.find_spec("slicer") is None:
         return "the Python package slicer-core is not installed"
+    try:
+        importlib.import_module("slicer")
+    except ImportError as error:
+        return f"slicer-core lacks a library of the system ({error})"
     return ""
 
 

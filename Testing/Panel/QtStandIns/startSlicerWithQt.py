@@ -12,10 +12,16 @@ _TESTING = Path(__file__).resolve().parents[2]
 
 def qtStandInsMissing() -> str:
     """Return why the tests of the panel cannot run here; empty when they can."""
-    for name, package in (("slicer", "slicer-core"), ("PySide6", "PySide6-Essentials")):
-        if importlib.util.find_spec(name) is None:
-            return f"the Python package {package} is not installed"
-    return ""
+    if importlib.util.find_spec("PySide6") is None:
+        return "the Python package PySide6-Essentials is not installed"
+    try:
+        importlib.import_module("PySide6.QtWidgets")
+    except ImportError as error:
+        return f"Qt lacks a library of the system ({error})"
+    _makeTestingImportable()
+    from SlicerBoot import slicerCoreMissing
+
+    return slicerCoreMissing()
 
 
 def startSlicerWithQt() -> Any:
@@ -26,8 +32,7 @@ def startSlicerWithQt() -> Any:
     module
         `slicer`, with the scene, the module logics, and the Qt half's stand-ins.
     """
-    if str(_TESTING) not in sys.path:
-        sys.path.insert(0, str(_TESTING))
+    _makeTestingImportable()
     from SlicerBoot import startSlicer
 
     from .provideQt import provideQt
@@ -70,3 +75,8 @@ class _ModuleManager:
 
     def module(self, name: str) -> None:
         return None
+
+
+def _makeTestingImportable() -> None:
+    if str(_TESTING) not in sys.path:
+        sys.path.insert(0, str(_TESTING))
