@@ -36,6 +36,7 @@ class PanelDriver:
 
         self.dialogs = ScriptedDialogs()
         self.widget = self.slicer.util.loadUI(str(UI_FILE))
+        self.core = core
         services = PanelServices(self.dialogs, core)
         self.panel = Panel(self.widget, VertebraAnalysisLogic(), services)
         self.ui = self.panel.ui

@@ -48,16 +48,30 @@ class ScriptedCore(CoreCommand):
     ----------
     script : str
         Python; `progress`, `tell`, and `folder` are at hand.
+
+    Attributes
+    ----------
+    asked : list of tuple
+        ``"analyze"`` or ``"grade"``, and the options, of every run.
     """
 
     def __init__(self, script: str) -> None:
         super().__init__()
         self._script = script
-        self.runs = 0
+        self.asked: list[tuple[str, Any]] = []
+
+    @property
+    def runs(self) -> int:
+        """How often it was started."""
+        return len(self.asked)
 
     def analyze(self, ctPath: Path, folder: Path, options: Any) -> list[str]:
-        self.runs += 1
-        return [sys.executable, "-u", "-c", _BEGIN + self._script, str(folder)]
+        self.asked.append(("analyze", options))
+        return self._command(folder)
 
     def grade(self, ctPath: Path, segmentationPath: Path, folder: Path, options: Any) -> list[str]:
-        return self.analyze(ctPath, folder, options)
+        self.asked.append(("grade", options))
+        return self._command(folder)
+
+    def _command(self, folder: Path) -> list[str]:
+        return [sys.executable, "-u", "-c", _BEGIN + self._script, str(folder)]

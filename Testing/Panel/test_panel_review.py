@@ -124,7 +124,11 @@ def testOverrideNeedsAReasonAndKeepsBothValues(driver):
     assert driver.panel.messages.kind == ""
     change = driver.panel.session.review.changes[-1]
     assert (change.action, change.reason) == ("grade", "Schmorl node")
-    assert change.reader
+    assert f"{change.reader}: G1 wedge, borderline" in driver.ui.detailsLabel.text
+    driver.choose("gradeSelector", "as measured")
+    driver.click("overrideButton")
+    assert driver.panel.session.review.vertebra(key).grade == 1
+    assert not driver.panel.session.review.vertebra(key).gradeOverridden
 
 
 def lineOf(driver, key, name):

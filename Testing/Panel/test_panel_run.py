@@ -94,7 +94,7 @@ def testTwoClicksDoNotStartTwoRuns(openPanel, slicer):
     driver, _ = startedRun(openPanel, slicer, WAITS)
     assert not driver.panel.startAnalysis()
     assert not driver.panel.loadSampleAndAnalyze()
-    assert driver.panel.services._core.runs == 1
+    assert driver.core.runs == 1
 
 
 def testTakingThePanelAwayEndsTheRun(openPanel, slicer):
@@ -128,7 +128,7 @@ def testUnsuitableInputIsRefusedAtOnceAndInOneSentence(openPanel, slicer):
     assert driver.ui.inputMessage.text.startswith("Unsuitable: ")
     assert not driver.ui.analyzeButton.enabled
     assert not driver.panel.startAnalysis()
-    assert driver.panel.services._core.runs == 0
+    assert driver.core.runs == 0
 
 
 def testMissingPackagesAreAskedForBeforeAnythingRuns(openPanel, slicer, monkeypatch):
@@ -142,3 +142,25 @@ def testMissingPackagesAreAskedForBeforeAnythingRuns(openPanel, slicer, monkeypa
     assert driver.dialogs.questions == ["Install PyTorch?"]
     assert not driver.panel.running
     assert driver.panel.messages.kind == "error"
+
+
+def testAdvancedChoicesReachTheCore(openPanel, slicer, tmp_path):
+    driver, _ = startedRun(openPanel, slicer, leaves(writeFolder(tmp_path / "results")))
+    driver.waitUntil(lambda: not driver.panel.running, 30)
+    roi = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsROINode", "box")
+    roi.SetXYZ(*(-c if i < 2 else c for i, c in enumerate(
+        driver.panel.session.vertebrae[1].center_lps_mm)))  # fmt: skip
+    roi.SetRadiusXYZ(60, 60, 60)
+    driver.ui.advancedSection.collapsed = False
+    driver.choose("deviceSelector", "CPU")
+    driver.ui.threadsSpinBox.value = 3
+    driver.choose("roiSelector", "box")
+    driver.choose("segmentationSelector", driver.panel.resultSet.segmentationNode.GetName())
+    driver.dialogs.replace = "add"
+    driver.click("analyzeButton")
+    assert driver.waitUntil(lambda: not driver.panel.running, 30), driver.panel.messages.text
+    kind, options = driver.core.asked[-1]
+    assert kind == "grade"
+    assert (options.device, options.threads) == ("cpu", 3)
+    assert options.roiNode is roi
+    assert options.segmentationNode.GetName() == "CT spine vertebrae"

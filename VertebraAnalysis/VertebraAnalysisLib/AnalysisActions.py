@@ -136,7 +136,7 @@ class AnalysisActions:
         return RunOptions(
             device=parameters.device.argument,
             threads=parameters.threads,
-            roiNode=parameters.regionOfInterest if segmentationNode is None else None,
+            roiNode=parameters.regionOfInterest,
             segmentationNode=segmentationNode,
         )
 

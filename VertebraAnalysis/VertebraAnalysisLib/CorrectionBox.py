@@ -86,8 +86,11 @@ class CorrectionBox:
         self._change(lambda review, reader: review.setLevel(self._key, level, reader, scope))
 
     def override(self) -> None:
-        """Replace grade and shape by the reader's."""
+        """Replace grade and shape by the reader's, or go back to the measured ones."""
         ui = self._ui
+        if ui.gradeSelector.currentIndex == len(_GRADES):
+            self._change(lambda review, reader: review.clearGradeOverride(self._key, reader))
+            return
         grade = _GRADES[ui.gradeSelector.currentIndex]
         shape = _SHAPES[ui.shapeSelector.currentIndex] if grade else None
         reason = ui.reasonSelector.currentText
@@ -128,7 +131,7 @@ class CorrectionBox:
         self._onLinesShown()
 
     def _onGradeChosen(self, index: int) -> None:
-        fractured = bool(_GRADES[index]) if index >= 0 else False
+        fractured = bool(_GRADES[index]) if 0 <= index < len(_GRADES) else False
         self._ui.shapeSelector.enabled = fractured and bool(self._key)
 
     def _fillChoices(self) -> None:
@@ -142,6 +145,7 @@ class CorrectionBox:
             meaning = {0: _("none"), 1: _("mild"), 2: _("moderate"), 3: _("severe")}.get(grade)
             text = f"{style.symbol} {style.text} {meaning}" if meaning else _("not graded")
             ui.gradeSelector.addItem(text)
+        ui.gradeSelector.addItem(_("as measured"))
         ui.shapeSelector.addItems(list(_SHAPES))
         ui.reasonSelector.addItems([
             _("Degenerative deformity"), _("Schmorl node or endplate change"),

@@ -154,7 +154,7 @@ class ReviewSection:
         ui, review, chosen = self._ui, self._session.review, self.selected
         ui.summaryLabel.text = summary(review)
         ui.summaryLabel.visible = bool(ui.summaryLabel.text)
-        ui.detailsLabel.text = detailsHtml(chosen) if chosen else _hint(review)
+        ui.detailsLabel.text = self._details(chosen) if chosen else _hint(review)
         ui.detailsLabel.visible = bool(ui.detailsLabel.text)
         ui.reviewedButton.enabled = self._enabled and chosen is not None
         isReviewed = chosen is not None and chosen.reviewed
@@ -162,6 +162,10 @@ class ReviewSection:
         ui.undoButton.enabled = self._enabled and review is not None and review.canUndo
         ui.acceptAllButton.enabled = self._enabled and review is not None and review.remaining > 0
         self.correction.show(chosen, self._enabled)
+
+    def _details(self, vertebra: ReviewedVertebra) -> str:
+        changes = self._session.review.standingChanges
+        return detailsHtml(vertebra, [c for c in changes if c.key == vertebra.key])
 
     def _shortcut(self, key: str, slot: Callable[[], None]) -> Any:
         # Only while the table has the focus, so that the keys stay free for views and text fields.

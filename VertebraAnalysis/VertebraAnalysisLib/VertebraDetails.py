@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 
 from slicer.i18n import tr as _
 
+from .Change import Change
 from .GradeStyle import gradeText
 from .ReviewedVertebra import ReviewedVertebra
 from .VertebraCells import lossText
 
+_CHANGES_SHOWN = 3
 
-def detailsHtml(vertebra: ReviewedVertebra) -> str:
-    """Return a few lines: grades of AI and reader, losses, reasons of the flags."""
+
+def detailsHtml(vertebra: ReviewedVertebra, changes: Sequence[Change] = ()) -> str:
+    """Return a few lines: grades of AI and reader, losses, reasons of the flags, latest changes.
+
+    Parameters
+    ----------
+    vertebra : ReviewedVertebra
+    changes : sequence of Change
+        Of this vertebra, oldest first.
+    """
     lines = [_grades(vertebra)]
     losses = lossText(vertebra)
     if losses:
         lines.append(_("Height loss: {losses}").format(losses=losses))
     lines += [f"\N{BULLET} {escape(flag.reason)}" for flag in vertebra.flags]
+    lines += [f"<i>{escape(_changeText(change))}</i>" for change in changes[-_CHANGES_SHOWN:]]
     return "<br>".join(lines)
 
 
@@ -26,7 +38,15 @@ def _grades(v: ReviewedVertebra) -> str:
     if not v.changed:
         return f"<b>{escape(v.level)}</b>: {escape(now)}"
     before = gradeText(v.ai.grade, v.ai.shape, v.ai.borderline)
-    text = _("<b>{level}</b>: reader {now}; AI {aiLevel} {before}").format(
+    return _("<b>{level}</b>: {now} \N{MIDDLE DOT} AI: {aiLevel} {before}").format(
         level=escape(v.level), now=escape(now), aiLevel=escape(v.ai.level), before=escape(before)
     )
-    return text + (f" (<i>{escape(v.reason)}</i>)" if v.reason else "")
+
+
+def _changeText(change: Change) -> str:
+    # ISO 8601, UTC: date and minutes are enough to read.
+    time = change.time[:16].replace("T", " ")
+    text = _("{time} UTC, {reader}: {before} \N{RIGHTWARDS ARROW} {after}").format(
+        time=time, reader=change.reader, before=change.before, after=change.after
+    )
+    return f"{text} ({change.reason})" if change.reason else text
