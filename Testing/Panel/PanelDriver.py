@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from PySide6 import QtCore, QtTest, QtWidgets
 from QtStandIns import startSlicerWithQt
 from ScriptedDialogs import ScriptedDialogs
 
@@ -55,13 +54,13 @@ class PanelDriver:
     def settle(self) -> None:
         """Let Qt do what waits to be done."""
         for _ in range(3):
-            QtWidgets.QApplication.processEvents()
+            self.slicer.app.processEvents()
 
     def waitUntil(self, reached: Callable[[], bool], seconds: float = 120.0) -> bool:
         """Let the application live until something is reached; tells whether it was."""
         deadline = time.monotonic() + seconds
         while not reached() and time.monotonic() < deadline:
-            QtWidgets.QApplication.processEvents()
+            self.slicer.app.processEvents()
             time.sleep(0.01)
         return reached()
 
@@ -70,24 +69,23 @@ class PanelDriver:
         button = getattr(self.ui, name)
         assert button.isVisible(), f"{name} is not visible"
         assert button.isEnabled(), f"{name} is not enabled"
-        place = QtCore.QPoint(12, button.height // 2)
-        QtTest.QTest.mouseClick(button, QtCore.Qt.LeftButton, QtCore.Qt.NoModifier, place)
-        self.settle()
+        self._click(button, 12, button.height // 2)
 
     def clickRow(self, row: int, column: int = 1) -> None:
         """Click a cell of the results table."""
         table = self.ui.resultsTable
         place = table.visualItemRect(table.item(row, column)).center()
-        QtTest.QTest.mouseClick(table.viewport(), QtCore.Qt.LeftButton, QtCore.Qt.NoModifier, place)
-        self.settle()
+        self._click(table.viewport(), place.x(), place.y())
 
-    def press(self, widgetName: str, key: Any) -> None:
-        """Press a key in a widget."""
+    def press(self, widgetName: str, key: str) -> None:
+        """Press a key in a widget: ``"R"``, ``"Return"``, ``"Down"`` ..."""
+        from PySide6 import QtCore, QtTest
+
         widget = getattr(self.ui, widgetName)
         self.widget.activateWindow()
         widget.setFocus()
         self.settle()
-        QtTest.QTest.keyClick(widget, key)
+        QtTest.QTest.keyClick(widget, getattr(QtCore.Qt, f"Key_{key}"))
         self.settle()
 
     def choose(self, name: str, text: str) -> None:
@@ -106,3 +104,10 @@ class PanelDriver:
         """Save what the panel looks like."""
         self.settle()
         self.widget.grab().save(str(path))
+
+    def _click(self, widget: Any, x: int, y: int) -> None:
+        from PySide6 import QtCore, QtTest
+
+        button, modifiers = QtCore.Qt.LeftButton, QtCore.Qt.NoModifier
+        QtTest.QTest.mouseClick(widget, button, modifiers, QtCore.QPoint(x, y))
+        self.settle()
