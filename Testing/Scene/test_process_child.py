@@ -164,6 +164,18 @@ def testApplicationThatSleptDoesNotTakeItForAHang():
     assert told.ends[0][0] == "result"
 
 
+def testComputerThatSleptForHoursDoesNotTakeItForAHang():
+    told = Told()
+    process = told.process(script("import time; time.sleep(600)"), startLimitS=20.0)
+    process.start()
+    process.poll()
+    process._polledAt -= 8 * 3600
+    process.poll()
+    assert process.running
+    assert told.ends == []
+    process.cancel(wait=True)
+
+
 @posix
 def testCancelEndsAStubbornTreeWithinTwoSeconds(tmp_path):
     # A launcher, its child and its grandchild, all deaf to SIGTERM.
@@ -241,6 +253,7 @@ def testNothingIsToldAfterCancel():
     process.start()
     while not told.progress:
         process.poll()
+    time.sleep(0.3)  # lines wait, unread
     process.cancel()
     before = len(told.progress)
     pollToEnd(process)

@@ -76,7 +76,8 @@ class AnalysisProcess:
         self._log: deque[str] = deque(maxlen=_LOG_LINES_KEPT)
         self._started = False
         self._tree: ProcessTree | None = None
-        self._cancelThread: threading.Thread | None = None
+        self._endThread: threading.Thread | None = None
+        self._hangMessage = ""
         self._last: ResultLine | ErrorLine | None = None
         self._silentS = 0.0
         self._polledAt = 0.0
@@ -126,12 +127,9 @@ class AnalysisProcess:
         """
         if self._tree is None or self._over:
             return
-        if self._cancelThread is None:
-            # A thread of its own, as nobody may poll any more.
-            self._cancelThread = threading.Thread(target=self._tree.end)
-            self._cancelThread.start()
+        self._endTree()
         if wait:
-            self._cancelThread.join()
+            self._endThread.join()
 
     def poll(self) -> None:
         """Deliver what has happened since the last call, in the caller's thread."""
@@ -152,9 +150,15 @@ class AnalysisProcess:
                     f"The analysis program cannot be started: {content}.",
                     f"Install 3D Slicer again if this file is missing: {self._command[0]}",
                 )
-            else:
+            elif self._endThread is None:
                 self._finish(content)
-        self._checkSilence(heard)
+        if self._over:
+            return
+        if self._endThread is None:
+            self._checkSilence(heard)
+        elif not self._endThread.is_alive():
+            # Whatever could be ended has been ended.
+            self._finish(None)
 
     # What the threads do
 
@@ -170,8 +174,6 @@ class AnalysisProcess:
         tree.endDescendants()
         for reader in readers:
             reader.join(1.0)
-        if self._cancelThread is not None:
-            self._cancelThread.join()
         self._events.put(("exit", exitCode))
 
     def _read(self, stream: BinaryIO, kind: str) -> None:
@@ -186,7 +188,7 @@ class AnalysisProcess:
         said = readLine(line)
         if isinstance(said, ProgressLine):
             self._patienceS = self._silenceLimitS
-            if self._cancelThread is None:
+            if self._endThread is None:
                 self._onProgress(said)
         elif said is not None:
             self._last = said
@@ -197,9 +199,12 @@ class AnalysisProcess:
         self._log.append(line[:_LINE_LENGTH])
         self._onLog(line[:_LINE_LENGTH])
 
-    def _finish(self, exitCode: int) -> None:
+    def _finish(self, exitCode: int | None) -> None:
         self._over = True
-        if self._cancelThread is not None:
+        if self._hangMessage:
+            hint = "Try again; choose CPU under Advanced if it happens twice."
+            self._onError(self._hangMessage, self._withLogEnd(hint))
+        elif self._endThread is not None:
             self._onCancelled()
         elif isinstance(self._last, ErrorLine) and self._last.code != "defect":
             self._onError(self._last.message, self._last.hint)
@@ -222,16 +227,18 @@ class AnalysisProcess:
         step = min(now - self._polledAt, _LONGEST_STEP_S)
         self._polledAt = now
         self._silentS = 0.0 if heard else self._silentS + step
-        if not self.running or self._tree is None or self._cancelThread is not None:
+        if not self.running or self._tree is None or self._silentS < self._patienceS:
             return
-        if self._silentS < self._patienceS:
-            return
-        self._over = True
-        threading.Thread(target=self._tree.end).start()
-        self._onError(
-            f"The analysis has not answered for {self._silentS:.0f} seconds and was stopped.",
-            self._withLogEnd("Try again; choose CPU under Advanced if it happens twice."),
+        self._hangMessage = (
+            f"The analysis has not answered for {self._silentS:.0f} seconds and was stopped."
         )
+        self._endTree()
+
+    def _endTree(self) -> None:
+        if self._endThread is None:
+            # A thread of its own, as nobody may poll any more.
+            self._endThread = threading.Thread(target=self._tree.end)
+            self._endThread.start()
 
     def _withLogEnd(self, hint: str) -> str:
         lines = [line for line in self._log if line.strip()][-_LOG_LINES_TOLD:]

@@ -159,10 +159,6 @@ class CoreRun:
     # What the process tells
 
     def _succeeded(self, content: dict[str, Any]) -> None:
-        if not self._inputIsThere():
-            self._cancelReason = self._cancelReason or "The CT was removed from the scene."
-            self._cancelled()
-            return
         try:
             result = self._read(Path(str(content.get("folder", self._folder / "results"))))
         except UserError as error:
@@ -198,15 +194,11 @@ class CoreRun:
             return
         if scene.IsClosing():
             self._cancelReason = "The scene was closed."
-        elif not self._inputIsThere():
+        elif not scene.IsNodePresent(self._inputNode):
             self._cancelReason = "The CT was removed from the scene."
         else:
             return
         self._process.cancel()
-
-    def _inputIsThere(self) -> bool:
-        scene = self._inputNode.GetScene()
-        return scene is not None and bool(scene.IsNodePresent(self._inputNode))
 
     # Files
 
