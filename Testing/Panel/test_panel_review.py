@@ -73,6 +73,7 @@ def testClickingAPointSelectsItsRow(driver, slicer):
 def testSettingALevelRenamesAllAndUndoBringsTheNamesBack(driver):
     selectLevel(driver, "L1")
     driver.choose("levelSelector", "T12")
+    driver.click("setLevelButton")
     assert driver.rows("Level") == ["T11*", "T12*", "L1*"]
     assert segmentNames(driver) == {
         "vertebra_T11": "T11", "vertebra_T12": "T12", "vertebra_L1": "L1",
@@ -93,6 +94,7 @@ def testShiftingGoesBothWays(driver):
 def testImpossibleLevelIsRefusedAndNothingChanges(driver):
     selectLevel(driver, "L1")
     driver.choose("levelSelector", "C1")
+    driver.click("setLevelButton")
     assert driver.panel.messages.kind == "error"
     assert driver.rows("Level") == ["T12", "L1", "L2"]
     assert driver.ui.levelSelector.currentText == "L1"
@@ -263,6 +265,7 @@ def testSavedSceneIsReviewedOn(driver, slicer, tmp_path):
     assert driver.rows("Grade")[1].endswith("G1?")
     selectLevel(driver, "L2")
     driver.choose("levelSelector", "L3")
+    driver.click("setLevelButton")
     assert driver.rows("Level") == ["L1*", "L2*", "L3*"]
 
 
@@ -278,6 +281,7 @@ def testAbsentLevelIsReachedByLettingOnlyThoseBelowFollow(driver):
     selectLevel(driver, "L1")
     driver.choose("scopeSelector", "those below")
     driver.choose("levelSelector", "L2")
+    driver.click("setLevelButton")
     assert driver.rows("Level") == ["T12", "L2*", "L3*"]
 
 
@@ -311,3 +315,16 @@ def testNamesAreNotTakenForMarkup(driver, slicer):
     import qt
 
     assert driver.ui.messageLabel.textFormat == qt.Qt.PlainText
+
+
+def testTurningTheWheelOverALevelRenamesNothing(driver):
+    selectLevel(driver, "L1")
+    driver.choose("levelSelector", "L3")
+    assert driver.rows("Level") == ["T12", "L1", "L2"]
+
+
+def testReasonBeingTypedSurvivesAChangeElsewhere(driver):
+    selectLevel(driver, "L1")
+    driver.ui.reasonSelector.setEditText("half a sent")
+    driver.panel.session.change(lambda r, reader: r.setReviewed(keyOf(driver, "T12"), True, reader))
+    assert driver.ui.reasonSelector.currentText == "half a sent"

@@ -17,6 +17,11 @@ from .UserError import UserError
 _GRADES: tuple[int | None, ...] = (0, 1, 2, 3, None)
 _SHAPES = ("wedge", "biconcave", "crush")
 _SCOPES = ("all", "below", "above", "one")
+_OF_ONE_VERTEBRA = (
+    "levelSelector", "scopeSelector", "setLevelButton", "gradeSelector", "shapeSelector",
+    "reasonSelector", "overrideButton", "heightLinesCheckBox", "editSegmentButton",
+    "remeasureButton",
+)  # fmt: skip
 
 
 class CorrectionBox:
@@ -48,9 +53,11 @@ class CorrectionBox:
         self._ui, self._session, self._lines = ui, session, linesWriter
         self._messages, self._onLinesShown = messages, onLinesShown
         self._key = ""
+        self._filled: ReviewedVertebra | None = None
         self._filling = False
         self._fillChoices()
-        ui.levelSelector.connect("activated(int)", self.setLevel)
+        # A button, because a selector also changes when the mouse wheel turns over it.
+        ui.setLevelButton.connect("clicked()", self.setLevel)
         ui.shiftUpButton.connect("clicked()", lambda: self._shift(-1))
         ui.shiftDownButton.connect("clicked()", lambda: self._shift(1))
         ui.runnerUpButton.connect("clicked()", self._applyRunnerUp)
@@ -66,9 +73,7 @@ class CorrectionBox:
         ui, review = self._ui, self._session.review
         ui.correctionBox.enabled = enabled and review is not None
         self._key = vertebra.key if vertebra is not None else ""
-        for name in ("levelSelector", "scopeSelector", "gradeSelector", "shapeSelector",
-                     "reasonSelector", "overrideButton", "heightLinesCheckBox",
-                     "editSegmentButton", "remeasureButton"):  # fmt: skip
+        for name in _OF_ONE_VERTEBRA:
             getattr(ui, name).enabled = vertebra is not None
         ui.correctionBox.title = (
             _("Correct {level}").format(level=vertebra.level)
@@ -76,12 +81,14 @@ class CorrectionBox:
             else _("Correct the selected vertebra")
         )
         self._showRunnerUp()
-        if vertebra is not None:
+        # What is being typed stays unless there is something new to show.
+        if vertebra is not None and vertebra != self._filled:
             self._fill(vertebra)
+        self._filled = vertebra
 
-    def setLevel(self, index: int) -> None:
-        """Give the vertebra the level at `index` of the choices; neighbours follow."""
-        level = self._ui.levelSelector.itemText(index)
+    def setLevel(self) -> None:
+        """Give the vertebra the chosen level; the others follow as chosen."""
+        level = self._ui.levelSelector.currentText
         scope = _SCOPES[self._ui.scopeSelector.currentIndex]
         self._change(lambda review, reader: review.setLevel(self._key, level, reader, scope))
 
