@@ -1,6 +1,7 @@
 """Slice and 3D views of the scene rendered without windows, with 3D Slicer's own managers.
 
-Needs OpenGL, software rendering suffices (Debian: libegl1 libgl1-mesa-dri).
+Needs OpenGL, software rendering suffices (Debian: libegl1 libgl1-mesa-dri). Views stay for as long
+as the process: use them in a process that does nothing else.
 """
 
 from __future__ import annotations
@@ -86,11 +87,6 @@ class _OffscreenView:
         grab.Update()
         return grab
 
-    def close(self) -> None:
-        """Let go of the scene and the window."""
-        self._managers.SetMRMLDisplayableNode(None)
-        self._window.Finalize()
-
     def _addBackground(self) -> None:
         """Add what must lie behind all that the managers draw."""
 
@@ -153,10 +149,6 @@ class OffscreenSliceView(_OffscreenView):
         self._mapper.SetInputConnection(self._logic.GetImageDataConnection())
         self._background.SetVisibility(True)
 
-    def close(self) -> None:
-        slicer.app.applicationLogic().GetSliceLogics().RemoveItem(self._logic)
-        super().close()
-
     def _addBackground(self) -> None:
         # The first thing added, else translucent fills blend with black.
         self._mapper = vtk.vtkImageMapper()
@@ -216,10 +208,6 @@ class OffscreenThreeDView(_OffscreenView):
         self._renderer.ResetCamera()
         self._renderer.GetActiveCamera().Zoom(zoom)
         self._renderer.ResetCameraClippingRange()
-
-    def close(self) -> None:
-        slicer.app.applicationLogic().GetViewLogics().RemoveItem(self._logic)
-        super().close()
 
 
 def _removeLeftNode(layoutName: str, className: str) -> None:
