@@ -16,6 +16,7 @@ from .OutputsSection import OutputsSection
 from .PanelServices import PanelServices
 from .ParameterNode import ParameterNode
 from .ProgressView import ProgressView
+from .ResultSet import MARK
 from .ReviewedVertebra import ReviewedVertebra
 from .ReviewSection import ReviewSection
 from .ReviewSession import ReviewSession
@@ -47,7 +48,7 @@ class Panel(VTKObservationMixin):
 
         self.messages, self.log = MessageBar(ui), LogView(ui)
         self.runs = RunController(ProgressView(ui), self.messages, self.log, self._showState)
-        self.session = ReviewSession(services.sceneWriter, self._reader)
+        self.session = ReviewSession(services.sceneWriter, lambda: self.reader)
         self.input = InputSection(
             ui, services.inputProblem, services.inputWarning, self._onInputChanged
         )
@@ -61,7 +62,7 @@ class Panel(VTKObservationMixin):
         )  # fmt: skip
         self.outputs = OutputsSection(ui, self.session, services, self.messages)
 
-        ui.resultsSelector.addAttribute("vtkMRMLTextNode", "VertebraAnalysis.ResultSet", "1")
+        ui.resultsSelector.addAttribute("vtkMRMLTextNode", MARK, "1")
         ui.resultsSelector.connect("currentNodeChanged(vtkMRMLNode*)", self._onResultsSelected)
         ui.analyzeButton.connect("clicked()", self._onAnalyzeButton)
         ui.sampleButton.connect("clicked()", self.actions.loadSampleAndAnalyze)
@@ -91,6 +92,15 @@ class Panel(VTKObservationMixin):
     def table(self) -> Any:
         """The table of vertebrae."""
         return self.review.table
+
+    @property
+    def reader(self) -> str:
+        """Who reviews; kept with every change."""
+        return self.ui.readerEdit.text.strip() or self.services.readerName()
+
+    @reader.setter
+    def reader(self, name: str) -> None:
+        self.ui.readerEdit.text = name
 
     def startAnalysis(self) -> bool:
         """Analyze the selected CT; returns whether the analysis is at work."""
@@ -164,10 +174,6 @@ class Panel(VTKObservationMixin):
         self.input.check()
 
     # Reactions
-
-    def _reader(self) -> str:
-        own = self.parameters.reader.strip() if self.parameters is not None else ""
-        return own or self.services.readerName()
 
     def _onAnalyzeButton(self) -> None:
         if self.runs.running:
