@@ -1,4 +1,4 @@
-"""Names rows of keypoints: positional logic, a network that knows its mistakes, and logic again."""
+"""Names detections without an image: by positional logic alone, or by fields that have learnt."""
 
 from __future__ import annotations
 
@@ -6,32 +6,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
+from ..levels import MOBILE_LEVELS, Level
 from .keypoint_emission import KeypointEmission, fit_keypoint_emission
-from .keypoint_network import KeypointNetwork, row_features
+from .keypoint_features import detection_features, scan_features
+from .keypoint_field import KeypointField, best_levels, mean_scores
+from .keypoint_rows import keypoint_rows
 from .keypoint_scans import KeypointScan
-from .keypoint_training import (
-    KeypointTraining,
-    network_log_probabilities,
-    train_keypoint_networks,
-)
-from .level_statistics import LevelStatistics, fit_level_statistics
-from .positional_logic import (
-    LevelAssignment,
-    PositionalOptions,
-    assign_levels,
-    level_probabilities,
-)
+from .keypoint_steps import step_table
+from .keypoint_training import KeypointTraining, train_keypoint_fields
+from .level_statistics import N_LEVELS, LevelStatistics, fit_level_statistics
+from .positional_logic import PositionalOptions, assign_levels
 
-FIRST_OPTIONS = PositionalOptions(
+LOGIC_OPTIONS = PositionalOptions(
     emission_weight=0.7, distance_weight=0.6, unusual_weight=1.0, scale_steps=7
 )
-"""Logic on what single detections say."""
 
-LAST_OPTIONS = PositionalOptions(
-    emission_weight=0.7, distance_weight=0.4, angle_weight=0.3, end_weight=0.2, unusual_weight=1.0
-)
-"""Logic on what the network says, which has seen distances and ends already."""
+_MAX_MISSED, _GAPS = 3, 4
+_AT_ONCE = 100
+
+Levels = tuple[Level | None, ...]
+"""The level of each detection, head to foot; None: no vertebra, or the sacrum."""
 
 
 @dataclass(frozen=True)
@@ -42,38 +38,52 @@ class KeypointNamer:
     ----------
     statistics : LevelStatistics
     emission : KeypointEmission
-    networks : tuple of KeypointNetwork
-        Averaged; with none, positional logic alone decides.
+    fields : tuple of KeypointField
+        Their scores are averaged; with none, positional logic alone decides.
     """
 
     statistics: LevelStatistics
     emission: KeypointEmission
-    networks: tuple[KeypointNetwork, ...] = ()
+    fields: tuple[KeypointField, ...] = ()
 
-    def label(self, scan: KeypointScan) -> LevelAssignment:
-        """Name the detections of `scan`; its true bodies are not looked at."""
-        lps, regions = scan.lps_mm, scan.region_probabilities
-        if not self.networks or not len(lps):
-            evidence = self.emission.log_likelihoods(regions)
-            return assign_levels(lps, evidence, self.statistics, FIRST_OPTIONS)
-        features = row_features(lps, regions, self.opinion(lps, regions))
-        evidence = network_log_probabilities(self.networks, features)
-        return assign_levels(lps, evidence, self.statistics, LAST_OPTIONS)
+    def label(self, scans: Sequence[KeypointScan]) -> list[Levels]:
+        """Name the detections of `scans`; their true bodies are not looked at."""
+        if not self.fields:
+            return [self._by_logic(scan) for scan in scans]
+        order = sorted(range(len(scans)), key=lambda i: len(scans[i].lps_mm))
+        found: dict[int, Levels] = {}
+        for first in range(0, len(order), _AT_ONCE):
+            part = order[first : first + _AT_ONCE]
+            named = self._by_fields([scans[i] for i in part])
+            found |= dict(zip(part, named, strict=True))
+        return [found[i] for i in range(len(scans))]
 
-    def opinion(self, lps_mm: np.ndarray, region_probabilities: np.ndarray) -> np.ndarray:
-        """Probabilities (n, 28) by positional logic alone, detections head to foot."""
-        evidence = self.emission.log_likelihoods(region_probabilities)
-        return level_probabilities(lps_mm, evidence, self.statistics, FIRST_OPTIONS)
+    def _by_logic(self, scan: KeypointScan) -> Levels:
+        evidence = self.emission.log_likelihoods(scan.region_probabilities)
+        return assign_levels(scan.lps_mm, evidence, self.statistics, LOGIC_OPTIONS).levels
+
+    def _by_fields(self, scans: Sequence[KeypointScan]) -> list[Levels]:
+        rows = keypoint_rows(scans, with_truth=False)
+        if not rows.target.shape[1]:
+            return [() for _ in scans]
+        table = step_table(self.statistics, _MAX_MISSED)
+        features = torch.from_numpy(detection_features(rows))
+        of_scan = torch.from_numpy(scan_features(rows))
+        with torch.no_grad():
+            scores = [field(features, of_scan, rows, table, _GAPS) for field in self.fields]
+        best = best_levels(mean_scores(scores), table)
+        return [_levels(row[:n]) for row, n in zip(best, rows.lengths, strict=True)]
+
+
+def _levels(orders: np.ndarray) -> Levels:
+    return tuple(MOBILE_LEVELS[o] if 0 <= o < N_LEVELS else None for o in orders)
 
 
 def fit_keypoint_namer(
     scans: Sequence[KeypointScan], training: KeypointTraining | None = None
 ) -> KeypointNamer:
-    """Fit statistics to `scans`, and with `training` networks too."""
-    logic = KeypointNamer(
-        fit_level_statistics(scans, assumed_scans=0), fit_keypoint_emission(scans)
-    )
-    if training is None:
-        return logic
-    networks = train_keypoint_networks(scans, logic.opinion, training)
-    return KeypointNamer(logic.statistics, logic.emission, tuple(networks))
+    """Fit statistics to `scans`, and with `training` fields too."""
+    statistics = fit_level_statistics(scans, assumed_scans=0)
+    emission = fit_keypoint_emission(scans)
+    fields = train_keypoint_fields(scans, statistics, training) if training else ()
+    return KeypointNamer(statistics, emission, tuple(fields))

@@ -1,20 +1,24 @@
-"""Training of the keypoint network on scans with known levels."""
+"""Training of keypoint fields on scans with known levels."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import nn
 
-from .keypoint_network import KeypointNetwork, row_features
+from .keypoint_features import detection_features, scan_features
+from .keypoint_field import KeypointField, log_partition
+from .keypoint_rows import KeypointRows, keypoint_rows
 from .keypoint_scans import KeypointScan
-from .keypoint_variation import UNKNOWN, row_of, varied
+from .keypoint_steps import StepTable, step_table
+from .keypoint_variation import varied
+from .level_statistics import LevelStatistics
 
-Opinion = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""(positions (n, 3), region probabilities (n, 3)) -> probabilities (n, 28)."""
+_GREATEST_LOSS = 60.0
+"""Nats: a scan that was annotated against all evidence must not steer the others."""
 
 
 @dataclass(frozen=True)
@@ -23,80 +27,129 @@ class KeypointTraining:
 
     Attributes
     ----------
-    variations : int
-        Variations of each scan, beside the scan itself.
-    steps, batch_size : int
+    epochs : int
+        Over whole rows; half of them show the scans themselves, half variations.
+    first_epochs : int
+        Over single detections, cheap ones, before that.
+    batch_size : int
+        Scans.
     learning_rate, weight_decay : float
-    networks : int
-        Networks trained from different starts; their probabilities are averaged.
+    fields : int
+        Fields trained from different starts; their scores are averaged.
     hidden : int
     dropout : float
+    max_missed, gaps : int
+        Vertebrae missed, and one more than the spurious detections, in a row.
     seed : int
     """
 
-    variations: int = 3
-    steps: int = 700
+    epochs: int = 20
+    first_epochs: int = 16
     batch_size: int = 64
-    learning_rate: float = 2e-3
+    learning_rate: float = 3e-3
     weight_decay: float = 1e-2
-    networks: int = 2
-    hidden: int = 48
+    fields: int = 2
+    hidden: int = 96
     dropout: float = 0.3
+    max_missed: int = 2
+    gaps: int = 3
     seed: int = 0
 
 
-def train_keypoint_networks(
-    scans: Sequence[KeypointScan], opinion: Opinion, training: KeypointTraining
-) -> list[KeypointNetwork]:
-    """Train networks that improve on `opinion`, which is asked about every variation once."""
-    rng = np.random.default_rng(training.seed)
-    pool = []
-    for scan in scans:
-        row = row_of(scan)
-        if not (row.target != UNKNOWN).any():
-            continue
-        for one in [row] + [varied(row, rng) for _ in range(training.variations)]:
-            features = row_features(one.lps_mm, one.regions, opinion(one.lps_mm, one.regions))
-            pool.append((torch.from_numpy(features), torch.from_numpy(one.target)))
-    return [_train(pool, training, training.seed + 1000 * k) for k in range(training.networks)]
-
-
-def network_log_probabilities(
-    networks: Sequence[KeypointNetwork], features: np.ndarray
-) -> np.ndarray:
-    """Log-probabilities (n, 27) for the features of one row, averaged over `networks`."""
-    row, length = torch.from_numpy(features)[None], torch.tensor([len(features)])
-    with torch.no_grad():
-        shares = [torch.softmax(network(row, length)[0], 1) for network in networks]
-    return np.log(np.maximum(torch.stack(shares).mean(0).numpy().astype(float), 1e-9))
+def train_keypoint_fields(
+    scans: Sequence[KeypointScan], statistics: LevelStatistics, training: KeypointTraining
+) -> list[KeypointField]:
+    """Train fields on `scans`; scans without any known detection teach nothing."""
+    rows = keypoint_rows(scans)
+    rows = rows.part((rows.target >= 0).any(1))
+    table = step_table(statistics, training.max_missed)
+    return [_train(rows, table, training, training.seed + 1000 * k) for k in range(training.fields)]
 
 
 def _train(
-    pool: list[tuple[torch.Tensor, torch.Tensor]], training: KeypointTraining, seed: int
-) -> KeypointNetwork:
+    rows: KeypointRows, table: StepTable, training: KeypointTraining, seed: int
+) -> KeypointField:
     rng = np.random.default_rng(seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = KeypointNetwork(training.hidden, training.dropout)
-        optimiser = torch.optim.AdamW(
-            network.parameters(), training.learning_rate, weight_decay=training.weight_decay
-        )
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimiser, training.learning_rate, training.steps, pct_start=0.15
-        )
-        for _ in range(training.steps):
-            chosen = rng.integers(len(pool), size=min(training.batch_size, len(pool)))
-            lengths = torch.tensor([len(pool[i][1]) for i in chosen])
-            rows = [pool[i][0] for i in chosen]
-            targets = [pool[i][1] for i in chosen]
-            padded = nn.utils.rnn.pad_sequence(rows, batch_first=True)
-            target = nn.utils.rnn.pad_sequence(targets, batch_first=True, padding_value=UNKNOWN)
-            loss = nn.functional.cross_entropy(
-                network(padded, lengths).flatten(0, 1), target.flatten(), ignore_index=UNKNOWN
+        field = KeypointField(training.hidden, training.dropout)
+        _learn_detections(field, rows, training, rng)
+        _learn_rows(field, rows, table, training, rng)
+    return field.eval()
+
+
+def _learn_detections(
+    field: KeypointField, rows: KeypointRows, training: KeypointTraining, rng: np.random.Generator
+) -> None:
+    """Teach the network the level of each detection by itself."""
+    size = 8 * training.batch_size
+    epochs = []
+    for epoch in range(training.first_epochs):
+        shown = rows if epoch % 4 == 0 else varied(rows, rng)
+        known = shown.target >= 0
+        features, target = detection_features(shown)[known], shown.target[known]
+        order = rng.permutation(len(target))
+        parts = np.array_split(order, max(1, len(order) // size))
+        epochs += [(features[part], target[part]) for part in parts]
+    if not epochs:
+        return
+    optimiser = _optimiser(field, training)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, training.learning_rate, len(epochs), pct_start=0.15
+    )
+    for features, target in epochs:
+        logits = field.level_logits(torch.from_numpy(features))
+        loss = nn.functional.cross_entropy(logits, torch.from_numpy(target))
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+
+
+def _learn_rows(
+    field: KeypointField,
+    rows: KeypointRows,
+    table: StepTable,
+    training: KeypointTraining,
+    rng: np.random.Generator,
+) -> None:
+    """Teach the field the labelling of each scan as a whole."""
+    optimiser = _optimiser(field, training)
+    batches = -(-len(rows.lengths) // training.batch_size)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser,
+        training.learning_rate / 2,
+        max(2, training.epochs * batches),
+        pct_start=0.05,
+    )
+    for epoch in range(training.epochs):
+        shown = rows if epoch % 2 else varied(rows, rng)
+        features, of_scan = detection_features(shown), scan_features(shown)
+        # Scans of like length go together; which of them, changes.
+        order = np.argsort(shown.lengths + rng.random(len(shown.lengths)))
+        parts = np.array_split(order, batches)
+        for k in rng.permutation(batches):
+            part = shown.part(parts[k])
+            n = part.target.shape[1]
+            if n < 2:
+                continue
+            scores = field(
+                torch.from_numpy(features[parts[k], :n]),
+                torch.from_numpy(of_scan[parts[k]]),
+                part,
+                table,
+                training.gaps,
             )
+            true = scores.given(torch.from_numpy(part.target))
+            loss = log_partition(scores, table) - log_partition(true, table)
             optimiser.zero_grad()
-            loss.backward()
-            nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+            loss.clamp(max=_GREATEST_LOSS).mean().backward()
+            nn.utils.clip_grad_norm_(field.parameters(), 5.0)
             optimiser.step()
             schedule.step()
-    return network.eval()
+
+
+def _optimiser(field: KeypointField, training: KeypointTraining) -> torch.optim.Optimizer:
+    return torch.optim.AdamW(
+        field.parameters(), training.learning_rate, weight_decay=training.weight_decay
+    )

@@ -1,79 +1,73 @@
-"""Variations of a scan's detections: as another patient or another run of the detector differs."""
+"""Variations of scans' detections: as other patients or another run of the detector differ."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 
 from .keypoint_emission import region_logits
-from .keypoint_scans import KeypointScan
-from .level_statistics import SACRUM, sacral_detection
+from .keypoint_rows import UNKNOWN, KeypointRows
 
-UNKNOWN = -100
-"""Target of a detection that matches no true body: many are vertebrae nobody annotated."""
+_CUT_SHARE, _MISSED_SHARE, _SPURIOUS_SHARE = 0.3, 0.12, 0.12
+_SHORTEST = 4
+_TILT_SD_RAD = 0.03
+_LOG_SIZE_SD = 0.04
+_PLACE_SD_MM = 0.9
+_LOGIT_SD = 0.25
 
 
-@dataclass(frozen=True)
-class Row:
-    """Detections head to foot with their true levels.
+def varied(rows: KeypointRows, rng: np.random.Generator) -> KeypointRows:
+    """Return a variation of every scan.
 
-    Attributes
-    ----------
-    lps_mm : ndarray, shape (n, 3)
-    regions : ndarray, shape (n, 3)
-        Probabilities for C, T, L.
-    target : ndarray of int, shape (n,)
-        `Level.order`, `SACRUM` or `UNKNOWN`.
+    Some scans get a shorter field of view, a missed or a spurious detection; all get a tilt, a
+    size, a side and noise.
     """
-
-    lps_mm: np.ndarray
-    regions: np.ndarray
-    target: np.ndarray
-
-
-def row_of(scan: KeypointScan) -> Row:
-    """Return the detections of a scan as they are."""
-    match = scan.matches()
-    target = np.full(len(match), UNKNOWN)
-    target[match >= 0] = scan.true_orders[match[match >= 0]]
-    sacral = sacral_detection(scan)
-    if sacral is not None:
-        target[sacral] = SACRUM
-    return Row(scan.lps_mm, scan.region_probabilities, target)
+    rows = _with_spurious(_with_less(rows, rng), rng)
+    n_scans = len(rows.lengths)
+    tilt = rng.normal(0, _TILT_SD_RAD, (n_scans, 1))
+    x, y, z = np.moveaxis(rows.lps_mm, 2, 0)
+    turned = [
+        x * rng.choice([-1.0, 1.0], (n_scans, 1)),
+        y * np.cos(tilt) - z * np.sin(tilt),
+        y * np.sin(tilt) + z * np.cos(tilt),
+    ]
+    size = np.exp(rng.normal(0, _LOG_SIZE_SD, (n_scans, 1, 1)))
+    lps = np.stack(turned, axis=2) * size + rng.normal(0, _PLACE_SD_MM, rows.lps_mm.shape)
+    logits = region_logits(rows.regions) + rng.normal(0, _LOGIT_SD, rows.regions.shape)
+    return KeypointRows(lps, 1 / (1 + np.exp(-logits)), rows.target, rows.lengths)
 
 
-def varied(row: Row, rng: np.random.Generator) -> Row:
-    """Return a variation: shorter field of view, missed and spurious detections, tilt, size."""
-    lps, regions, target = row.lps_mm, row.regions, row.target
-    n = len(lps)
-    if rng.random() < 0.25 and n > 5:
-        size = int(rng.integers(5, n + 1))
-        start = int(rng.integers(0, n - size + 1))
-        part = slice(start, start + size)
-        lps, regions, target = lps[part], regions[part], target[part]
-    if rng.random() < 0.1 and len(lps) > 4:
-        keep = np.arange(len(lps)) != rng.integers(len(lps))
-        lps, regions, target = lps[keep], regions[keep], target[keep]
-    if rng.random() < 0.1:
-        lps, regions, target = _with_spurious(lps, regions, target, rng)
-    tilt = rng.normal(0, 0.03)
-    turn = np.array([[1, 0, 0], [0, np.cos(tilt), -np.sin(tilt)], [0, np.sin(tilt), np.cos(tilt)]])
-    mirror = np.array([rng.choice([-1.0, 1.0]), 1.0, 1.0])
-    lps = (lps - lps.mean(0)) @ turn.T * mirror * np.exp(rng.normal(0, 0.04))
-    lps = lps + rng.normal(0, 0.9, lps.shape)
-    logits = region_logits(regions) + rng.normal(0, 0.25, regions.shape)
-    return Row(lps, 1 / (1 + np.exp(-logits)), target)
-
-
-def _with_spurious(lps, regions, target, rng):
-    place = lps[rng.integers(len(lps))] + rng.normal(0, [40, 40, 60])
-    shares = rng.uniform(0.02, 0.2, 3)
-    if rng.random() < 0.5:
-        shares[rng.integers(3)] = rng.uniform(0.3, 0.99)
-    at = int((lps[:, 2] > place[2]).sum())
-    return (
-        np.insert(lps, at, place, axis=0),
-        np.insert(regions, at, shares, axis=0),
-        np.insert(target, at, UNKNOWN),
+def _with_less(rows: KeypointRows, rng: np.random.Generator) -> KeypointRows:
+    kept = rows.present
+    for i in np.nonzero((rng.random(len(kept)) < _CUT_SHARE) & (rows.lengths > _SHORTEST))[0]:
+        size = rng.integers(_SHORTEST, rows.lengths[i] + 1)
+        start = rng.integers(0, rows.lengths[i] - size + 1)
+        kept[i, :start] = kept[i, start + size :] = False
+    missed = (rng.random(len(kept)) < _MISSED_SHARE) & (kept.sum(1) > _SHORTEST)
+    for i in np.nonzero(missed)[0]:
+        kept[i, rng.choice(np.nonzero(kept[i])[0])] = False
+    order = np.argsort(~kept, axis=1, kind="stable")
+    lps, regions = (
+        np.take_along_axis(a, order[..., None], axis=1) for a in (rows.lps_mm, rows.regions)
     )
+    lengths = kept.sum(1)
+    target = np.take_along_axis(rows.target, order, axis=1)
+    target[np.arange(target.shape[1]) >= lengths[:, None]] = UNKNOWN
+    return KeypointRows(lps, regions, target, lengths)
+
+
+def _with_spurious(rows: KeypointRows, rng: np.random.Generator) -> KeypointRows:
+    lps, regions = (np.pad(a, ((0, 0), (0, 1), (0, 0))) for a in (rows.lps_mm, rows.regions))
+    target = np.pad(rows.target, ((0, 0), (0, 1)), constant_values=UNKNOWN)
+    lengths = rows.lengths.copy()
+    chosen = (rng.random(len(lengths)) < _SPURIOUS_SHARE) & (lengths > 0)
+    for i in np.nonzero(chosen)[0]:
+        place = lps[i, rng.integers(lengths[i])] + rng.normal(0, [40, 40, 60])
+        shares = rng.uniform(0.02, 0.2, 3)
+        if rng.random() < 0.5:
+            shares[rng.integers(3)] = rng.uniform(0.3, 0.99)
+        at = int((lps[i, : lengths[i], 2] > place[2]).sum())
+        lps[i] = np.insert(lps[i, :-1], at, place, axis=0)
+        regions[i] = np.insert(regions[i, :-1], at, shares, axis=0)
+        target[i] = np.insert(target[i, :-1], at, UNKNOWN)
+        lengths[i] += 1
+    return KeypointRows(lps, regions, target, lengths)

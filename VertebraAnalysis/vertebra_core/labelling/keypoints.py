@@ -8,23 +8,29 @@ from pathlib import Path
 import numpy as np
 
 from ..levels import MOBILE_LEVELS, Region
-from .keypoint_namer import fit_keypoint_namer
+from .keypoint_namer import Levels, fit_keypoint_namer
 from .keypoint_scans import SAME_BODY_MM, KeypointScan, read_keypoint_scans
 from .keypoint_training import KeypointTraining
+from .level_statistics import T13
 from .patient_folds import patient_folds
-from .positional_logic import LevelAssignment
 
 DEFAULT_TRAINING = KeypointTraining()
 
 _REGION_NAMES = {Region.CERVICAL: "C", Region.THORACIC: "T", Region.LUMBAR: "L"}
 
 
-def identified_bodies(scan: KeypointScan, assignment: LevelAssignment) -> np.ndarray:
+def identified_bodies(scan: KeypointScan, levels: Levels) -> np.ndarray:
     """Tell which true bodies were identified, bool, shape (m,).
 
     A body is identified if the nearest named detection lies within 20 mm and carries its level.
+
+    Parameters
+    ----------
+    scan : KeypointScan
+    levels : sequence of Level or None
+        Of the detections, head to foot.
     """
-    orders = np.array([-1 if v is None else v.order for v in assignment.levels], int)
+    orders = np.array([-1 if v is None else v.order for v in levels], int)
     lps = scan.lps_mm[orders >= 0]
     if not len(lps):
         return np.zeros(len(scan.true_orders), bool)
@@ -51,7 +57,7 @@ def evaluate_keypoints(
         JSON lines, plain or gzipped, see `keypoint_scans`.
     folds : int
     training : KeypointTraining or None
-        Of the network between the two passes of positional logic; None does without.
+        Of the keypoint fields; None leaves the naming to positional logic without any training.
     on_fold : callable, optional
         Told after each fold how many are done.
 
@@ -78,7 +84,8 @@ def evaluate_keypoints(
         others = [s for s, f in zip(scans, fold, strict=True) if f != k]
         held_aside = [s for s, f in zip(scans, fold, strict=True) if f == k]
         namer = fit_keypoint_namer(others, training)
-        rows += [_ScanFigures(scan, namer.label(scan)) for scan in held_aside]
+        named = namer.label(held_aside)
+        rows += [_ScanFigures(*pair) for pair in zip(held_aside, named, strict=True)]
         if on_fold:
             on_fold(k + 1)
     return _figures(rows, folds)
@@ -87,22 +94,27 @@ def evaluate_keypoints(
 class _ScanFigures:
     """Which bodies of one scan were found and identified."""
 
-    def __init__(self, scan: KeypointScan, assignment: LevelAssignment) -> None:
+    def __init__(self, scan: KeypointScan, levels: Levels) -> None:
         self.source = scan.source
         self.regions = np.array(
             [_REGION_NAMES[MOBILE_LEVELS[order].region] for order in scan.true_orders], str
         )
-        self.identified = identified_bodies(scan, assignment)
+        self.identified = identified_bodies(scan, levels)
         self.found = np.zeros(len(scan.true_orders), bool)
         match = scan.matches()
         self.found[match[match >= 0]] = True
         named = [
-            (level.order, scan.true_orders[j])
-            for level, j in zip(assignment.levels, match, strict=True)
+            (_place(level.order), _place(scan.true_orders[j]))
+            for level, j in zip(levels, match, strict=True)
             if level is not None and j >= 0
         ]
-        shifts = {int(a - b) for a, b in named}
+        shifts = {a - b for a, b in named}
         self.shifted = len(shifts) == 1 and shifts != {0}
+
+
+def _place(order: int) -> int:
+    """Place in a spine without T13, which few have."""
+    return int(order) - (order >= T13)
 
 
 def _figures(rows: Sequence[_ScanFigures], folds: int) -> dict:
