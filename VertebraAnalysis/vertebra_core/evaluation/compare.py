@@ -19,7 +19,7 @@ from ..localisation.dbscan import check_dbscan
 from ..models import load_network, load_weights_file
 from ..phantom.bank import EVALUATION_SEED_START
 from ..training.imaging_domains import domain_numbers
-from .compare_cases import CompareCase, phantom_cases, real_cases
+from .compare_cases import CompareCase, phantom_cases, real_cases, with_perturbations
 from .compare_run import BASE_NETWORKS, RecordedRun, base_stages, record_run
 from .compare_systems import System, pipeline_systems, systems_of
 from .compare_tables import comparison_tables, figures_of
@@ -175,4 +175,5 @@ def _cases(args: argparse.Namespace) -> list[CompareCase]:
     phantoms = phantom_cases(
         args.count, args.seed, scenes, args.spacing, args.lesions, domains, EVALUATION_SEED_START
     )
-    return [*phantoms, *real_cases(args.public_data, args.cases)]
+    cases = [*phantoms, *real_cases(args.public_data, args.cases)]
+    return list(with_perturbations(cases, args.perturb))

@@ -7,6 +7,9 @@ from pathlib import Path
 
 from .output import add_output_arguments
 
+PERTURBATION_NAMES = ("noise", "blur", "resolution", "contrast", "rotation", "crop")
+"""Those of `perturbations`."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``evaluate --compare``."""
@@ -31,6 +34,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="NAME",
         help="imaging domains to scan phantoms in, such as sharp or thick; all without it",
+    )
+    parser.add_argument(
+        "--perturb",
+        nargs="+",
+        default=[],
+        choices=PERTURBATION_NAMES,
+        metavar="NAME",
+        help=f"also show every scan with these changes: {', '.join(PERTURBATION_NAMES)}",
     )
     parser.add_argument("--shapes", type=Path, metavar="FOLDER", help="meshes and masks to use")
     parser.add_argument("--shape-cache", type=Path, metavar="FOLDER")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,12 +14,14 @@ from ..training.imaging_domains import draw_protocol
 from ..volume import CtVolume
 from .case_files import find_cases
 from .case_loading import load_case
+from .perturbations import PERTURBATIONS
 from .phantom_cases import SceneStore, draw_field_of_view, phantom_truth
 from .public_cases import ABDOMEN, CHEST, files_below
 from .records import PHANTOM, REAL, TrueVertebra
 from .truth import CaseTruth
 
 DATA = {PHANTOM: "phantoms", REAL: "real CTs"}
+KIND_SEPARATOR = ", "
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class CompareCase:
     ----------
     name : str
     kind : str
-        `records.PHANTOM` or `records.REAL`.
+        `records.PHANTOM` or `records.REAL`; perturbed scans add a comma and the perturbation.
     """
 
     name: str
@@ -86,6 +88,47 @@ class RealCase(CompareCase):
     def load(self) -> tuple[CtVolume, CaseTruth, CaseTruth | None]:
         """Read CT and truth."""
         return *load_case(self.files), None
+
+
+@dataclass(frozen=True)
+class PerturbedCase(CompareCase):
+    """Another case after a perturbation; `kind` names it too, so that its figures stay apart.
+
+    Attributes
+    ----------
+    case : CompareCase
+    perturbation : str
+        One of `PERTURBATIONS`.
+    """
+
+    case: CompareCase | None = None
+    perturbation: str = ""
+
+    def load(self) -> tuple[CtVolume, CaseTruth, CaseTruth | None]:
+        """Load the other case and change CT and truth alike."""
+        ct, truth, lesions = self.case.load()
+        change = PERTURBATIONS[self.perturbation]
+        changed, new_truth = change(ct, truth, np.random.default_rng(0))
+        if lesions is not None:
+            _, lesions = change(ct, lesions, np.random.default_rng(0))
+        return changed, new_truth, lesions
+
+
+def with_perturbations(
+    cases: Iterable[CompareCase], names: Collection[str]
+) -> Iterator[CompareCase]:
+    """Yield every case as it is, then after each perturbation."""
+    for case in cases:
+        yield case
+        for name in names:
+            kind = f"{case.kind}{KIND_SEPARATOR}{name}"
+            yield PerturbedCase(f"{case.name}_{name}", kind, case, name)
+
+
+def data_title(kind: str) -> str:
+    """Describe a kind of data, with its perturbation."""
+    base, _, perturbation = kind.partition(KIND_SEPARATOR)
+    return DATA[base] + (f" with {perturbation}" if perturbation else "")
 
 
 def phantom_cases(

@@ -6,17 +6,24 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from .compare_cases import DATA
+from .compare_cases import KIND_SEPARATOR, data_title
 from .compare_systems import STOPS
 from .grading_metrics import detection_figures, grade_figures, weighted_kappa
 from .localisation_metrics import match_case, summarise_localisation
+from .perturbations import PERTURBATIONS
 from .published_figures import PUBLISHED, Published
-from .records import CaseRecord
+from .records import PHANTOM, REAL, CaseRecord
 from .summary import grading_figures, labelling_figures, localisation_figures, mask_figures
 from .tables import Cell, Table, decimals, percent
 
 LESION_LIMIT_MM = 10.0
 """A lesion is found when a candidate lies within this distance of its centre."""
+
+_KINDS = [
+    kind + suffix
+    for kind in (PHANTOM, REAL)
+    for suffix in ("", *(f"{KIND_SEPARATOR}{name}" for name in PERTURBATIONS))
+]
 
 Figures = Mapping[str, object]
 Column = tuple[str, Callable[[Figures], Cell]]
@@ -102,7 +109,7 @@ def comparison_tables(results: Results) -> list[Table]:
     tables = []
     for stop in STOPS:
         rows = [
-            _row(stop, system, f"{DATA[kind]}, this project", own)
+            _row(stop, system, f"{data_title(kind)}, this project", own)
             for (at, system, kind), own in sorted(results.items(), key=_order)
             if at == stop and own
         ]
@@ -148,10 +155,10 @@ def lesion_figures(records: Sequence[CaseRecord]) -> dict:
     }
 
 
-def _order(item) -> tuple[int, str]:
+def _order(item) -> tuple[int, int]:
     (stop, _, kind), _ = item
     # Systems keep the order they were given in; sorting is stable.
-    return STOPS.index(stop), list(DATA).index(kind)
+    return STOPS.index(stop), _KINDS.index(kind)
 
 
 def _row(stop: str, system: str, data: str, records) -> tuple[Cell, ...] | None:
