@@ -15,11 +15,11 @@ class Dialogs:
     Parameters
     ----------
     parent : QWidget, optional
-        Window that questions belong to.
+        Window that questions belong to; by default the application's.
     """
 
     def __init__(self, parent: Any = None) -> None:
-        self._parent = parent
+        self._parent = slicer.util.mainWindow() if parent is None else parent
 
     def confirm(self, question: str) -> bool:
         """Ask a question that is answered with yes or no."""
@@ -33,7 +33,7 @@ class Dialogs:
         str
             ``"replace"``, ``"add"``, or ``"cancel"``.
         """
-        box = qt.QMessageBox(self._parent or slicer.util.mainWindow())
+        box = qt.QMessageBox(self._parent)
         box.setIcon(qt.QMessageBox.Question)
         box.setWindowTitle(_title())
         box.setText(question)

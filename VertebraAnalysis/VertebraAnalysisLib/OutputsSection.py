@@ -31,7 +31,7 @@ class OutputsSection:
     ) -> None:
         self._ui, self._session = ui, session
         self._services, self._messages = services, messages
-        self._folder = Path()
+        self._folder = Path.home()
         self._filling = False
         ui.surfacesCheckBox.connect("toggled(bool)", self._show3D)
         ui.exportCsvButton.connect("clicked()", self.saveCsv)

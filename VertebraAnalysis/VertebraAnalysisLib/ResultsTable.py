@@ -155,7 +155,7 @@ class ResultsTable:
         table.setColumnWidth(0, table.columnWidth(0) + spare)
         rows = min(max(len(self._keys), 4), _ROWS_SHOWN)
         rowPx = table.verticalHeader().defaultSectionSize
-        height = table.horizontalHeader().sizeHint.height() + rows * rowPx
+        height = (1 + rows) * rowPx
         table.setMinimumHeight(height + 2 * table.frameWidth + 2)
 
     def _onCurrentChanged(self, row: int, _column: int, rowBefore: int, _columnBefore: int) -> None:

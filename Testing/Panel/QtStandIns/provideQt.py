@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 import types
 from typing import Any
 
@@ -15,6 +16,20 @@ from PySide6 import QtCore, QtGui, QtUiTools, QtWidgets  # noqa: E402
 from .CtkWidgets import provideCtk  # noqa: E402
 from .PropertyAccess import QtPropertyAttribute, followPythonQt  # noqa: E402
 from .UiLoader import UiLoader  # noqa: E402
+
+
+_kept: list[Any] = []
+
+
+def _keepSettingsAside(application: Any) -> None:
+    """Have `qt.QSettings` write to a folder that goes away with the process."""
+    folder = tempfile.TemporaryDirectory(prefix="qt-settings-")
+    _kept.append(folder)
+    application.setOrganizationName("StandIns")
+    application.setApplicationName("Slicer")
+    settings = QtCore.QSettings
+    settings.setDefaultFormat(settings.Format.IniFormat)
+    settings.setPath(settings.Format.IniFormat, settings.Scope.UserScope, folder.name)
 
 
 def provideQt() -> Any:
@@ -32,6 +47,8 @@ def provideQt() -> Any:
     QtCore.QObject.name = QtPropertyAttribute("objectName", True, None)
     QtCore.QObject.delete = QtCore.QObject.deleteLater
     QtCore.QObject.className = lambda self: self.metaObject().className()
+    QtWidgets.QDialog.exec_ = lambda self: self.exec()
+    _keepSettingsAside(application)
     qt.QUiLoader = UiLoader
     provideCtk(ctk)
     sys.modules["qt"], sys.modules["ctk"] = qt, ctk
