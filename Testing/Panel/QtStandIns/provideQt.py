@@ -17,7 +17,6 @@ from .CtkWidgets import provideCtk  # noqa: E402
 from .PropertyAccess import QtPropertyAttribute, followPythonQt  # noqa: E402
 from .UiLoader import UiLoader  # noqa: E402
 
-
 _kept: list[Any] = []
 
 
