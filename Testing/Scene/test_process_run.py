@@ -69,7 +69,7 @@ class ScriptCore(CoreCommand):
 SLEEPER = "import time\nwhile True: time.sleep(0.1)"
 
 
-def pollUntil(run, condition, limitS=300.0):
+def pollUntil(run, condition, limitS=600.0):
     deadline = time.monotonic() + limitS
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"

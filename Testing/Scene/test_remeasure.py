@@ -29,7 +29,7 @@ def finish(makeRun):
         lambda line: None,
     )
     run.start()
-    deadline = time.monotonic() + 300
+    deadline = time.monotonic() + 600
     while not ends:
         assert time.monotonic() < deadline
         run.poll()
