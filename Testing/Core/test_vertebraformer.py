@@ -14,6 +14,7 @@ from toy_bank import quick_training, toy_bank
 from vertebra_core import stages
 from vertebra_core.analysis import Flag, Vertebra
 from vertebra_core.analysis_json import analysis_from_dict, analysis_to_dict
+from vertebra_core.errors import WeightsError
 from vertebra_core.fracture_stage import FractureStage
 from vertebra_core.grading.fracture_networks import FracNet
 from vertebra_core.lesion_stage import LesionStage, lesion_flag, with_lesion_flags
@@ -283,3 +284,6 @@ def test_the_methods_of_a_stop_can_be_chosen(monkeypatch):
     assert loaded == ["locnet", "segmentation", "single_labelling", "fracnet_focal"]
     assignment, levels = chosen.label(None, [])
     assert levels == () and assignment.detections == ()
+    networks["wrong"] = VertebraFormer(**TINY)
+    with pytest.raises(WeightsError, match="do not grade"):
+        stages.bundled_stages("cpu", 1, grader="wrong")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from torch import nn
 
+from .errors import WeightsError
 from .fracture_stage import FractureStage
 from .grading.fracture_networks import FracNet, FracResNet
 from .grading_stage import GradingStage
@@ -25,6 +26,8 @@ LABELLERS = {"sequence": "labelling", SINGLE: "single_labelling"}
 GRADER = "grading"
 """Weights of the learned head beside morphometry. Others, such as ``fracsegnet_focal``, grade
 alone."""
+
+_HEAD = "GradeNetwork"
 
 LESION_FINDER = "vertebraformer"
 """Weights that add lesion candidates to any analysis, where a models folder has them."""
@@ -61,9 +64,20 @@ def make_labeller(labeller: str, network: nn.Module, device: str) -> Callable:
 def make_grader(network: nn.Module | None, device: str) -> Callable:
     """Return what grades: (CT on the 1 mm grid, candidates, vertebrae) -> vertebrae.
 
-    A fracture network grades alone; any other stands beside morphometry, and without one
+    A fracture network grades alone; the learned head stands beside morphometry, and without either
     morphometry grades alone.
+
+    Raises
+    ------
+    WeightsError
+        If the network is one that does not grade.
     """
     if isinstance(network, (FracNet, FracResNet)):
         return FractureStage(network, device)
+    if network is not None and getattr(network, "architecture", _HEAD) != _HEAD:
+        raise WeightsError(
+            "weights_unfit",
+            f"Weights of a {network.architecture} do not grade fractures.",
+            "Name those of the grade head or of a fracture network.",
+        )
     return GradingStage(network, device)
