@@ -328,3 +328,17 @@ def testReasonBeingTypedSurvivesAChangeElsewhere(driver):
     driver.ui.reasonSelector.setEditText("half a sent")
     driver.panel.session.change(lambda r, reader: r.setReviewed(keyOf(driver, "T12"), True, reader))
     assert driver.ui.reasonSelector.currentText == "half a sent"
+
+
+def testEditedSegmentIsRememberedUntilItIsMeasuredAgain(driver, monkeypatch):
+    key = selectLevel(driver, "L1")
+    opened = []
+    monkeypatch.setattr(
+        driver.panel.services, "editSegment", lambda results, chosen: opened.append(chosen)
+    )
+    driver.click("editSegmentButton")
+    assert opened == [key]
+    assert "press Re-measure" in driver.ui.detailsLabel.text
+    measured = driver.panel.session.review.vertebra(key).ai
+    driver.panel.session.change(lambda r, reader: r.setMeasurement(key, measured, reader))
+    assert "press Re-measure" not in driver.ui.detailsLabel.text

@@ -52,8 +52,10 @@ class ReviewSection:
         )
         self.clicks = PointClicks(self.table.select)
         self.correction = CorrectionBox(
-            ui, session, linesWriter, messages, self.dragging.follow, onEditSegment, onRemeasure
+            ui, session, linesWriter, messages, self.dragging.follow, self._edit, onRemeasure
         )
+        self._onEditSegment = onEditSegment
+        self._edited: set[str] = set()
         session.onChanged(self._onChanged)
         ui.reviewedButton.connect("clicked()", self.toggleReviewed)
         ui.undoButton.connect("clicked()", self.undo)
@@ -79,6 +81,7 @@ class ReviewSection:
 
     def refresh(self) -> None:
         """Show the session as it is, from the beginning."""
+        self._edited.clear()
         self.table.fill(self._session.vertebrae)
         self._shown = self._session.review
         self.clicks.follow(self._session.resultSet)
@@ -112,6 +115,11 @@ class ReviewSection:
         self.dragging.cleanup()
         self.clicks.cleanup()
 
+    def _edit(self, key: str) -> None:
+        self._edited.add(key)
+        self._showState()
+        self._onEditSegment(key)
+
     def _change(self, how: Callable[[Any, str], set[str]]) -> None:
         if self._session.isOpen and self._enabled:
             self._messages.clear()
@@ -142,6 +150,9 @@ class ReviewSection:
             self.refresh()
             return
         self.table.update([v for v in self._session.vertebrae if v.key in keys])
+        self._edited -= {
+            c.key for c in self._session.review.changes[-1:] if c.action == "measurement"
+        }
         self.dragging.follow()
         self._showState()
 
@@ -165,7 +176,11 @@ class ReviewSection:
 
     def _details(self, vertebra: ReviewedVertebra) -> str:
         changes = self._session.review.standingChanges
-        return detailsHtml(vertebra, [c for c in changes if c.key == vertebra.key])
+        text = detailsHtml(vertebra, [c for c in changes if c.key == vertebra.key])
+        if vertebra.key in self._edited:
+            # Edits of a segment change no number by themselves, which is easily forgotten.
+            text += "<br><b>" + _("Opened for editing: press Re-measure when done.") + "</b>"
+        return text
 
     def _shortcut(self, key: str, slot: Callable[[], None]) -> Any:
         # Only while the table has the focus, so that the keys stay free for views and text fields.
