@@ -118,7 +118,7 @@ def take_pictures(folder: Path) -> list[Path]:
     if panel.resultSet is None:
         raise SystemExit("The analysis of the sample gave no result.")
 
-    panel.parameters.reader = READER
+    panel.reader = READER
     application.show_volume(panel.resultSet.inputNode, FIELD_OF_VIEW_MM)
     ui.surfacesCheckBox.click()
     fractured = [v for v in panel.session.review.vertebrae if v.grade]

@@ -39,3 +39,6 @@ def openPanel(slicer):
     yield openOne
     for driver in opened:
         driver.close()
+    import qt
+
+    qt.QSettings().clear()

@@ -342,3 +342,14 @@ def testEditedSegmentIsRememberedUntilItIsMeasuredAgain(driver, monkeypatch):
     measured = driver.panel.session.review.vertebra(key).ai
     driver.panel.session.change(lambda r, reader: r.setMeasurement(key, measured, reader))
     assert "press Re-measure" not in driver.ui.detailsLabel.text
+
+
+def testReaderIsRememberedOnTheComputerAndNotInTheScene(driver, openPanel, slicer):
+    driver.ui.advancedSection.collapsed = False
+    driver.ui.readerEdit.text = "Dr. A"
+    driver.press("readerEdit", "Return")
+    driver.click("shiftDownButton")
+    assert driver.panel.session.review.changes[-1].reader == "Dr. A"
+    assert openPanel().panel.reader == "Dr. A"
+    node = driver.panel.parameters.parameterNode
+    assert "Dr. A" not in [node.GetParameter(name) for name in node.GetParameterNames()]

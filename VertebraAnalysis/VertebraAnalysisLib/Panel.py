@@ -67,6 +67,8 @@ class Panel(VTKObservationMixin):
         ui.analyzeButton.connect("clicked()", self._onAnalyzeButton)
         ui.sampleButton.connect("clicked()", self.actions.loadSampleAndAnalyze)
         ui.alongAxesCheckBox.connect("toggled(bool)", lambda _on: self.review.showAgain())
+        ui.readerEdit.text = services.readerName()
+        ui.readerEdit.connect("editingFinished()", lambda: services.keepReaderName(self.reader))
         uiWidget.setMRMLScene(slicer.mrmlScene)
 
         scene = slicer.mrmlScene
@@ -150,8 +152,6 @@ class Panel(VTKObservationMixin):
                 if widget.property("SlicerParameterName")
             }
         )
-        if not self.parameters.reader:
-            self.parameters.reader = self.services.readerName()
         self._selectResults()
 
     def _releaseParameters(self) -> None:

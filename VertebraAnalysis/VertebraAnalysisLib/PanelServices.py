@@ -10,10 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import qt
 import slicer
 
 from .Dialogs import Dialogs
 from .Review import Review
+
+_READER_SETTING = "VertebraAnalysis/Reader"
 
 
 class PanelServices:
@@ -165,7 +168,13 @@ class PanelServices:
         return Screenshots(resultSet).export(folder)
 
     def readerName(self) -> str:
-        """Who is at the computer, as far as the application or the system knows."""
+        """Who is at the computer: as told last, else as the application or the system knows.
+
+        Never from the scene: whoever opens another's scene must not sign in that name.
+        """
+        told = qt.QSettings().value(_READER_SETTING)
+        if told:
+            return str(told)
         logic = slicer.app.applicationLogic()
         user = logic.GetUserInformation() if hasattr(logic, "GetUserInformation") else None
         name = user.GetName() if user is not None else ""
@@ -175,3 +184,7 @@ class PanelServices:
             return getpass.getuser()
         except (OSError, KeyError, ImportError):
             return ""
+
+    def keepReaderName(self, name: str) -> None:
+        """Remember who reviews at this computer."""
+        qt.QSettings().setValue(_READER_SETTING, name)

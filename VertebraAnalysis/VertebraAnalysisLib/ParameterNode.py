@@ -53,8 +53,6 @@ class ParameterNode:
         Segmentation to grade instead of finding vertebrae; None to find them.
     alongAxes : bool
         Slice views follow the axes of the body shown.
-    reader : str
-        Kept with every change of the review.
     """
 
     inputVolume: slicer.vtkMRMLScalarVolumeNode
@@ -64,4 +62,3 @@ class ParameterNode:
     regionOfInterest: slicer.vtkMRMLMarkupsROINode
     existingSegmentation: slicer.vtkMRMLSegmentationNode
     alongAxes: bool = False
-    reader: str = ""

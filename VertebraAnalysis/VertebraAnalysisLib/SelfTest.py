@@ -78,7 +78,7 @@ class SelfTest:
         self._wait(lambda: not panel.running)
         self._case.assertIsNotNone(panel.resultSet, panel.ui.messageLabel.text)
         self._checkNodes()
-        panel.parameters.reader = READER
+        panel.reader = READER
         key = self._lookAtTheWorst()
         self._dragHeightLine(key)
         self._editAndRemeasure(key)
