@@ -353,3 +353,20 @@ def testReaderIsRememberedOnTheComputerAndNotInTheScene(driver, openPanel, slice
     assert openPanel().panel.reader == "Dr. A"
     node = driver.panel.parameters.parameterNode
     assert "Dr. A" not in [node.GetParameter(name) for name in node.GetParameterNames()]
+
+
+def testGradeAboveItsOwnLossIsExplained(slicer):
+    from dataclasses import replace
+
+    from example_analysis import example
+    from vertebra_core.analysis import HeightLoss
+    from VertebraAnalysisLib.ReviewedVertebra import ReviewedVertebra
+    from VertebraAnalysisLib.VertebraDetails import detailsHtml
+
+    wedge = replace(
+        example()[3].vertebrae[1], grade=3, morphometric_grade=3, shape="wedge",
+        height_loss=HeightLoss(0.38, 0.34, 0.13),
+    )  # fmt: skip
+    assert "posterior loss adds" in detailsHtml(ReviewedVertebra("v01", wedge, wedge))
+    plain = replace(wedge, grade=2, morphometric_grade=2)
+    assert "posterior loss" not in detailsHtml(ReviewedVertebra("v01", plain, plain))

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from html import escape
 
 from slicer.i18n import tr as _
+from vertebra_core.grading.genant import grade_of_loss
 
 from .Change import Change
 from .GradeStyle import gradeText
 from .ReviewedVertebra import ReviewedVertebra
-from .VertebraCells import lossText
+from .VertebraCells import gradedLoss, lossText
 
 _CHANGES_SHOWN = 3
 
@@ -27,7 +28,7 @@ def detailsHtml(vertebra: ReviewedVertebra, changes: Sequence[Change] = ()) -> s
     lines = [_grades(vertebra)]
     losses = lossText(vertebra)
     if losses:
-        lines.append(_("Height loss: {losses}").format(losses=losses))
+        lines.append(_("Height loss: {losses}").format(losses=losses) + _posteriorNote(vertebra))
     lines += [f"\N{BULLET} {escape(flag.reason)}" for flag in vertebra.flags]
     lines += [f"<i>{escape(_changeText(change))}</i>" for change in changes[-_CHANGES_SHOWN:]]
     return "<br>".join(lines)
@@ -41,6 +42,15 @@ def _grades(v: ReviewedVertebra) -> str:
     return _("<b>{level}</b>: {now} \N{MIDDLE DOT} AI: {aiLevel} {before}").format(
         level=escape(v.level), now=escape(now), aiLevel=escape(v.ai.level), before=escape(before)
     )
+
+
+def _posteriorNote(v: ReviewedVertebra) -> str:
+    """Why a grade can be higher than the loss of its shape alone; empty where it is not."""
+    loss = gradedLoss(v.height_loss, v.shape)
+    grade = v.current.morphometric_grade
+    if grade is None or grade_of_loss(loss) >= grade or v.height_loss.crush <= 0:
+        return ""
+    return " " + _("(the posterior loss adds to it: grade {grade})").format(grade=grade)
 
 
 def _changeText(change: Change) -> str:
