@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from torch import nn
@@ -14,8 +15,8 @@ from ..grading.fracture_grades import FractureOpinion, fracture_opinions
 from ..labelling.positional_logic import LevelAssignment, assign_levels
 from ..labelling.single_label import label_single_vertebrae
 from ..levels import MOBILE_LEVELS, level_named
-from ..localisation.localise import LocalisationOptions, localise
-from ..localisation.sagittal import SagittalOptions, localise_sagittal
+from ..localisation.localise import LocalisationOptions, centres_from_output, locnet_output
+from ..localisation.sagittal import SagittalOptions, centres_from_boxes, detect_boxes
 from ..segmentation.merge import merge
 from ..segmentation.segment import VertebraMask
 from ..vertebraformer.apply import FormerResult, apply_vertebraformer
@@ -57,10 +58,13 @@ def pipeline_systems(locnet: nn.Module, device: str) -> list[System]:
         System("Morphometry alone", "grading", _graded_by("morphometric_grade")),
         System("Grade head alone", "grading", _graded_by("learned_grade")),
     ]
+    output = _Once(
+        lambda run: locnet_output(run.coarse, locnet, LocalisationOptions(), device=device)
+    )
     for name, method in (("LocNet-F", "votes"), ("LocNet-H", "heat")):
         for chain, suffix in ((True, ", chain"), (False, "")):
             options = LocalisationOptions(method=method, keep_chain_only=chain)
-            systems.append(System(name + suffix, "localisation", _located(locnet, options, device)))
+            systems.append(System(name + suffix, "localisation", _located(output, options)))
     return systems
 
 
@@ -77,11 +81,14 @@ def systems_of(name: str, network: nn.Module, device: str) -> list[System]:
     """
     kind = getattr(network, "architecture", "")
     if kind == "SagittalDetector":
+        boxes = _Once(
+            lambda run: detect_boxes(run.coarse, network, SagittalOptions(), device=device)
+        )
         return [
             System(
                 "Sagittal boxes, DBSCAN" + suffix,
                 "localisation",
-                _boxed(network, SagittalOptions(keep_chain_only=chain), device),
+                _boxed(boxes, SagittalOptions(keep_chain_only=chain)),
             )
             for chain, suffix in ((True, ", chain"), (False, ""))
         ]
@@ -122,16 +129,28 @@ def _graded_by(opinion: str) -> Answer:
     return answer
 
 
-def _located(network: nn.Module, options: LocalisationOptions, device: str) -> Answer:
+class _Once:
+    """Remembers what was computed for the latest scan: several systems rest on one network."""
+
+    def __init__(self, compute: Callable[[RecordedRun], Any]) -> None:
+        self._compute = compute
+        self._last: tuple[RecordedRun, Any] | None = None
+
+    def __call__(self, run: RecordedRun) -> Any:
+        if self._last is None or self._last[0] is not run:
+            self._last = run, self._compute(run)
+        return self._last[1]
+
+
+def _located(output: _Once, options: LocalisationOptions) -> Answer:
     return lambda run: _places(
-        c.position_lps_mm for c in localise(run.coarse, network, options, device=device).centres
+        c.position_lps_mm for c in centres_from_output(output(run), run.coarse, options).centres
     )
 
 
-def _boxed(network: nn.Module, options: SagittalOptions, device: str) -> Answer:
+def _boxed(boxes: _Once, options: SagittalOptions) -> Answer:
     return lambda run: _places(
-        c.position_lps_mm
-        for c in localise_sagittal(run.coarse, network, options, device=device).centres
+        c.position_lps_mm for c in centres_from_boxes(boxes(run), run.coarse, options).centres
     )
 
 
@@ -149,8 +168,11 @@ class _Opinions:
     """A fracture network's grades and masks; it is asked once per scan."""
 
     def __init__(self, network: nn.Module, device: str) -> None:
-        self._network, self._device = network, device
-        self._last: tuple[RecordedRun, tuple[FractureOpinion, ...]] | None = None
+        def opinions(run: RecordedRun) -> tuple[FractureOpinion, ...]:
+            centres = [v.center_lps_mm for v in run.vertebrae]
+            return fracture_opinions(run.fine, centres, network, device)
+
+        self._ask = _Once(opinions)
 
     def grades(self, run: RecordedRun) -> Prediction:
         """Return the graded vertebrae of the pipeline with the network's grades instead."""
@@ -179,20 +201,15 @@ class _Opinions:
         labels, _ = merge(masks, numbers, run.ct)
         return Prediction(tuple(_found(v) for v in run.vertebrae), labels)
 
-    def _ask(self, run: RecordedRun) -> tuple[FractureOpinion, ...]:
-        if self._last is None or self._last[0] is not run:
-            centres = [v.center_lps_mm for v in run.vertebrae]
-            opinions = fracture_opinions(run.fine, centres, self._network, self._device)
-            self._last = run, opinions
-        return self._last[1]
-
 
 class _Former:
     """VertebraFormer's answers to every task; it runs once per scan."""
 
     def __init__(self, network: nn.Module, device: str) -> None:
-        self._network, self._device = network, device
-        self._last: tuple[RecordedRun, FormerResult] | None = None
+        def apply(run: RecordedRun) -> FormerResult:
+            return apply_vertebraformer(run.coarse, network, device=device)
+
+        self._ask = _Once(apply)
 
     def centres(self, run: RecordedRun) -> Prediction:
         """Return the centres of its bodies."""
@@ -229,12 +246,6 @@ class _Former:
                 for c in self._ask(run).lesions
             )
         )
-
-    def _ask(self, run: RecordedRun) -> FormerResult:
-        if self._last is None or self._last[0] is not run:
-            result = apply_vertebraformer(run.coarse, self._network, device=self._device)
-            self._last = run, result
-        return self._last[1]
 
 
 def _places(positions_lps_mm) -> Prediction:

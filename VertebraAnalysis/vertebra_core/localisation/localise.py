@@ -142,6 +142,13 @@ def localise(
     if options.method not in METHODS:
         raise ValueError(f"unknown localisation method {options.method!r}")
     output = locnet_output(ct, network, options, on_progress, cancelled, device)
+    return centres_from_output(output, ct, options)
+
+
+def centres_from_output(
+    output: np.ndarray, ct: CtVolume, options: LocalisationOptions
+) -> Localisation:
+    """Read centres off LocNet's output for a CT; `localise` without its network."""
     candidates = [_centre(peak, ct, options.method) for peak in find_peaks(output, options)]
     candidates.sort(key=lambda c: -c.score)
     if not options.keep_chain_only:

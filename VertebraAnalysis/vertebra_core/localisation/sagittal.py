@@ -88,6 +88,13 @@ def localise_sagittal(
     options = options or SagittalOptions()
     check_working_grid(ct, WORKING_SPACING_MM)
     boxes = detect_boxes(ct, network, options, on_progress, cancelled, device)
+    return centres_from_boxes(boxes, ct, options, cluster)
+
+
+def centres_from_boxes(
+    boxes: SliceBoxes, ct: CtVolume, options: SagittalOptions, cluster: Cluster = dbscan
+) -> Localisation:
+    """Join boxes to centres; `localise_sagittal` without its network."""
     found = cluster_boxes(boxes, options.clusters, cluster)
     most = max((c.count for c in found), default=1)
     centres = [_centre(c, ct, most) for c in found]
