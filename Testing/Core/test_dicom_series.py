@@ -180,7 +180,37 @@ def test_a_damaged_dicom_slice_is_replaced_by_its_neighbours_and_said_so(tmp_pat
     assert ct.size_xyz == simple_ct().size_xyz
     np.testing.assert_array_equal(ct.hu[6], simple_ct().hu[6])
     assert "slices were interpolated" in ct.warnings[0]
-    assert "1 DICOM files of the folder could not be read" in ct.warnings[1]
+    assert "1 file of the series is damaged" in ct.warnings[1]
+
+
+def test_a_damaged_slice_at_the_end_is_told_though_no_gap_shows(tmp_path, capfd):
+    write_dicom_series(tmp_path, simple_ct())
+    path = tmp_path / "image000_0.dcm"
+    assert path.exists()
+    path.write_bytes(path.read_bytes()[:-2000])
+    # What is no slice of this series needs no word.
+    (tmp_path / "notes.dcm").write_bytes(b"no image at all")
+    ct = read_ct(tmp_path)
+    assert ct.size_xyz[2] == simple_ct().size_xyz[2] - 1
+    assert ct.warnings == ("1 file of the series is damaged and was left out.",)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_file_of_another_series_than_asked_for_yields_to_the_uid(tmp_path):
+    write_dicom_series(tmp_path, simple_ct())
+    uid = write_dicom_series(tmp_path, simple_ct(seed=2), prefix="other")
+    asked = read_ct(sorted(tmp_path.glob("image*.dcm"))[3], uid)
+    np.testing.assert_array_equal(asked.hu, simple_ct(seed=2).hu)
+    with pytest.raises(InputError) as caught:
+        read_ct(sorted(tmp_path.glob("image*.dcm"))[3], "1.2.3")
+    assert caught.value.code == "unknown_series"
+
+
+def test_a_missing_slice_makes_no_noise_on_the_terminal(tmp_path, capfd):
+    write_dicom_series(tmp_path, simple_ct())
+    (tmp_path / "image011_5.dcm").unlink()
+    read_ct(tmp_path)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_the_public_dicom_series_reads_as_its_slices_say(shared_data):

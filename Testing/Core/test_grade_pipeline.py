@@ -116,6 +116,14 @@ def test_a_segmentation_of_another_scan_is_refused():
     assert refused.value.code == "no_overlap"
 
 
+def test_bodies_of_another_scan_are_refused():
+    _, labels, bodies, _ = example()
+    elsewhere = replace(on_grid_of(labels, bodies), origin_lps_mm=(500.0, 0.0, 0.0))
+    with pytest.raises(InputError) as refused:
+        grade_segmentation(labels, None, elsewhere, backend=BACKEND)
+    assert refused.value.code == "no_overlap"
+
+
 def test_stray_strokes_are_left_out_and_told():
     _, labels, bodies, _ = example()
     labels.labels[0, 0, :5] = 22

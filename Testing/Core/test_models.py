@@ -270,5 +270,7 @@ def test_the_number_of_threads_is_set_and_checked():
         assert set_threads(None) >= 1
         with pytest.raises(InputError):
             set_threads(0)
+        with pytest.raises(InputError):
+            set_threads(100_000)
     finally:
         set_threads(before)

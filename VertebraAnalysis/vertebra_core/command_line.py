@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import re
 import sys
 import traceback
 from collections.abc import Sequence
@@ -93,6 +94,11 @@ class CommandParser(argparse.ArgumentParser):
 
 def _run(words: list[str], console: Console) -> int:
     raise_on_termination()
+    # As from an unset variable of a shell; Path would take it for the current folder.
+    if any(not word.strip() or re.fullmatch(r"--[a-z-]+=\s*", word) for word in words):
+        raise InputError(
+            "bad_arguments", "An argument is empty.", "Check for a variable that is not set."
+        )
     chosen = next((word for word in words if not word.startswith("-")), None)
     args = make_parser(chosen).parse_args(words)
     return args.run(args, console)

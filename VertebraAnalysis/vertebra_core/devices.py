@@ -8,6 +8,7 @@ import SimpleITK as sitk  # noqa: N813
 import torch
 
 from vertebra_core.errors import InputError
+from vertebra_core.threads import MAX_THREADS
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
@@ -56,10 +57,10 @@ def set_threads(n_threads: int | None) -> int:
     Raises
     ------
     InputError
-        ``bad_threads`` if the number is below 1.
+        ``bad_threads`` if the number is below 1 or beyond `MAX_THREADS`.
     """
-    if n_threads is not None and n_threads < 1:
-        raise InputError("bad_threads", "The number of threads must be at least 1.")
+    if n_threads is not None and not 1 <= n_threads <= MAX_THREADS:
+        raise InputError("bad_threads", f"The number of threads must be from 1 to {MAX_THREADS}.")
     count = n_threads or _usable_cores()
     torch.set_num_threads(count)
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(count)

@@ -10,6 +10,9 @@ import SimpleITK as sitk  # noqa: N813
 
 _DICOM_SUFFIXES = {".dcm", ".ima", ".dicom"}
 _MAGIC_OFFSET = 128
+_CT_IMAGE_STORAGE = b"1.2.840.10008.5.1.4.1.1.2"
+# Holds the class of the file and the UIDs; pixels lie behind.
+_HEAD_BYTES = 65536
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,20 @@ def is_dicom_file(path: Path) -> bool:
     except OSError:
         return False
     return path.suffix.lower() in _DICOM_SUFFIXES
+
+
+def is_damaged_slice(path: Path, series_uid: str) -> bool:
+    """Tell whether a file that cannot be read was a CT slice of the series.
+
+    Reports, presentation states and directories cannot be read as images either, and may name the
+    series: they say first that they are something else.
+    """
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(_HEAD_BYTES)
+    except OSError:
+        return False
+    return bool(series_uid) and _CT_IMAGE_STORAGE in head[:1024] and series_uid.encode() in head
 
 
 def read_slice_header(path: Path) -> SliceHeader | None:

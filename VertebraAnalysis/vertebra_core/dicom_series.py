@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk  # noqa: N813
 
-from vertebra_core.dicom_header import SliceHeader, is_dicom_file, read_slice_header
+from vertebra_core.dicom_header import (
+    SliceHeader,
+    is_damaged_slice,
+    is_dicom_file,
+    read_slice_header,
+)
 from vertebra_core.errors import InputError
 from vertebra_core.regular_grid import evened_slices, straightened
 from vertebra_core.volume import CtVolume, from_sitk
@@ -27,6 +33,9 @@ __all__ = [
 _SAME_COVERAGE = 0.9
 _AXIAL_COSINE = 0.7
 _LISTED = 6
+
+# The toolkit would print on uneven slices; they are told as warnings of the volume.
+sitk.ProcessObject.SetGlobalWarningDisplay(False)
 
 
 @dataclass(frozen=True)
@@ -95,16 +104,16 @@ def list_series(folder: Path) -> tuple[DicomSeries, ...]:
     return _scan(folder)[0]
 
 
-def _scan(folder: Path) -> tuple[tuple[DicomSeries, ...], int]:
-    """The series of a folder, and the number of DICOM files without an image that can be read."""
+def _scan(folder: Path) -> tuple[tuple[DicomSeries, ...], list[Path]]:
+    """The series of a folder, and its DICOM files without an image that can be read."""
     groups: dict[tuple, list[SliceHeader]] = defaultdict(list)
-    n_unreadable = 0
+    unreadable = []
     for path in sorted(p for p in Path(folder).rglob("*") if p.is_file()):
         if not is_dicom_file(path):
             continue
         header = read_slice_header(path)
         if header is None:
-            n_unreadable += 1
+            unreadable.append(path)
         else:
             groups[header.group].append(header)
     found = [_series(headers) for headers in groups.values()]
@@ -123,7 +132,7 @@ def _scan(folder: Path) -> tuple[tuple[DicomSeries, ...], int]:
             series.uid,
         )
 
-    return tuple(sorted(found, key=rank)), n_unreadable
+    return tuple(sorted(found, key=rank)), unreadable
 
 
 def read_dicom_folder(folder: Path, series_uid: str | None = None) -> CtVolume:
@@ -146,7 +155,7 @@ def read_dicom_folder(folder: Path, series_uid: str | None = None) -> CtVolume:
         ``no_dicom``, ``unknown_series``, ``not_ct``, ``missing_slices``, ``unreadable`` and the
         codes of `volume_checks.check_grid`.
     """
-    found, n_unreadable = _scan(folder)
+    found, unreadable = _scan(folder)
     if not found:
         raise InputError(
             "no_dicom",
@@ -161,15 +170,15 @@ def read_dicom_folder(folder: Path, series_uid: str | None = None) -> CtVolume:
                 f"The folder holds no series with the UID {series_uid}.",
                 f"It holds: {_listing(found)}.",
             )
-        return _read(chosen, n_unreadable=n_unreadable)
+        return _read(chosen, unreadable=unreadable)
     candidates = [s for s in found if s.is_ct and s.n_slices > 1]
     if len(candidates) < 2:
-        return _read(found[0], n_unreadable=n_unreadable)
+        return _read(found[0], unreadable=unreadable)
     warning = (
         f"The folder holds {len(candidates)} CT series; {candidates[0].summary()} was used. "
         f"Others: {_listing(candidates[1:])}."
     )
-    return _read(candidates[0], (warning,), n_unreadable)
+    return _read(candidates[0], (warning,), unreadable)
 
 
 def read_dicom_file(path: Path) -> CtVolume:
@@ -188,12 +197,12 @@ def read_dicom_file(path: Path) -> CtVolume:
             "Give the folder with the CT series.",
         )
     siblings = sorted(p for p in path.parent.iterdir() if p.is_file() and p != path)
-    headers = [read_slice_header(p) for p in siblings if is_dicom_file(p)]
-    stack = [own, *(h for h in headers if h is not None and h.group == own.group)]
+    headers = {p: read_slice_header(p) for p in siblings if is_dicom_file(p)}
+    stack = [own, *(h for h in headers.values() if h is not None and h.group == own.group)]
     warnings = ()
     if len(stack) > 1:
         warnings = (f"{path.name} is one of {len(stack)} files of its series; all were read.",)
-    return _read(_series(stack), warnings)
+    return _read(_series(stack), warnings, [p for p, h in headers.items() if h is None])
 
 
 def _series(headers: list[SliceHeader]) -> DicomSeries:
@@ -217,7 +226,9 @@ def _listing(series: list[DicomSeries] | tuple[DicomSeries, ...]) -> str:
     return text if len(series) <= _LISTED else f"{text}; and {len(series) - _LISTED} more"
 
 
-def _read(series: DicomSeries, warnings: tuple[str, ...] = (), n_unreadable: int = 0) -> CtVolume:
+def _read(
+    series: DicomSeries, warnings: tuple[str, ...] = (), unreadable: Sequence[Path] = ()
+) -> CtVolume:
     if not series.is_ct:
         raise InputError(
             "not_ct",
@@ -243,8 +254,10 @@ def _read(series: DicomSeries, warnings: tuple[str, ...] = (), n_unreadable: int
     hu, distance_mm, warning = evened_slices(volume.hu, positions)
     if warning is not None:
         warnings += (warning,)
-        if n_unreadable:
-            warnings += (f"{n_unreadable} DICOM files of the folder could not be read.",)
+    damaged = sum(is_damaged_slice(p, series.uid) for p in unreadable)
+    if damaged:
+        words = "1 file of the series is" if damaged == 1 else f"{damaged} files of the series are"
+        warnings += (f"{words} damaged and {'was' if damaged == 1 else 'were'} left out.",)
     step = np.subtract(last.origin_lps_mm, first.origin_lps_mm)
     axes = np.asarray(first.direction).reshape(3, 3).copy()
     axes[:, 2] = step / np.linalg.norm(step)

@@ -112,8 +112,7 @@ def grade_segmentation(
     if bodies is not None:
         bodies, more = numbered_by_level(bodies)
         warnings += more
-        if not same_grid(bodies, labels):
-            bodies = resample_labels(bodies, labels)
+        bodies = _bodies_on_grid_of(labels, bodies)
     backend = backend or bundled_grading(options, learned=ct is not None)
     read = time.monotonic()
     on_progress("reading", 1.0)
@@ -187,6 +186,19 @@ def _on_grid_of(ct: CtVolume, labels: LabelVolume) -> LabelVolume:
             "Give the segmentation and the CT of the same scan.",
         )
     return moved
+
+
+def _bodies_on_grid_of(labels: LabelVolume, bodies: LabelVolume) -> LabelVolume:
+    if not same_grid(bodies, labels):
+        bodies = resample_labels(bodies, labels)
+    # Not by levels, nor all of them: a segmentation may hold a single vertebra of many.
+    if not bodies.labels[labels.labels > 0].any():
+        raise InputError(
+            "no_overlap",
+            "The bodies do not lie inside the vertebrae of the segmentation.",
+            "Give both label maps of the same scan, or leave out --bodies.",
+        )
+    return bodies
 
 
 def _working_grid(ct: CtVolume | None, labels: LabelVolume):

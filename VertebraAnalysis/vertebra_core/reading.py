@@ -32,7 +32,8 @@ def read_ct(path: Path | str, series_uid: str | None = None) -> CtVolume:
         NIfTI, NRRD or MHA file, a folder that holds DICOM files (also in subfolders), or one
         DICOM file, which stands for the series it belongs to.
     series_uid : str, optional
-        Series to take from a DICOM folder; by default the best CT series in it.
+        Series to take from a DICOM folder (of a DICOM file, the folder that it lies in); by
+        default the best CT series in it, or that of the file.
 
     Returns
     -------
@@ -51,7 +52,15 @@ def read_ct(path: Path | str, series_uid: str | None = None) -> CtVolume:
     if path.is_dir():
         return checked_ct(read_dicom_folder(path, series_uid))
     if is_dicom_file(path):
+        if series_uid is not None:
+            return checked_ct(read_dicom_folder(path.parent, series_uid))
         return checked_ct(read_dicom_file(path))
+    if series_uid is not None:
+        raise InputError(
+            "unknown_series",
+            f"{path.name} is no DICOM file, so it holds no series to choose from.",
+            "Leave out --series-uid, or give a folder with DICOM files.",
+        )
     volume, _ = _read_file(path)
     return checked_ct(straightened(volume))
 

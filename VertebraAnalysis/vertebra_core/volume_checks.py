@@ -122,7 +122,8 @@ def refuse_not_finite(n_bad: int) -> None:
     if n_bad:
         raise InputError(
             "not_finite",
-            f"{n_bad} voxels of the image are not numbers (NaN or infinite).",
+            f"The image has {n_bad} {'voxel' if n_bad == 1 else 'voxels'} without a number (NaN or "
+            "infinite).",
             "Fill them with -1024 (air) or convert the original DICOM series again.",
         )
 

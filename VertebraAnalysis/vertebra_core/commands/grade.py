@@ -23,7 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="FILE",
-        help="label map with VerSe numbers, or a .seg.nrrd whose segments bear level names",
+        help="label map with VerSe or TotalSegmentator numbers, or a .seg.nrrd whose segments "
+        "bear level names",
     )
     parser.add_argument(
         "--bodies", type=Path, metavar="FILE", help="label map of the vertebral bodies"

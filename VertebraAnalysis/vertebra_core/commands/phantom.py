@@ -46,10 +46,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, console: Console) -> int:
     """Run ``phantom``."""
-    if args.count < 1 or args.seed < 0 or min(args.pixel, args.slice, args.scene_spacing) <= 0:
+    if args.count < 1 or args.seed < 0 or not 0 <= args.lesions <= 1:
         raise InputError(
-            "bad_arguments", "Count and spacings must be positive, and the seed not negative."
+            "bad_arguments",
+            "The count must be positive, the seed not negative, and the share of lesions from "
+            "0 to 1.",
         )
+    from ..phantom.arguments import check_shapes, check_spacings
+
+    check_spacings((args.pixel, args.slice, args.scene_spacing))
+    check_shapes(args.shapes, args.shape_cache)
     from ..phantom.shape_library import ShapeLibrary
 
     try:

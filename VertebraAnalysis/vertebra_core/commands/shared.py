@@ -15,6 +15,7 @@ from ..console import Console, Heartbeat
 from ..errors import Cancelled
 from ..output.atomic_output import AtomicOutput
 from ..progress import STAGE_WEIGHTS, ProgressTracker
+from ..threads import MAX_THREADS
 
 if TYPE_CHECKING:
     from ..pipeline import AnalysisResult
@@ -34,7 +35,11 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
         "--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (default auto)"
     )
     parser.add_argument(
-        "--threads", type=int, default=0, help="processor threads (default 0: all cores)"
+        "--threads",
+        type=_threads,
+        default=0,
+        metavar="N",
+        help="processor threads (default 0: all cores)",
     )
     parser.add_argument(
         "--models", type=Path, metavar="FOLDER", help="weights to use instead of the bundled ones"
@@ -49,6 +54,12 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-scene", action="store_true", help="leave out scene.mrb (needs slicer-core anyway)"
     )
+
+
+def _threads(text: str) -> int:
+    if not text.isdecimal() or int(text) > MAX_THREADS:
+        raise argparse.ArgumentTypeError(f"give a whole number from 0 to {MAX_THREADS}")
+    return int(text)
 
 
 @dataclass(frozen=True)

@@ -115,10 +115,13 @@ def read_grades(path: Path) -> dict[str, dict[str, int]]:
                 scan = row["verse_scan"] if "verse_scan" in row else row["case"]
                 level = level_numbered(int(row["label"])).name
                 grades.setdefault(scan, {})[level] = int(row["genant_grade"])
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, KeyError, ValueError, TypeError) as error:
+        reason = f"no column {error}" if isinstance(error, KeyError) else str(error)
+        if isinstance(error, OSError):
+            reason = error.strerror or reason
         raise InputError(
             "bad_grades",
-            f"{Path(path).name} is not a table of grades ({error!r}).",
+            f"{Path(path).name} is not a table of grades ({reason}).",
             "It needs the columns verse_scan, label and genant_grade.",
         ) from error
     return grades

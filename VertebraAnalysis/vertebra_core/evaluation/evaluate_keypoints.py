@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -52,6 +53,7 @@ def run(args: argparse.Namespace, evaluate: Callable[[Path, int], dict] | None =
     if args.folds < 2:
         raise InputError("bad_folds", "Cross-validation needs at least 2 parts.", "Try --folds 5.")
     if evaluate is None:
+        _check_file(args.file, args.folds)
         from ..labelling.keypoints import evaluate_keypoints as evaluate
     figures = evaluate(args.file, args.folds)
     if args.json:
@@ -59,6 +61,24 @@ def run(args: argparse.Namespace, evaluate: Callable[[Path, int], dict] | None =
     else:
         print(join(keypoint_tables(figures), args.markdown))
     return 0
+
+
+def _check_file(path: Path, folds: int) -> None:
+    from ..labelling.keypoint_scans import read_keypoint_scans
+
+    hint = "Give JSON lines with scan, true_bodies and detected_bodies, a scan per line."
+    try:
+        n_scans = len(read_keypoint_scans(path))
+    except (ValueError, OSError, EOFError, zlib.error) as error:
+        # A line that is no scan is named by the message; what is no text at all has no such words.
+        reason = str(error) if str(error).startswith("line ") else "it is damaged or no such file"
+        raise InputError(
+            "bad_keypoints", f"{path.name} cannot be read: {reason.rstrip('.')}.", hint
+        ) from error
+    if n_scans < folds:
+        raise InputError(
+            "bad_keypoints", f"{path.name} holds {n_scans} scans, too few for {folds} parts.", hint
+        )
 
 
 def keypoint_tables(figures: dict) -> list[Table]:

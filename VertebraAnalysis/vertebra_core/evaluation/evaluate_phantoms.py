@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from ..errors import InputError
+from ..phantom.arguments import check_shapes, check_spacings
 from .evaluate_cases import Analyse, add_comparison_arguments, predictor
 from .output import add_output_arguments, print_records, progress
 from .record_log import RecordLog
@@ -77,12 +78,14 @@ def run(args: argparse.Namespace, analyse: Analyse | None = None) -> int:
     InputError
         If the arguments make no sense or the output folder belongs to another evaluation.
     """
-    if not 0 < args.count <= MAX_PHANTOMS or args.seed < 0 or min(args.spacing) <= 0:
+    if not 0 < args.count <= MAX_PHANTOMS or args.seed < 0:
         raise InputError(
             "bad_arguments",
-            "The number of phantoms, the seed or the spacing is out of range.",
-            f"At most {MAX_PHANTOMS} phantoms; seed from 0; spacings above 0 mm.",
+            "The number of phantoms or the seed is out of range.",
+            f"From 1 to {MAX_PHANTOMS} phantoms; seed from 0.",
         )
+    check_spacings((*args.spacing, args.pixel, args.scene_spacing))
+    check_shapes(args.shapes, args.shape_cache)
     # Imported here: making phantoms needs torch, listing the arguments must not.
     from . import phantom_cases
 
