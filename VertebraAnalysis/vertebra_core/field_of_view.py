@@ -11,9 +11,18 @@ from .volume import CtVolume
 EDGE_MM = 1.6
 """A mask that comes this close to the edge of the scan is taken to go on beyond it."""
 
+PADDING_HU = -1000
+"""Volumes that were resampled or straightened are filled up with a value of air or below."""
+
+_PADDING_RUN = 6
+# A few voxels may be noise; a cut leaves a face.
+_LEAST_POINTS = 6
+
 
 def touches_edge(probability: np.ndarray, mask: VertebraMask, volume: CtVolume) -> bool:
     """Tell whether a structure reaches the edge of the scan, whatever the scan's orientation.
+
+    Padding is beyond the edge too. Noisy air, as in lungs, is told from it by its varying values.
 
     Parameters
     ----------
@@ -35,5 +44,24 @@ def touches_edge(probability: np.ndarray, mask: VertebraMask, volume: CtVolume) 
     from_low = (index + 0.5) * spacing
     from_high = (np.asarray(volume.hu.shape) - 0.5 - index) * spacing
     near = np.minimum(from_low, from_high).min(axis=1) < EDGE_MM
-    # A few voxels may be noise; a cut leaves a face.
-    return int(near.sum()) >= 6
+    if int(near.sum()) >= _LEAST_POINTS:
+        return True
+    return int(_beside_padding(index, volume.hu, spacing).sum()) >= _LEAST_POINTS
+
+
+def _beside_padding(index: np.ndarray, hu: np.ndarray, spacing_zyx_mm: np.ndarray) -> np.ndarray:
+    """Tell for each point, in continuous indices, whether a run of padding begins close by."""
+    found = np.zeros(len(index), bool)
+    last = np.asarray(hu.shape) - 1
+    for axis in range(3):
+        # One voxel more: where padding begins, values are a mixture.
+        reach = int(np.ceil(EDGE_MM / spacing_zyx_mm[axis])) + 1
+        for sign in (-1, 1):
+            run = []
+            for step in range(reach, reach + _PADDING_RUN):
+                at = np.rint(index).astype(int)
+                at[:, axis] += sign * step
+                run.append(hu[tuple(np.clip(at, 0, last).T)])
+            first = run[0]
+            found |= (first <= PADDING_HU) & np.all([v == first for v in run[1:]], axis=0)
+    return found

@@ -38,7 +38,9 @@ def run(args: argparse.Namespace, console: Console) -> int:
         return _compare(args.compare)
     if args.kind is None:
         raise InputError(
-            "bad_arguments", "Say what to evaluate.", f"One of {', '.join(_KINDS)}, or --compare."
+            "bad_arguments",
+            f"Say what to evaluate: {', '.join(_KINDS)}, or --compare.",
+            "See: vertebra_core evaluate --help",
         )
     return args.evaluate(args)
 

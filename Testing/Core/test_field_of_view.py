@@ -1,0 +1,55 @@
+"""What the edge of a scan cuts, also where the edge lies inside a padded volume."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from vertebra_core.field_of_view import touches_edge
+from vertebra_core.segmentation.segment import VertebraMask
+from vertebra_core.volume import CtVolume
+
+SHAPE = (60, 70, 70)
+
+
+def box_mask(first_z: int) -> VertebraMask:
+    """A body of 25 x 30 x 40 mm, its lowest voxel at `first_z` mm."""
+    body = np.zeros(SHAPE, np.float16)
+    body[first_z : first_z + 25, 20:50, 15:55] = 1.0
+    return VertebraMask((35.0, 35.0, first_z + 12.0), (0, 0, 0), (0.0, 0.0, 0.0), body, body)
+
+
+def scan(spacing_mm: float = 1.0, noise_hu: float = 15.0) -> CtVolume:
+    size = tuple(round(n / spacing_mm) for n in SHAPE)
+    tissue = np.random.default_rng(0).normal(40, noise_hu, size)
+    return CtVolume(tissue.astype(np.int16), (spacing_mm,) * 3, (0.0, 0.0, 0.0))
+
+
+@pytest.mark.parametrize(("first_z", "cut"), [(0, True), (1, True), (4, False), (35, True)])
+def test_a_body_at_the_edge_is_cut(first_z, cut):
+    mask = box_mask(first_z)
+    assert touches_edge(mask.body, mask, scan()) is cut
+
+
+@pytest.mark.parametrize("padding_hu", [-1024, -1000])
+@pytest.mark.parametrize("spacing_mm", [0.6, 1.0, 1.5])
+@pytest.mark.parametrize(("gap_mm", "cut"), [(1, True), (8, False)])
+def test_padding_is_an_edge(padding_hu, spacing_mm, gap_mm, cut):
+    # A resampled scan: what lay outside the field of view was filled with air.
+    mask, ct = box_mask(20), scan(spacing_mm)
+    ct.hu[: round((20 - gap_mm) / spacing_mm)] = padding_hu
+    assert touches_edge(mask.body, mask, ct) is cut
+
+
+def test_slanted_padding_is_an_edge():
+    mask, ct = box_mask(20), scan()
+    z, y, _ = np.indices(ct.hu.shape)
+    ct.hu[z < 8 + 0.3 * y] = -1024
+    assert touches_edge(mask.body, mask, ct)
+
+
+def test_lung_beside_a_body_is_no_edge():
+    mask, ct = box_mask(20), scan()
+    lung = np.random.default_rng(1).normal(-900, 120, ct.hu.shape)
+    ct.hu[:, :, 56:] = np.maximum(lung, -1024).astype(np.int16)[:, :, 56:]
+    assert (ct.hu == -1024).mean() > 0.01
+    assert not touches_edge(mask.body, mask, ct)
