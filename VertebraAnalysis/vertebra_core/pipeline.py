@@ -17,8 +17,8 @@ from .field_of_view import touches_edge
 from .labelling.positional_logic import LevelAssignment, MissedVertebra
 from .levels import level_named
 from .neighbour_flags import neighbour_flags
+from .segmentation.doubts import doubts_in_row
 from .segmentation.merge import find_duplicates, merge
-from .segmentation.plausibility import Plausibility
 from .segmentation.segment import VertebraMask
 from .stages import Candidate, Stages, bundled_stages
 from .vertebra_flags import (
@@ -197,14 +197,21 @@ class _Run:
         """Segment all centres; drop what is no vertebra or was segmented twice; head to foot."""
         masks = self.stages.segment(fine, centres, progress, self._cancelled)
         verdicts = [self.stages.judge(m, fine) for m in masks]
-        doubts = _kept_with_doubts(masks, verdicts)
-        kept = [(m, s, d) for m, s, d in zip(masks, scores, doubts, strict=True) if d is not None]
-        double = set(find_duplicates([m for m, _, _ in kept], [s for _, s, _ in kept]))
-        candidates = [self._candidate(m, d) for i, (m, _, d) in enumerate(kept) if i not in double]
+        doubts = doubts_in_row(masks, verdicts)
+        atlas = [v.like_atlas for v in verdicts]
+        kept = [k for k in zip(masks, scores, doubts, atlas, strict=True) if k[2] is not None]
+        double = set(find_duplicates([k[0] for k in kept], [k[1] for k in kept]))
+        candidates = [
+            self._candidate(mask, doubt, is_atlas)
+            for i, (mask, _, doubt, is_atlas) in enumerate(kept)
+            if i not in double
+        ]
         return sorted(candidates, key=lambda c: -c.center_lps_mm[2])
 
-    def _candidate(self, mask: VertebraMask, doubt: str = "") -> Candidate:
-        centre = mask.body_center_lps_mm() or mask.center_lps_mm
+    def _candidate(self, mask: VertebraMask, doubt: str = "", atlas: bool = False) -> Candidate:
+        # The atlas has no body: its centre is what the localiser says.
+        centre = None if atlas else mask.body_center_lps_mm()
+        centre = centre or mask.center_lps_mm
         return Candidate(
             mask,
             centre,
@@ -268,27 +275,6 @@ class _Run:
             options={k: str(v) for k, v in asdict(self.options).items() if v is not None},
         )
         return SpineAnalysis(tuple(vertebrae), manifest, tuple(self.warnings))
-
-
-def _kept_with_doubts(
-    masks: Sequence[VertebraMask], verdicts: Sequence[Plausibility]
-) -> list[str | None]:
-    """Say for each mask why it is doubtful: "" if it is not, None if it is to be dropped.
-
-    Deleting a vertebra shifts the names of all others, so what lies between two plausible ones is
-    kept and flagged, as long as there is a body at all.
-    """
-    heights = np.array([m.center_lps_mm[2] for m in masks])
-    plausible = np.array([v.plausible for v in verdicts], bool)
-    doubts: list[str | None] = []
-    for height, verdict in zip(heights, verdicts, strict=True):
-        if verdict.plausible:
-            doubts.append("")
-            continue
-        above, below = plausible & (heights > height), plausible & (heights < height)
-        between = bool(above.any() and below.any()) and verdict.figures is not None
-        doubts.append(verdict.reason if between else None)
-    return doubts
 
 
 def _no_spine() -> InputError:

@@ -111,11 +111,14 @@ class Plausibility:
         What is wrong, in one plain sentence; empty if nothing is.
     figures : MaskFigures or None
         None if there is no mask at all.
+    like_atlas : bool
+        It looks like C1, whose "body" does not lie at its centre.
     """
 
     plausible: bool
     reason: str
     figures: MaskFigures | None = None
+    like_atlas: bool = False
 
 
 def judge(mask: VertebraMask, ct: CtVolume) -> Plausibility:
@@ -133,7 +136,7 @@ def judge(mask: VertebraMask, ct: CtVolume) -> Plausibility:
     if figures.body_ml < _LEAST_BODY_ML and not _like_atlas(figures):
         return Plausibility(False, "No vertebral body was found around this centre.", figures)
     reason = _fault(figures)
-    return Plausibility(not reason, reason, figures)
+    return Plausibility(not reason, reason, figures, _like_atlas(figures))
 
 
 def _fault(f: MaskFigures) -> str:
