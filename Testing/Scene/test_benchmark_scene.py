@@ -21,7 +21,7 @@ def test_a_whole_spine_is_written_and_shown(slicer):
     timing = benchmark.measure((160, 160, 240), render=False)
     assert timing.vertebrae == 24
     assert len(timing.click_s) == 24
-    # A hundredth of a large scan's voxels: far from the limit even on a busy machine.
-    assert 0 < timing.write_cpu_s < benchmark.WRITE_LIMIT_S
+    # How fast is what the command tells; here it is only seen to measure something.
+    assert timing.write_s > 0 and timing.write_cpu_s > 0
     (node,) = slicer.util.getNodesByClass("vtkMRMLTableNode")
     assert node.GetNumberOfRows() == 24

@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
+import shiboken6
 from PySide6 import QtCore, QtWidgets
 
 from .StandInClass import standIn, storedProperty
+
+
+def _observe(slicer: Any, scene: Any, widget: Any) -> list[int]:
+    """Refresh `widget` whenever nodes come and go, for as long as it exists."""
+    alive = weakref.ref(widget)
+    tags: list[int] = []
+
+    def refresh(*_: Any) -> None:
+        found = alive()
+        if found is not None and shiboken6.isValid(found):
+            found._refresh()
+        else:
+            for tag in tags:
+                scene.RemoveObserver(tag)
+
+    for event in ("NodeAddedEvent", "NodeRemovedEvent", "EndBatchProcessEvent"):
+        tags.append(scene.AddObserver(getattr(slicer.vtkMRMLScene, event), refresh))
+    return tags
 
 
 def provideMrmlWidgets(slicer: Any) -> None:
@@ -56,18 +76,8 @@ def provideMrmlWidgets(slicer: Any) -> None:
         def setMRMLScene(self, scene: Any) -> None:
             for tag in self._tags:
                 self._scene.RemoveObserver(tag)
-            events = ("NodeAddedEvent", "NodeRemovedEvent", "EndBatchProcessEvent")
             self.__dict__["_scene"] = scene
-            self.__dict__["_tags"] = (
-                [
-                    scene.AddObserver(
-                        getattr(slicer.vtkMRMLScene, event), lambda *_: self._refresh()
-                    )
-                    for event in events
-                ]
-                if scene
-                else []
-            )
+            self.__dict__["_tags"] = _observe(slicer, scene, self) if scene else []
             self._refresh()
 
         def mrmlScene(self) -> Any:
