@@ -191,3 +191,32 @@ def test_help_and_version_load_nothing_heavy():
         [sys.executable, "-c", program], capture_output=True, text=True, env=environment
     )
     assert shown.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Shells of Windows close no streams")
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("progress", ["none", "bar", "json"])
+def test_closed_streams_are_no_defect(tmp_path, closed, progress):
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
+    words = f"-m vertebra_core analyze no.nii -o out --progress {progress} {closed}"
+    done = subprocess.run(
+        ["sh", "-c", f"exec '{sys.executable}' {words}"], cwd=tmp_path, env=environment,
+        capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr and done.stdout.count("Error") == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="There is no full device")
+def test_output_that_cannot_be_printed_is_told_and_results_stand(ct_file, tmp_path):
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
+    program = DRIVER.format(here=str(HERE), seconds=0)
+    words = [sys.executable, "-c", program, "analyze", ct_file, "-o", tmp_path / "out"]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [*words, "--no-scene"], stdout=full, stderr=subprocess.PIPE, text=True, env=environment
+        )
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1 and "cannot be printed" in done.stderr
+    assert (tmp_path / "out" / "analysis.json").exists()

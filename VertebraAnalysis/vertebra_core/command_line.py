@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import os
 import re
 import sys
 import traceback
@@ -18,7 +17,7 @@ from typing import NoReturn
 
 from . import __version__
 from .cancellation import raise_on_termination
-from .console import Console, open_console
+from .console import Console, open_console, open_missing_streams, silence
 from .errors import Cancelled, InputError, VertebraError
 
 COMMANDS: dict[str, str] = {
@@ -47,6 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     int
         Exit status.
     """
+    open_missing_streams()
     words = list(sys.argv[1:] if arguments is None else arguments)
     # The form of errors must be known before anything can go wrong.
     console = open_console(_progress_kind(words))
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _told(console, error)
     except BrokenPipeError:
         # Nobody reads the output any more, as with `| head`; exiting must not complain about it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        silence(sys.stdout)
         return Cancelled.exit_code
     except Exception as error:
         return _told(console, _described(error))

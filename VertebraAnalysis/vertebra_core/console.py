@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -10,7 +11,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Protocol, TextIO
 
-from .errors import VertebraError
+from .errors import OutputError, VertebraError
 from .progress import Progress, ProgressTracker
 
 HEARTBEAT_S = 1.0
@@ -101,9 +102,25 @@ class TextConsole:
         self._drawn = len(text)
 
     def result(self, content: dict[str, Any], text: str) -> None:
-        """Print `text`."""
+        """Print `text`.
+
+        Raises
+        ------
+        OutputError
+            ``not_printed``; files of results are not concerned.
+        """
         self._clear()
-        print(text, file=self._out, flush=True)
+        try:
+            print(text, file=self._out, flush=True)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            silence(self._out)
+            raise OutputError(
+                "not_printed",
+                f"The results cannot be printed: {error.strerror or error}.",
+                "Files that were written are whole.",
+            ) from error
 
     def error(self, error: VertebraError) -> None:
         """Print message and hint."""
@@ -172,6 +189,23 @@ class Heartbeat:
             self._console.progress(self._tracker.current())
         except (OSError, ValueError):
             self._on_deaf()
+
+
+def open_missing_streams() -> None:
+    """Put a stream that goes nowhere in place of every standard stream that is closed.
+
+    Must come first: the next file opened would take the number of a closed stream, and what a
+    library prints would land in it.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
+
+
+def silence(stream: TextIO) -> None:
+    """Lead a stream that takes nothing any more nowhere, so that leaving does not complain."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def open_console(kind: str) -> Console:
