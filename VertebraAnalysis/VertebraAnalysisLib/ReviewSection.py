@@ -146,13 +146,12 @@ class ReviewSection:
         self._change(lambda review, reader: review.setReviewed(key, reviewed, reader))
 
     def _onChanged(self, keys: set[str]) -> None:
-        if self._session.review is not self._shown:
+        review = self._session.review
+        if review is None or review is not self._shown:
             self.refresh()
             return
+        self._edited -= {c.key for c in review.changes[-1:] if c.action == "measurement"}
         self.table.update([v for v in self._session.vertebrae if v.key in keys])
-        self._edited -= {
-            c.key for c in self._session.review.changes[-1:] if c.action == "measurement"
-        }
         self.dragging.follow()
         self._showState()
 

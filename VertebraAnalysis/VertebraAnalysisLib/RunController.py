@@ -139,8 +139,8 @@ class RunController:
             for line in traceback.format_exc().splitlines():
                 self._log.add(line)
             problem = (
-                _("The results could not be added to the scene ({error}).").format(error=error),
-                _("The log below has the details; the scene is as it was."),
+                _("The results could not be shown ({error}).").format(error=error),
+                _("The log below has the details."),
             )
         self._end()
         if problem is not None:
