@@ -24,7 +24,7 @@ TARGET = REPOSITORY / "Resources" / "Screenshots"
 PANEL_WIDTH = 470
 VIEW_SIZE = (540, 500)
 FIELD_OF_VIEW_MM = 150
-READER = "Dr. Reader"
+READER = "First reader"
 
 _BORDER = 4
 _BORDER_RGB = (60, 60, 60)
