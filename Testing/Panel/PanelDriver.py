@@ -47,6 +47,7 @@ class PanelDriver:
     def close(self) -> None:
         """Take the panel away, as the application does when it ends."""
         self.panel.cleanup()
+        self.widget.setMRMLScene(None)
         self.widget.close()
         self.widget.deleteLater()
         self.settle()

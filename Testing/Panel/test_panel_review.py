@@ -150,7 +150,7 @@ def testDraggingAHeightLineShowsTheGradeAtOnceAndKeepsItAtTheEnd(driver, slicer)
     for _ in range(5):
         moveTop(line, -1)
         driver.settle()
-    assert driver.waitUntil(lambda: driver.panel.table.text(key, "Ha") != before, 5)
+    assert driver.waitUntil(lambda: driver.panel.table.text(key, "Ha") != before)
     assert not driver.panel.session.review.changes, "nothing is kept while the mouse is down"
     line.InvokeEvent(node.PointEndInteractionEvent)
     driver.settle()
@@ -171,7 +171,7 @@ def testLineThatIsNoHeightIsPutBack(driver, slicer):
     line = lineOf(driver, key, "anterior")
     before = list(line.GetNthControlPointPositionWorld(0))
     line.SetNthControlPointPositionWorld(0, *line.GetNthControlPointPositionWorld(1))
-    assert driver.waitUntil(lambda: driver.panel.messages.kind == "error", 5)
+    assert driver.waitUntil(lambda: driver.panel.messages.kind == "error")
     assert list(line.GetNthControlPointPositionWorld(0)) == pytest.approx(before, abs=1e-3)
     assert not driver.panel.session.review.changes
 
@@ -303,7 +303,7 @@ def testHeightLinesOfAnIntactBodyAreShownOnRequest(driver):
     driver.click("heightLinesCheckBox")
     line = lineOf(driver, key, "anterior")
     moveTop(line, -3)
-    assert driver.waitUntil(lambda: driver.panel.session.review.vertebra(key).heightsChanged, 5)
+    assert driver.waitUntil(lambda: driver.panel.session.review.vertebra(key).heightsChanged)
     driver.click("heightLinesCheckBox")
     assert not line.GetDisplayVisibility()
 
