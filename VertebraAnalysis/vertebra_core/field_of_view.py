@@ -55,7 +55,7 @@ def _beside_padding(index: np.ndarray, hu: np.ndarray, spacing_zyx_mm: np.ndarra
     last = np.asarray(hu.shape) - 1
     for axis in range(3):
         # One voxel more: where padding begins, values are a mixture.
-        reach = int(np.ceil(EDGE_MM / spacing_zyx_mm[axis])) + 1
+        reach = int(EDGE_MM / spacing_zyx_mm[axis]) + 1
         for sign in (-1, 1):
             run = []
             for step in range(reach, reach + _PADDING_RUN):
