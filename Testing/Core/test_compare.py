@@ -8,13 +8,14 @@ from dataclasses import replace
 import pytest
 import torch
 from fake_stages import LEVELS, fake_stages, true_centres, trunk_ct
+from torch import nn
 from toy_phantom import toy_scene
 from vertebra_core.command_line import main
 from vertebra_core.evaluation import compare as compare_module
 from vertebra_core.evaluation.compare import all_systems, compare, found_networks
 from vertebra_core.evaluation.compare_cases import CompareCase, PhantomCase, lesion_truth
 from vertebra_core.evaluation.compare_run import BASE_NETWORKS, record_run
-from vertebra_core.evaluation.compare_systems import STOPS, System, systems_of
+from vertebra_core.evaluation.compare_systems import STOPS, System, pipeline_systems, systems_of
 from vertebra_core.evaluation.compare_tables import (
     comparison_tables,
     figures_of,
@@ -73,6 +74,15 @@ def test_fracture_networks_grade_and_segment_the_same_vertebrae(recorded):
     assert segmentation.answer(recorded).labels.shape == recorded.ct.hu.shape
     (alone,) = systems_of("fracnet_focal", FracNet((4, 4)), "cpu")
     assert alone.stop == "grading"
+
+
+def test_positions_alone_are_a_system_of_their_own(recorded):
+    systems = {s.name: s for s in pipeline_systems(nn.Identity(), "cpu")}
+    found = systems["Positions alone (no network)"].answer(recorded).found
+    assert len(found) == len(LEVELS)
+    assert all(v.network_level is None for v in found)
+    graded = systems["Morphometry alone"].answer(recorded).found
+    assert [v.level for v in graded] == list(LEVELS)
 
 
 def test_single_masks_are_named_before_and_after_logic(recorded):

@@ -32,6 +32,7 @@ from vertebra_core.training.imaging_domains import (
 )
 from vertebra_core.training.train_vertebraformer import (
     FormerConfig,
+    FormerTask,
     coarse_levels,
     lesion_heat,
     train_vertebraformer,
@@ -287,3 +288,31 @@ def test_the_methods_of_a_stop_can_be_chosen(monkeypatch):
     networks["wrong"] = VertebraFormer(**TINY)
     with pytest.raises(WeightsError, match="do not grade"):
         stages.bundled_stages("cpu", 1, grader="wrong")
+
+
+@pytest.mark.slow
+def test_it_learns_a_block_by_heart(bank):
+    torch.manual_seed(0)
+    config = FormerConfig(quick_training(None), bank, network=TINY, block_shape=BLOCK)
+    task = FormerTask(config)
+    source = task.source(validation=False)
+    rng = np.random.default_rng(5)
+    sample = max(
+        (source.draw(source.names()[0], rng) for _ in range(6)),
+        key=lambda s: int((s["codes"] > 0).sum()),
+    )
+    inputs, targets = task.prepare([sample], None)
+    network = task.build_network()
+    optimiser = torch.optim.Adam(network.parameters(), 1e-2)
+    losses = []
+    for _ in range(60):
+        loss, _ = task.loss(network(inputs), targets)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(float(loss.detach()))
+    with torch.no_grad():
+        figures = task.measure(network(inputs), targets)
+    assert losses[-1] < 0.5 * losses[0]
+    assert figures["dice_vertebra"] > 0.7
+    assert figures["voxels_named"] > 0.6

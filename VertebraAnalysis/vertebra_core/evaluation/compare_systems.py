@@ -54,6 +54,7 @@ def pipeline_systems(locnet: nn.Module, device: str) -> list[System]:
         System("Pipeline (after plausibility)", "localisation", _pipeline),
         System("Attention U-Net (pipeline)", "segmentation", _pipeline),
         System("Sequence of crops (pipeline)", "labelling", _pipeline),
+        System("Positions alone (no network)", "labelling", _named_by_positions),
         System("Morphometry and grade head (pipeline)", "grading", _pipeline),
         System("Morphometry alone", "grading", _graded_by("morphometric_grade")),
         System("Grade head alone", "grading", _graded_by("learned_grade")),
@@ -151,6 +152,14 @@ def _located(output: _Once, options: LocalisationOptions) -> Answer:
 def _boxed(boxes: _Once, options: SagittalOptions) -> Answer:
     return lambda run: _places(
         c.position_lps_mm for c in centres_from_boxes(boxes(run), run.coarse, options).centres
+    )
+
+
+def _named_by_positions(run: RecordedRun) -> Prediction:
+    """What positional logic makes of the centres without any network: what a network must beat."""
+    centres = [c.center_lps_mm for c in run.labelled]
+    return _levels(
+        centres, assign_levels(np.reshape(centres, (-1, 3)), None), [None] * len(centres)
     )
 
 
@@ -256,7 +265,7 @@ def _places(positions_lps_mm) -> Prediction:
 
 
 def _levels(
-    centres: Sequence[Sequence[float]], assignment: LevelAssignment, alone: Sequence[str]
+    centres: Sequence[Sequence[float]], assignment: LevelAssignment, alone: Sequence[str | None]
 ) -> Prediction:
     return Prediction(
         tuple(

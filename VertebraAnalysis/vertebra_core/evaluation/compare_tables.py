@@ -95,6 +95,11 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
 }
 """Stop -> columns: title, and what to show of its figures."""
 
+NOTE = (
+    "Published figures were measured on other scans; what is not stated is left out. "
+    "The public summary of VertebraFormer (Du 2026) states none."
+)
+
 TITLES = {
     "localisation": "Localisation of body centres",
     "segmentation": "Segmentation of vertebrae",
@@ -118,7 +123,7 @@ def comparison_tables(results: Results) -> list[Table]:
             continue
         rows += [_published_row(p) for p in PUBLISHED if p.stop == stop]
         columns = ("system", "data", "n", *(title for title, _ in COLUMNS[stop]))
-        tables.append(Table(TITLES[stop], columns, tuple(rows), n_left=3))
+        tables.append(Table(TITLES[stop], columns, tuple(rows), NOTE, n_left=3))
     return tables
 
 
@@ -170,7 +175,8 @@ def _row(stop: str, system: str, data: str, records) -> tuple[Cell, ...] | None:
         "grading": "n_graded",
         "lesions": "n_lesions",
     }[stop]
-    vertebrae = figures.get(counted) if counted else sum(len(r.truth) for r in records)
+    seen = sum(v.in_view for r in records for v in r.truth)
+    vertebrae = figures.get(counted) if counted else seen
     if not vertebrae:
         return None
     thing = "lesions" if stop == "lesions" else "vertebrae"
