@@ -8,6 +8,8 @@ from vertebra_core.analysis import Heights
 from vertebra_core.grading.genant import (
     MeasuredBody,
     assess_spine,
+    borderline_reason,
+    error_band,
     grade_of_loss,
     grade_probabilities,
     median_grade,
@@ -107,6 +109,15 @@ def test_losses_near_a_threshold_are_borderline_and_others_are_not():
     assert found["T8"].borderline
     assert not found["L2"].borderline
     assert not found["L3"].borderline
+
+
+def test_a_borderline_loss_is_told_with_its_error_and_threshold():
+    found = _spine({"T8": {"anterior": 0.79}})["T8"]
+    loss = round(100 * found.effective_loss)
+    reason = borderline_reason("T8", found)
+    assert reason.startswith(f"A height loss of {loss} % (error ")
+    assert reason.endswith("lies near the threshold of grade 1, 20 %.")
+    assert error_band("T2", found.loss_sd) > error_band("T8", found.loss_sd) == found.loss_sd
 
 
 def test_the_band_is_wider_outside_the_levels_genant_defined():

@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813
 from example_analysis import example
+from vertebra_core.analysis import Flag, Vertebra
 from vertebra_core.errors import Cancelled
 from vertebra_core.output.contours import outlines
 from vertebra_core.output.png import png_bytes, png_data_uri
 from vertebra_core.output.report_html import report_html
+from vertebra_core.output.report_table import table_html
 from vertebra_core.output.spine_pictures import label_boxes, take_picture
 from vertebra_core.output.spine_surfaces import body_surface, coronal_surface, sagittal_surface
 
@@ -164,3 +166,12 @@ def test_png_holds_the_picture(tmp_path):
     back = sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "a.png")))
     assert np.array_equal(back, grey)
     assert base64.b64decode(png_data_uri(grey).partition(",")[2]) == png_bytes(grey)
+
+
+def test_a_reason_that_another_goes_on_with_is_said_once():
+    cut = "The edge of the scan cuts the body."
+    more = "The edge of the scan cuts the body, so its heights are not known."
+    flags = (Flag("cut_by_field_of_view", cut), Flag("not_graded", more))
+    lone = Vertebra("L1", 1.0, None, (0.0, 0.0, 0.0), flags=flags)
+    table = table_html([lone])
+    assert more in table and f"<p>{cut}</p>" not in table

@@ -14,7 +14,7 @@ from typing import Any
 
 from .errors import Cancelled
 
-GRACE_S = 1.0
+GRACE_S = 0.6
 """A run that has not stopped by itself after this time is ended: long calls into libraries cannot
 be interrupted, and two seconds are promised."""
 

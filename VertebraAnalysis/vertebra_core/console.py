@@ -14,8 +14,9 @@ from typing import Any, Protocol, TextIO
 from .errors import OutputError, VertebraError
 from .progress import Progress, ProgressTracker
 
-HEARTBEAT_S = 1.0
-"""Progress is told at least this often; a reader may take two seconds of silence for a hang."""
+HEARTBEAT_S = 0.5
+"""Progress is told so often; a reader may take two seconds of silence for a hang, and on a busy
+computer a line comes late."""
 
 _BAR_WIDTH = 30
 

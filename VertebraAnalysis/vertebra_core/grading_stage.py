@@ -11,7 +11,13 @@ from torch import nn
 from .analysis import Flag, HeightLine, Vertebra
 from .grading.body_frame import BodyFrame, BodyFrameError, fit_body_frame
 from .grading.contrast_medium import vessels_enhanced
-from .grading.genant import MeasuredBody, Morphometry, assess_spine, median_grade
+from .grading.genant import (
+    MeasuredBody,
+    Morphometry,
+    assess_spine,
+    borderline_reason,
+    median_grade,
+)
 from .grading.heights import HeightError, HeightMeasurement, measure_heights
 from .grading.learned import LearnedGrade, body_crop, learned_grades
 from .grading.network import SHAPE_NAMES
@@ -195,9 +201,8 @@ def _with_grade(
         vertebra = replace(vertebra, learned_grade=median_grade(learned.grade_probabilities))
     vertebra = replace(vertebra, grade=grade, shape=shape, grade_probabilities=tuple(probabilities))
     if vertebra.borderline:
-        vertebra = _flagged(
-            vertebra, "borderline", "A height loss lies within its error of a Genant threshold."
-        )
+        reason = borderline_reason(vertebra.level, morphometry)
+        vertebra = _flagged(vertebra, "borderline", reason)
     opinion = vertebra.learned_grade
     if opinion is not None and opinion != morphometry.grade:
         vertebra = _flagged(

@@ -110,6 +110,30 @@ def median_grade(probabilities: Sequence[float]) -> int:
     return int(np.searchsorted(np.cumsum(probabilities), 0.5 * sum(probabilities), side="left"))
 
 
+def error_band(level: str, loss_sd: float) -> float:
+    """Distance from a threshold below which a loss is borderline: its error, wider outside T4-L4.
+
+    Parameters
+    ----------
+    level : str
+    loss_sd : float
+        Standard deviation of the loss from measurement alone.
+    """
+    factor = 1.0 if level_norm(level).within_genant_range else OUTSIDE_GENANT_FACTOR
+    return max(loss_sd * factor, 0.01)
+
+
+def borderline_reason(level: str, morphometry: Morphometry) -> str:
+    """Say in a sentence which threshold a borderline loss is near."""
+    loss = morphometry.effective_loss
+    near = min(range(3), key=lambda i: abs(loss - GRADE_THRESHOLDS[i]))
+    band = error_band(level, morphometry.loss_sd)
+    return (
+        f"A height loss of {100 * loss:.0f} % (error {100 * band:.0f} %) lies near the threshold "
+        f"of grade {near + 1}, {100 * GRADE_THRESHOLDS[near]:.0f} %."
+    )
+
+
 def assess_spine(bodies: Sequence[MeasuredBody]) -> tuple[Morphometry, ...]:
     """Grade the bodies of one spine, any order, each against the others.
 
@@ -212,8 +236,7 @@ def _assess(body: MeasuredBody, crush_mm: float, crush_sd_mm: float, source: str
     shape = _shape(total, loss.crush, largest) if grade else "normal"
     certainty = hypot(loss_sd, READER_SD)
     probabilities = grade_probabilities(effective, certainty)
-    factor = 1.0 if norm.within_genant_range else OUTSIDE_GENANT_FACTOR
-    band = max(loss_sd * factor, 0.01)
+    band = error_band(body.level, loss_sd)
     borderline = any(abs(effective - t) <= band for t in GRADE_THRESHOLDS)
     return Morphometry(
         loss=loss,

@@ -147,7 +147,13 @@ def _notes(v: Vertebra, common: dict[str, str]) -> str:
     reasons = [flag.reason for flag in v.flags]
     missing = missing_reasons(v)
     reasons += [missing[name] for name in _SAID if name in missing and name not in common]
-    return "".join(f"<p>{escape(reason)}</p>" for reason in dict.fromkeys(reasons))
+    # "The edge cuts the body." needs no line beside "The edge cuts the body, so ...".
+    told = [r for r in dict.fromkeys(reasons) if not _goes_on(r, reasons)]
+    return "".join(f"<p>{escape(reason)}</p>" for reason in told)
+
+
+def _goes_on(reason: str, others: Sequence[str]) -> bool:
+    return any(other.startswith(reason.removesuffix(".") + ",") for other in others)
 
 
 def _height(v: Vertebra, name: str) -> str:
