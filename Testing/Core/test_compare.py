@@ -136,6 +136,8 @@ def test_every_system_is_asked_once_and_answers_are_kept(tmp_path, recorded):
     again = compare(cases, systems, analyse, RecordLog(log))
     assert asked == ["run", "one"]
     assert first == again
+    compare(cases, [replace(systems[0], version="retrained")], analyse, RecordLog(log))
+    assert asked == ["run", "one", "run", "one"]
     (record,) = first[("localisation", "One", PHANTOM)]
     assert figures_of("localisation", [record])["recall"] == pytest.approx(0.25)
     (tables,) = comparison_tables(first)
@@ -190,10 +192,15 @@ def test_weights_are_found_in_sub_folders_and_the_bundled_ones_complete_them(tmp
     save_weights(VertebraFormer(**FORMER), tmp_path / "former" / "vertebraformer.safetensors")
     save_weights(SagittalDetector((8, 8, 8, 8)), tmp_path / "box" / "sagittal.safetensors")
     (tmp_path / "box" / "checkpoint" / "tensors.safetensors").write_bytes(b"no network")
-    networks = found_networks(tmp_path, "cpu")
-    assert set(networks) == {*BASE_NETWORKS, "vertebraformer", "sagittal"}
+    networks, sums = found_networks(tmp_path, "cpu")
+    assert set(networks) == set(sums) == {*BASE_NETWORKS, "vertebraformer", "sagittal"}
     monkeypatch.setattr(compare_module, "check_dbscan", lambda: None)
-    names = [s.name for s in all_systems(networks, "cpu")]
+    systems = all_systems(networks, "cpu", sums)
+    names = [s.name for s in systems]
+    versions = {s.name: s.version for s in systems}
+    assert versions["LocNet-F"] == versions["LocNet-H"] != versions["VertebraFormer"]
+    retrained = all_systems(networks, "cpu", {**sums, "vertebraformer": "other"})
+    assert {s.name: s.version for s in retrained}["VertebraFormer"] != versions["VertebraFormer"]
     assert {"LocNet-F", "LocNet-H, chain", "Sagittal boxes, DBSCAN", "VertebraFormer"} <= set(names)
     with pytest.raises(Exception, match="no folder"):
         found_networks(tmp_path / "none", "cpu")

@@ -7,8 +7,10 @@ pipeline needs and the folder lacks comes from the bundled weights.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from torch import nn
@@ -52,8 +54,8 @@ def run(args: argparse.Namespace) -> int:
         )
     device = choose_device(args.device)
     set_threads(args.threads or None)
-    networks = found_networks(args.weights, device)
-    systems = all_systems(networks, device)
+    networks, sums = found_networks(args.weights, device)
+    systems = all_systems(networks, device, sums)
     log = RecordLog(args.output / "records.jsonl" if args.output else None)
     stages = base_stages(networks, device)
     results = compare(cases, systems, lambda ct: record_run(ct, stages), log)
@@ -95,7 +97,7 @@ def compare(
     results: dict[tuple[str, str, str], list[CaseRecord]] = {}
     for case in cases:
         started = time.monotonic()
-        keys = {s: f"{case.name} | {s.stop} | {s.name}" for s in systems}
+        keys = {s: f"{case.name} | {s.stop} | {s.name} | {s.version}" for s in systems}
         if any(key not in log for key in keys.values()):
             ct, truth, lesions = case.load()
             # A scan whose lesions are not known says nothing about them: its records stay empty.
@@ -114,8 +116,14 @@ def compare(
     return results
 
 
-def found_networks(folder: Path | None, device: str) -> dict[str, nn.Module]:
+def found_networks(folder: Path | None, device: str) -> tuple[dict[str, nn.Module], dict[str, str]]:
     """Load every network below a folder by its file's name, and those the pipeline lacks.
+
+    Returns
+    -------
+    networks : dict of Module
+    sums : dict of str
+        Name -> sha256 of its weights.
 
     Raises
     ------
@@ -125,6 +133,7 @@ def found_networks(folder: Path | None, device: str) -> dict[str, nn.Module]:
         If weights are damaged, or not bundled either.
     """
     networks: dict[str, nn.Module] = {}
+    sums: dict[str, str] = {}
     if folder is not None and not folder.is_dir():
         raise InputError(
             "no_such_folder", f"There is no folder {folder}.", "Give the --out of a training."
@@ -133,20 +142,31 @@ def found_networks(folder: Path | None, device: str) -> dict[str, nn.Module]:
         if path.parent.name.startswith(_CHECKPOINT):
             continue
         try:
-            networks[path.stem] = load_weights_file(path, device)[0]
+            networks[path.stem], record = load_weights_file(path, device)
         except WeightsError as error:
             if error.code != "weights_unfit":
                 raise
             progress(f"{path.name}: left out, {error.message}")
+            continue
+        sums[path.stem] = record.sha256
     for name in BASE_NETWORKS:
         if name not in networks:
-            networks[name] = load_network(name, None, device)[0]
-    return networks
+            networks[name], record = load_network(name, None, device)
+            sums[name] = record.sha256
+    return networks, sums
 
 
-def all_systems(networks: dict[str, nn.Module], device: str) -> list[System]:
-    """Return the systems that the networks make possible, the pipeline's own first."""
-    systems = pipeline_systems(networks["locnet"], device)
+def all_systems(
+    networks: dict[str, nn.Module], device: str, sums: Mapping[str, str] | None = None
+) -> list[System]:
+    """Return the systems that the networks make possible, the pipeline's own first.
+
+    Their version follows from the checksums `sums` of their own weights and the pipeline's, which
+    nearly all of them get their input from.
+    """
+    sums = sums or {}
+    base = [sums.get(name, "") for name in BASE_NETWORKS]
+    systems = _versioned(pipeline_systems(networks["locnet"], device), base)
     for name, network in networks.items():
         own = systems_of(name, network, device)
         if any("DBSCAN" in s.name for s in own):
@@ -155,8 +175,13 @@ def all_systems(networks: dict[str, nn.Module], device: str) -> list[System]:
             except InputError as error:
                 progress(f"{name}: left out. {error}")
                 continue
-        systems += own
+        systems += _versioned(own, [*base, sums.get(name, "")])
     return systems
+
+
+def _versioned(systems: list[System], sums: list[str]) -> list[System]:
+    version = hashlib.sha256(" ".join(sums).encode()).hexdigest()[:12]
+    return [replace(s, version=version) for s in systems]
 
 
 def _cases(args: argparse.Namespace) -> list[CompareCase]:

@@ -41,11 +41,14 @@ class System:
         One of `STOPS`.
     answer : callable
         What the system says about a scan.
+    version : str
+        Of the weights it rests on: kept answers of other versions do not count.
     """
 
     name: str
     stop: str
     answer: Answer
+    version: str = ""
 
 
 def pipeline_systems(locnet: nn.Module, device: str) -> list[System]:
