@@ -15,10 +15,56 @@ import numpy as np
 import torch
 from torch import nn
 
-from .keypoint_features import N_FEATURES, N_SCAN_FEATURES
+from .keypoint_emission import KeypointEmission
+from .keypoint_features import (
+    N_FEATURES,
+    N_SCAN_FEATURES,
+    detection_features,
+    scan_features,
+)
 from .keypoint_rows import KeypointRows
 from .keypoint_steps import IMPOSSIBLE, KINDS, StepTable
 from .level_statistics import L6, N_STATES, SACRUM, T13
+
+_TINY = 1e-30
+"""Keeps logarithms of impossible steps finite."""
+
+_LOWEST_EVIDENCE = -12.0
+"""No single detection rules a level out."""
+
+
+@dataclass(frozen=True)
+class SeenRows:
+    """What a field sees of the detections of `s` scans.
+
+    Attributes
+    ----------
+    features : Tensor, shape (s, n, N_FEATURES)
+    scan_features : Tensor, shape (s, N_SCAN_FEATURES)
+    evidence : Tensor, shape (s, n, 27)
+        Log-likelihoods of the levels by each detection alone.
+    """
+
+    features: torch.Tensor
+    scan_features: torch.Tensor
+    evidence: torch.Tensor
+
+    def part(self, scans: np.ndarray, n: int) -> SeenRows:
+        """Return some of the scans, the first `n` detections of each."""
+        at = torch.from_numpy(np.asarray(scans))
+        return SeenRows(self.features[at, :n], self.scan_features[at], self.evidence[at, :n])
+
+
+def see(rows: KeypointRows, emission: KeypointEmission) -> SeenRows:
+    """Describe the detections of `rows` for a field."""
+    likelihood = emission.log_likelihoods(rows.regions.reshape(-1, 3))
+    likelihood = np.maximum(likelihood - likelihood.max(1, keepdims=True), _LOWEST_EVIDENCE)
+    shape = *rows.target.shape, N_STATES
+    return SeenRows(
+        torch.from_numpy(detection_features(rows)),
+        torch.from_numpy(scan_features(rows)),
+        torch.from_numpy(likelihood.reshape(shape).astype(np.float32)),
+    )
 
 
 @dataclass(frozen=True)
@@ -83,6 +129,7 @@ class KeypointField(nn.Module):
             nn.Linear(24, len(KINDS) + 2 * N_STATES),
         )
         self.geometry_weights = nn.Parameter(torch.tensor([0.4, 0.3]))
+        self.evidence_weight = nn.Parameter(torch.tensor(0.4))
         self.spurious = nn.Parameter(torch.tensor(-5.0))
         with torch.no_grad():
             self.scan[-1].weight.zero_()
@@ -91,27 +138,23 @@ class KeypointField(nn.Module):
             for level, rarity in ((T13, -4.0), (L6, -4.0), (SACRUM, -6.0)):
                 bias[len(KINDS) + level] = rarity
 
-    def level_logits(self, features: torch.Tensor) -> torch.Tensor:
-        """What the network thinks of single detections, (..., 27)."""
-        return self.detection(features)[..., :N_STATES]
+    def level_logits(self, features: torch.Tensor, evidence: torch.Tensor) -> torch.Tensor:
+        """What single detections seem to be, (..., 27); the network corrects the evidence."""
+        return self.detection(features)[..., :N_STATES] + self.evidence_weight * evidence
 
     def forward(
-        self,
-        features: torch.Tensor,
-        scan_features: torch.Tensor,
-        rows: KeypointRows,
-        table: StepTable,
-        gaps: int,
+        self, seen: SeenRows, rows: KeypointRows, table: StepTable, gaps: int
     ) -> FieldScores:
         """Score the labellings of scans with at most ``gaps - 1`` spurious detections in a row."""
-        described = self.detection(features)
-        node = torch.log_softmax(described[..., :N_STATES], -1)
+        described = self.detection(seen.features)
+        logits = described[..., :N_STATES] + self.evidence_weight * seen.evidence
+        node = torch.log_softmax(logits, -1)
         spurious = described[..., N_STATES] + self.spurious
         padded = torch.from_numpy(~rows.present)
         node = node.masked_fill(padded[..., None], IMPOSSIBLE)
         spurious = spurious.masked_fill(padded, 0.0)
         sizes = len(KINDS), N_STATES, N_STATES
-        passing, start, end = self.scan(scan_features).split(sizes, dim=1)
+        passing, start, end = self.scan(seen.scan_features).split(sizes, dim=1)
         passed = torch.einsum("sk,lmk->slm", passing, table.counts)[:, None]
         trust = self.geometry_weights.clamp(min=0)
         steps = []
@@ -123,19 +166,48 @@ class KeypointField(nn.Module):
 
 def log_partition(scores: FieldScores, table: StepTable) -> torch.Tensor:
     """Logarithm of the summed scores of all labellings of each scan, shape (s,)."""
-    n = scores.node.shape[1]
-    before = nn.functional.pad(scores.spurious.cumsum(1), (1, 0))
+    return _log_partitions(scores, scores.node, scores.spurious, table)
+
+
+def log_likelihood(scores: FieldScores, target: torch.Tensor, table: StepTable) -> torch.Tensor:
+    """Log-probability of what is known of the labelling of each scan, shape (s,).
+
+    Parameters
+    ----------
+    scores : FieldScores
+    target : Tensor of int64, shape (s, n)
+        Negative where unknown: every label is admitted.
+    table : StepTable
+    """
+    true = scores.given(target)
+    both = _log_partitions(
+        scores,
+        torch.stack([true.node, scores.node]),
+        torch.stack([true.spurious, scores.spurious]),
+        table,
+    )
+    return both[0] - both[1]
+
+
+def _log_partitions(
+    scores: FieldScores, node: torch.Tensor, spurious: torch.Tensor, table: StepTable
+) -> torch.Tensor:
+    """Sum over all labellings for nodes (..., s, n, 27) that share the other scores."""
+    before = nn.functional.pad(spurious.cumsum(-1), (1, 0))
+    weights = [torch.exp(steps) for steps in scores.steps]
     reached: list[torch.Tensor] = []
-    for j in range(n):
-        ways = [scores.start + before[:, j, None]]
-        for gap, steps in enumerate(scores.steps[:j]):
+    for j in range(node.shape[-2]):
+        ways = [scores.start + before[..., j, None]]
+        for gap, weight in enumerate(weights[:j]):
             i = j - 1 - gap
-            moved = torch.logsumexp(reached[i][:, table.upper] + steps[:, i], dim=2)
-            ways.append(moved + (before[:, j] - before[:, i + 1])[:, None])
-        reached.append(torch.logsumexp(torch.stack(ways), dim=0) + scores.node[:, j])
-    after = before[:, -1:] - before[:, 1:]
-    final = torch.stack(reached, 1) + scores.end[:, None] + after[..., None]
-    return torch.logaddexp(torch.logsumexp(final.flatten(1), 1), before[:, -1])
+            highest = reached[i].detach().amax(-1, keepdim=True)
+            share = torch.exp(reached[i] - highest)[..., table.upper]
+            moved = torch.log((share * weight[:, i]).sum(-1) + _TINY) + highest
+            ways.append(moved + (before[..., j] - before[..., i + 1])[..., None])
+        reached.append(torch.logsumexp(torch.stack(ways), dim=0) + node[..., j, :])
+    after = before[..., -1:] - before[..., 1:]
+    final = torch.stack(reached, -2) + scores.end[:, None] + after[..., None]
+    return torch.logaddexp(torch.logsumexp(final.flatten(-2), -1), before[..., -1])
 
 
 def best_levels(scores: FieldScores, table: StepTable) -> np.ndarray:

@@ -10,8 +10,7 @@ import torch
 
 from ..levels import MOBILE_LEVELS, Level
 from .keypoint_emission import KeypointEmission, fit_keypoint_emission
-from .keypoint_features import detection_features, scan_features
-from .keypoint_field import KeypointField, best_levels, mean_scores
+from .keypoint_field import KeypointField, best_levels, mean_scores, see
 from .keypoint_rows import keypoint_rows
 from .keypoint_scans import KeypointScan
 from .keypoint_steps import step_table
@@ -67,10 +66,9 @@ class KeypointNamer:
         if not rows.target.shape[1]:
             return [() for _ in scans]
         table = step_table(self.statistics, _MAX_MISSED)
-        features = torch.from_numpy(detection_features(rows))
-        of_scan = torch.from_numpy(scan_features(rows))
+        seen = see(rows, self.emission)
         with torch.no_grad():
-            scores = [field(features, of_scan, rows, table, _GAPS) for field in self.fields]
+            scores = [field(seen, rows, table, _GAPS) for field in self.fields]
         best = best_levels(mean_scores(scores), table)
         return [_levels(row[:n]) for row, n in zip(best, rows.lengths, strict=True)]
 
@@ -85,5 +83,7 @@ def fit_keypoint_namer(
     """Fit statistics to `scans`, and with `training` fields too."""
     statistics = fit_level_statistics(scans, assumed_scans=0)
     emission = fit_keypoint_emission(scans)
-    fields = train_keypoint_fields(scans, statistics, training) if training else ()
+    fields = ()
+    if training is not None:
+        fields = train_keypoint_fields(scans, statistics, emission, training)
     return KeypointNamer(statistics, emission, tuple(fields))

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from .keypoint_features import detection_features, scan_features
-from .keypoint_field import KeypointField, log_partition
+from .keypoint_emission import KeypointEmission
+from .keypoint_field import KeypointField, log_likelihood, see
 from .keypoint_rows import KeypointRows, keypoint_rows
 from .keypoint_scans import KeypointScan
 from .keypoint_steps import StepTable, step_table
@@ -43,63 +43,81 @@ class KeypointTraining:
     seed : int
     """
 
-    epochs: int = 20
+    epochs: int = 14
     first_epochs: int = 16
-    batch_size: int = 64
+    batch_size: int = 32
     learning_rate: float = 3e-3
     weight_decay: float = 1e-2
     fields: int = 2
     hidden: int = 96
     dropout: float = 0.3
-    max_missed: int = 2
+    max_missed: int = 1
     gaps: int = 3
     seed: int = 0
 
 
+_FEW = 5.0
+"""How much faster the few parameters of whole scans learn: there are few steps to learn them in."""
+
+
 def train_keypoint_fields(
-    scans: Sequence[KeypointScan], statistics: LevelStatistics, training: KeypointTraining
+    scans: Sequence[KeypointScan],
+    statistics: LevelStatistics,
+    emission: KeypointEmission,
+    training: KeypointTraining,
 ) -> list[KeypointField]:
     """Train fields on `scans`; scans without any known detection teach nothing."""
     rows = keypoint_rows(scans)
     rows = rows.part((rows.target >= 0).any(1))
     table = step_table(statistics, training.max_missed)
-    return [_train(rows, table, training, training.seed + 1000 * k) for k in range(training.fields)]
+    return [
+        _train(rows, table, emission, training, training.seed + 1000 * k)
+        for k in range(training.fields)
+    ]
 
 
 def _train(
-    rows: KeypointRows, table: StepTable, training: KeypointTraining, seed: int
+    rows: KeypointRows,
+    table: StepTable,
+    emission: KeypointEmission,
+    training: KeypointTraining,
+    seed: int,
 ) -> KeypointField:
     rng = np.random.default_rng(seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         field = KeypointField(training.hidden, training.dropout)
-        _learn_detections(field, rows, training, rng)
-        _learn_rows(field, rows, table, training, rng)
+        _learn_detections(field, rows, emission, training, rng)
+        _learn_rows(field, rows, table, emission, training, rng)
     return field.eval()
 
 
 def _learn_detections(
-    field: KeypointField, rows: KeypointRows, training: KeypointTraining, rng: np.random.Generator
+    field: KeypointField,
+    rows: KeypointRows,
+    emission: KeypointEmission,
+    training: KeypointTraining,
+    rng: np.random.Generator,
 ) -> None:
     """Teach the network the level of each detection by itself."""
-    size = 8 * training.batch_size
+    size = 16 * training.batch_size
     epochs = []
     for epoch in range(training.first_epochs):
         shown = rows if epoch % 4 == 0 else varied(rows, rng)
         known = shown.target >= 0
-        features, target = detection_features(shown)[known], shown.target[known]
-        order = rng.permutation(len(target))
-        parts = np.array_split(order, max(1, len(order) // size))
-        epochs += [(features[part], target[part]) for part in parts]
+        seen, target = see(shown, emission), torch.from_numpy(shown.target[known])
+        features, evidence = seen.features[known], seen.evidence[known]
+        order = torch.from_numpy(rng.permutation(len(target)))
+        parts = order.tensor_split(max(1, len(order) // size))
+        epochs += [(features[part], evidence[part], target[part]) for part in parts]
     if not epochs:
         return
-    optimiser = _optimiser(field, training)
+    optimiser = _optimiser(field, training, training.learning_rate)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, training.learning_rate, len(epochs), pct_start=0.15
     )
-    for features, target in epochs:
-        logits = field.level_logits(torch.from_numpy(features))
-        loss = nn.functional.cross_entropy(logits, torch.from_numpy(target))
+    for features, evidence, target in epochs:
+        loss = nn.functional.cross_entropy(field.level_logits(features, evidence), target)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -110,21 +128,23 @@ def _learn_rows(
     field: KeypointField,
     rows: KeypointRows,
     table: StepTable,
+    emission: KeypointEmission,
     training: KeypointTraining,
     rng: np.random.Generator,
 ) -> None:
     """Teach the field the labelling of each scan as a whole."""
-    optimiser = _optimiser(field, training)
+    rate = training.learning_rate / 2
+    optimiser = _optimiser(field, training, rate, _FEW)
     batches = -(-len(rows.lengths) // training.batch_size)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser,
-        training.learning_rate / 2,
+        [rate, _FEW * rate],
         max(2, training.epochs * batches),
         pct_start=0.05,
     )
     for epoch in range(training.epochs):
         shown = rows if epoch % 2 else varied(rows, rng)
-        features, of_scan = detection_features(shown), scan_features(shown)
+        seen = see(shown, emission)
         # Scans of like length go together; which of them, changes.
         order = np.argsort(shown.lengths + rng.random(len(shown.lengths)))
         parts = np.array_split(order, batches)
@@ -133,15 +153,8 @@ def _learn_rows(
             n = part.target.shape[1]
             if n < 2:
                 continue
-            scores = field(
-                torch.from_numpy(features[parts[k], :n]),
-                torch.from_numpy(of_scan[parts[k]]),
-                part,
-                table,
-                training.gaps,
-            )
-            true = scores.given(torch.from_numpy(part.target))
-            loss = log_partition(scores, table) - log_partition(true, table)
+            scores = field(seen.part(parts[k], n), part, table, training.gaps)
+            loss = -log_likelihood(scores, torch.from_numpy(part.target), table)
             optimiser.zero_grad()
             loss.clamp(max=_GREATEST_LOSS).mean().backward()
             nn.utils.clip_grad_norm_(field.parameters(), 5.0)
@@ -149,7 +162,12 @@ def _learn_rows(
             schedule.step()
 
 
-def _optimiser(field: KeypointField, training: KeypointTraining) -> torch.optim.Optimizer:
-    return torch.optim.AdamW(
-        field.parameters(), training.learning_rate, weight_decay=training.weight_decay
-    )
+def _optimiser(
+    field: KeypointField, training: KeypointTraining, rate: float, few: float = 1.0
+) -> torch.optim.Optimizer:
+    """Parameters outside the large network learn `few` times as fast."""
+    large = list(field.detection.parameters())
+    known = {id(p) for p in large}
+    other = [p for p in field.parameters() if id(p) not in known]
+    groups = [{"params": large, "lr": rate}, {"params": other, "lr": few * rate}]
+    return torch.optim.AdamW(groups, weight_decay=training.weight_decay)

@@ -7,7 +7,7 @@ import numpy as np
 from .keypoint_emission import region_logits
 from .keypoint_rows import UNKNOWN, KeypointRows
 
-_CUT_SHARE, _MISSED_SHARE, _SPURIOUS_SHARE = 0.3, 0.12, 0.12
+_CUT_SHARE, _MISSED_SHARE, _SPURIOUS_SHARE = 0.05, 0.12, 0.12
 _SHORTEST = 4
 _TILT_SD_RAD = 0.03
 _LOG_SIZE_SD = 0.04

@@ -25,7 +25,6 @@ __all__ = [
     "MissedVertebra",
     "PositionalOptions",
     "assign_levels",
-    "level_probabilities",
 ]
 
 
@@ -90,26 +89,6 @@ def assign_levels(
         tuple(_level(int(other.levels[i])) for i in back) if other else (),
         path.log_score - other.log_score if other else float("inf"),
     )
-
-
-def level_probabilities(
-    positions_lps_mm: np.ndarray,
-    level_log_probabilities: np.ndarray,
-    statistics: LevelStatistics,
-    options: PositionalOptions,
-) -> np.ndarray:
-    """Probability of each level for each detection, over all labellings of the scan.
-
-    Arguments are those of `assign_levels`, but positions must run head to foot.
-
-    Returns
-    -------
-    ndarray, shape (n, 28)
-        Column is `Level.order`; the last two: first sacral body, spurious.
-    """
-    n = len(positions_lps_mm)
-    model = build_chain(positions_lps_mm, level_log_probabilities, np.zeros(n), statistics, options)
-    return level_posteriors(model)
 
 
 def _evidence(n: int, log_probabilities: np.ndarray | None, anchors: Sequence[Anchor]):
