@@ -116,6 +116,14 @@ def test_a_segmentation_of_another_scan_is_refused():
     assert refused.value.code == "no_overlap"
 
 
+def test_segments_whose_names_say_no_level_are_told():
+    _, labels, _, _ = example()
+    unnamed = on_grid_of(labels, labels.labels, {20: "Segment_1", 21: "Segment_2"})
+    numbered, warnings = numbered_by_level(unnamed)
+    assert numbers_in(numbered.labels) == numbers_in(labels.labels)
+    assert len(warnings) == 1 and "No segment bears the name of a level" in warnings[0]
+
+
 def test_bodies_of_another_scan_are_refused():
     _, labels, bodies, _ = example()
     elsewhere = replace(on_grid_of(labels, bodies), origin_lps_mm=(500.0, 0.0, 0.0))

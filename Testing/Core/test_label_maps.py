@@ -68,3 +68,15 @@ def test_public_label_maps_are_read(shared_data):
     assert set(np.unique(verse.labels)) == {0, *range(16, 25)}
     total = read_label_map(shared_data / "ct" / "ts_example_labels_totalseg.nii.gz")
     assert same_grid(total, read_ct(shared_data / "ct" / "ts_example_ct.nii.gz"))
+
+
+@pytest.mark.parametrize("value", ["abc", "1.5", "-3", ""])
+def test_a_segment_whose_label_value_is_no_number_is_refused(tmp_path, value):
+    image = sitk.GetImageFromArray(np.eye(20, dtype=np.uint8).repeat(20, 0).reshape(20, 20, 20))
+    path = tmp_path / "spine.seg.nrrd"
+    image.SetMetaData("Segment0_Name", "L1")
+    image.SetMetaData("Segment0_LabelValue", value or " ")
+    sitk.WriteImage(image, str(path))
+    with pytest.raises(InputError) as refused:
+        read_label_map(path)
+    assert refused.value.code == "unreadable"

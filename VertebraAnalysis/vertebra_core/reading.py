@@ -179,8 +179,15 @@ def _segment_names(reader: sitk.ImageFileReader) -> dict[int, str]:
     for key in reader.GetMetaDataKeys():
         if key.startswith("Segment") and key.endswith("_LabelValue"):
             name = key.removesuffix("LabelValue") + "Name"
+            value = reader.GetMetaData(key).strip()
+            if not value.isdecimal():
+                raise InputError(
+                    "unreadable",
+                    f"The header of the segmentation is damaged: {key} is '{value}', no number.",
+                    "Export the segmentation again.",
+                )
             if reader.HasMetaDataKey(name):
-                names[int(reader.GetMetaData(key))] = reader.GetMetaData(name)
+                names[int(value)] = reader.GetMetaData(name)
     return names
 
 

@@ -42,7 +42,7 @@ def numbered_by_level(segmentation: LabelVolume) -> tuple[LabelVolume, tuple[str
     if any(_level_in(name) for name in segmentation.names.values()):
         numbers, warnings = _by_names(segmentation)
     else:
-        numbers, warnings = _by_numbers(segmentation.labels)
+        numbers, warnings = _by_numbers(segmentation.labels, bool(segmentation.names))
     if not numbers.any():
         raise InputError(
             "no_vertebra_labels",
@@ -78,11 +78,16 @@ def _by_names(segmentation: LabelVolume) -> tuple[np.ndarray, tuple[str, ...]]:
     return table[segmentation.labels], warnings
 
 
-def _by_numbers(labels: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
+def _by_numbers(labels: np.ndarray, named: bool) -> tuple[np.ndarray, tuple[str, ...]]:
     if labels.max() > 255:
         labels = np.where(labels > 255, 0, labels)
     scheme = detect_scheme(labels)
     warnings = []
+    if named:
+        warnings.append(
+            "No segment bears the name of a level, so the numbers of the labels were taken for "
+            "levels."
+        )
     if scheme == TOTALSEGMENTATOR:
         warnings.append(
             "The numbers of the segmentation were taken to be TotalSegmentator's (27 is L5, 32 is "
