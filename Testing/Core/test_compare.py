@@ -20,6 +20,7 @@ from vertebra_core.evaluation.compare_tables import (
     comparison_tables,
     figures_of,
     lesion_figures,
+    wall_figures,
 )
 from vertebra_core.evaluation.grading_metrics import grade_figures, weighted_kappa
 from vertebra_core.evaluation.prediction import Prediction
@@ -64,7 +65,9 @@ def test_a_refused_scan_counts_as_nothing_found():
 
 def test_fracture_networks_grade_and_segment_the_same_vertebrae(recorded):
     torch.manual_seed(0)
-    grading, segmentation = systems_of("fracsegnet_cross_entropy", FracSegNet((4, 4)), "cpu")
+    systems = systems_of("fracsegnet_cross_entropy", FracSegNet((4, 4)), "cpu")
+    grading, segmentation, walls = systems
+    assert walls.stop == "walls" and len(walls.answer(recorded).found) == len(LEVELS)
     assert grading.name == segmentation.name == "FracSegNet, cross entropy"
     assert (grading.stop, segmentation.stop) == ("grading", "segmentation")
     graded = grading.answer(recorded)
@@ -72,7 +75,7 @@ def test_fracture_networks_grade_and_segment_the_same_vertebrae(recorded):
     assert all(v.grade in range(4) for v in graded.found if v.grade is not None)
     assert any(v.grade is not None for v in graded.found)
     assert segmentation.answer(recorded).labels.shape == recorded.ct.hu.shape
-    (alone,) = systems_of("fracnet_focal", FracNet((4, 4)), "cpu")
+    (alone,) = systems_of("fracnet_focal", FracNet((4, 4), walls=False), "cpu")
     assert alone.stop == "grading"
 
 
@@ -115,7 +118,7 @@ class _Trunk(CompareCase):
         truth = tuple(
             TrueVertebra(n, c, grade=0) for n, c in zip(LEVELS, true_centres(), strict=True)
         )
-        return trunk_ct(), CaseTruth(truth, kind=PHANTOM), None
+        return trunk_ct(), CaseTruth(truth, kind=PHANTOM), {}
 
 
 def test_every_system_is_asked_once_and_answers_are_kept(tmp_path, recorded):
@@ -154,6 +157,20 @@ def test_published_confusions_give_the_published_scores():
     assert {p.stop for p in PUBLISHED} < set(STOPS)
 
 
+def test_broken_walls_are_counted_one_by_one():
+    places = [(0.0, 0.0, 40.0 * k) for k in range(3)]
+    shapes = ("superior endplate", "superior endplate + posterior wall", "")
+    said = ("superior endplate", "posterior wall", "posterior wall")
+    truth = tuple(TrueVertebra("L1", c, shape=s) for c, s in zip(places, shapes, strict=True))
+    found = tuple(FoundVertebra("L1", c, shape=s) for c, s in zip(places, said, strict=True))
+    figures = wall_figures([CaseRecord("x", PHANTOM, (1.0, 1.0, 1.0), truth, found)])
+    assert figures["n_walls"] == 3
+    assert figures["superior endplate_sensitivity"] == 0.5
+    assert figures["superior endplate_ppv"] == 1.0
+    assert figures["posterior wall_sensitivity"] == 1.0 and figures["posterior wall_ppv"] == 0.5
+    assert figures["inferior endplate_sensitivity"] is None
+
+
 def test_lesions_are_found_within_a_centimetre():
     truth = tuple(
         TrueVertebra("C1", (0.0, 0.0, z), shape=k) for z, k in ((0.0, "lytic"), (90.0, "lytic"))
@@ -175,12 +192,14 @@ class _Scenes:
 
 def test_a_phantom_shows_its_lesions_and_is_scanned_in_the_domain_asked_for():
     case = PhantomCase("p", PHANTOM, 10_000_003, _Scenes(), 2.0, 1.0, domain_numbers(["sharp"]))
-    ct, truth, lesions = case.load()
+    ct, truth, extras = case.load()
+    lesions = extras["lesions"]
     assert truth.kind == PHANTOM and {v.level for v in truth.vertebrae} <= {"L1", "L2", "L3"}
     drawn = with_lesions(_Scenes().get(10_000_003)).lesions
     assert 0 < len(lesions.vertebrae) <= len(drawn)
     assert {v.shape for v in lesions.vertebrae} <= {"lytic", "sclerotic"}
-    assert replace(case, lesion_share=0.0).load()[2] is None
+    assert set(replace(case, lesion_share=0.0).load()[2]) == {"walls"}
+    assert {v.shape for v in extras["walls"].vertebrae} == {""}
     outside = replace(drawn[0], center_zyx_mm=(-50.0, 0.0, 0.0))
     assert lesion_truth((outside,), ct).vertebrae == ()
 

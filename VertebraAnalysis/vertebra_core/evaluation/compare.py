@@ -23,7 +23,7 @@ from ..phantom.bank import EVALUATION_SEED_START
 from ..training.imaging_domains import domain_numbers
 from .compare_cases import CompareCase, phantom_cases, real_cases, with_perturbations
 from .compare_run import BASE_NETWORKS, RecordedRun, base_stages, record_run
-from .compare_systems import System, pipeline_systems, systems_of
+from .compare_systems import EXTRA_STOPS, System, pipeline_systems, systems_of
 from .compare_tables import comparison_tables, figures_of
 from .output import print_json, progress
 from .phantom_cases import SceneStore
@@ -99,9 +99,9 @@ def compare(
         started = time.monotonic()
         keys = {s: f"{case.name} | {s.stop} | {s.name} | {s.version}" for s in systems}
         if any(key not in log for key in keys.values()):
-            ct, truth, lesions = case.load()
+            ct, truth, extras = case.load()
             # A scan whose lesions are not known says nothing about them: its records stay empty.
-            own = {s: lesions if s.stop == "lesions" else truth for s in systems}
+            own = {s: extras.get(s.stop) if s.stop in EXTRA_STOPS else truth for s in systems}
             recorded = analyse(ct)
             for system, key in keys.items():
                 if key in log:

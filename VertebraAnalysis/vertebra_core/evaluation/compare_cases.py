@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from ..grading.fracture_networks import WALLS
+from ..levels import level_numbered
+from ..phantom.fracture_truth import broken_walls
 from ..phantom.lesions import with_lesions
 from ..phantom.scan_case import scan
 from ..training.imaging_domains import draw_protocol
@@ -22,6 +25,11 @@ from .truth import CaseTruth
 
 DATA = {PHANTOM: "phantoms", REAL: "real CTs"}
 KIND_SEPARATOR = ", "
+WALL_SEPARATOR = " + "
+
+
+Extras = dict[str, CaseTruth]
+"""Stop -> truth, for stops whose things are not vertebrae with levels and grades."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +46,8 @@ class CompareCase:
     name: str
     kind: str
 
-    def load(self) -> tuple[CtVolume, CaseTruth, CaseTruth | None]:
-        """Return CT, truth, and the truth of its lesions where it is known."""
+    def load(self) -> tuple[CtVolume, CaseTruth, Extras]:
+        """Return CT, truth, and the truth of other stops where it is known."""
         raise NotImplementedError
 
 
@@ -65,7 +73,7 @@ class PhantomCase(CompareCase):
     lesion_share: float = 0.0
     domains: frozenset[int] = frozenset()
 
-    def load(self) -> tuple[CtVolume, CaseTruth, CaseTruth | None]:
+    def load(self) -> tuple[CtVolume, CaseTruth, Extras]:
         """Build and scan the phantom."""
         scene = with_lesions(self.scenes.get(self.seed), self.lesion_share)
         # The same view of a phantom, whatever lesions and domains are asked for.
@@ -74,9 +82,10 @@ class PhantomCase(CompareCase):
         protocol = draw_protocol(rng, self.domains, whole=True) if self.domains else None
         ct, labels, bodies = scan(scene, (self.spacing_mm,) * 3, rng, view, protocol)
         truth = phantom_truth(scene, ct, labels, bodies)
-        if self.lesion_share <= 0:
-            return ct, truth, None
-        return ct, truth, lesion_truth(scene.lesions, ct)
+        extras = {"walls": wall_truth(scene, truth)}
+        if self.lesion_share > 0:
+            extras["lesions"] = lesion_truth(scene.lesions, ct)
+        return ct, truth, extras
 
 
 @dataclass(frozen=True)
@@ -85,9 +94,9 @@ class RealCase(CompareCase):
 
     files: object = None
 
-    def load(self) -> tuple[CtVolume, CaseTruth, CaseTruth | None]:
+    def load(self) -> tuple[CtVolume, CaseTruth, Extras]:
         """Read CT and truth."""
-        return *load_case(self.files), None
+        return *load_case(self.files), {}
 
 
 @dataclass(frozen=True)
@@ -104,14 +113,13 @@ class PerturbedCase(CompareCase):
     case: CompareCase | None = None
     perturbation: str = ""
 
-    def load(self) -> tuple[CtVolume, CaseTruth, CaseTruth | None]:
+    def load(self) -> tuple[CtVolume, CaseTruth, Extras]:
         """Load the other case and change CT and truth alike."""
-        ct, truth, lesions = self.case.load()
+        ct, truth, extras = self.case.load()
         change = PERTURBATIONS[self.perturbation]
         changed, new_truth = change(ct, truth, np.random.default_rng(0))
-        if lesions is not None:
-            _, lesions = change(ct, lesions, np.random.default_rng(0))
-        return changed, new_truth, lesions
+        extras = {k: change(ct, t, np.random.default_rng(0))[1] for k, t in extras.items()}
+        return changed, new_truth, extras
 
 
 def with_perturbations(
@@ -160,6 +168,22 @@ def real_cases(public_data: Path | None, folder: Path | None) -> Iterator[RealCa
             yield RealCase(here.name, REAL, here)
     for files in find_cases(folder) if folder else ():
         yield RealCase(files.name, REAL, files)
+
+
+def wall_truth(scene, truth: CaseTruth) -> CaseTruth:
+    """Return the graded vertebrae of a phantom with the walls that broke as their `shape`.
+
+    Bodies whose endplates are not known are left out.
+    """
+    walls = {level_numbered(v.level).name: broken_walls(v, scene.seed) for v in scene.vertebrae}
+    known = []
+    for vertebra in truth.vertebrae:
+        broken = walls[vertebra.level]
+        if vertebra.grade is None or not vertebra.complete or not np.isfinite(broken).all():
+            continue
+        names = [name for name, b in zip(WALLS, broken, strict=True) if b]
+        known.append(replace(vertebra, shape=WALL_SEPARATOR.join(names)))
+    return CaseTruth(tuple(known), kind=PHANTOM)
 
 
 def lesion_truth(lesions, ct: CtVolume) -> CaseTruth:

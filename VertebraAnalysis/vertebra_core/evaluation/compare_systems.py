@@ -4,28 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from torch import nn
 
-from ..analysis import Vertebra
-from ..fracture_stage import with_opinion
-from ..grading.fracture_grades import FractureOpinion, fracture_opinions
 from ..labelling.positional_logic import LevelAssignment, assign_levels
 from ..labelling.single_label import label_single_vertebrae
-from ..levels import MOBILE_LEVELS, level_named
+from ..levels import MOBILE_LEVELS
 from ..localisation.localise import LocalisationOptions, centres_from_output, locnet_output
 from ..localisation.sagittal import SagittalOptions, centres_from_boxes, detect_boxes
-from ..segmentation.merge import merge
-from ..segmentation.segment import VertebraMask
 from ..vertebraformer.apply import FormerResult, apply_vertebraformer
 from ..volume import LabelVolume, resample_labels
+from .compare_fracture import Once, Opinions, found_vertebra
 from .compare_run import RecordedRun
 from .prediction import Prediction, failed, from_result
 from .records import FoundVertebra
 
-STOPS = ("localisation", "segmentation", "labelling", "grading", "lesions")
+STOPS = ("localisation", "segmentation", "labelling", "grading", "walls", "lesions")
+
+EXTRA_STOPS = ("walls", "lesions")
+"""Stops with a truth of their own."""
 
 Answer = Callable[[RecordedRun], Prediction]
 
@@ -62,7 +60,7 @@ def pipeline_systems(locnet: nn.Module, device: str) -> list[System]:
         System("Morphometry alone", "grading", _graded_by("morphometric_grade")),
         System("Grade head alone", "grading", _graded_by("learned_grade")),
     ]
-    output = _Once(
+    output = Once(
         lambda run: locnet_output(run.coarse, locnet, LocalisationOptions(), device=device)
     )
     for name, method in (("LocNet-F", "votes"), ("LocNet-H", "heat")):
@@ -85,7 +83,7 @@ def systems_of(name: str, network: nn.Module, device: str) -> list[System]:
     """
     kind = getattr(network, "architecture", "")
     if kind == "SagittalDetector":
-        boxes = _Once(
+        boxes = Once(
             lambda run: detect_boxes(run.coarse, network, SagittalOptions(), device=device)
         )
         return [
@@ -100,18 +98,23 @@ def systems_of(name: str, network: nn.Module, device: str) -> list[System]:
         return [System("Single masks", "labelling", _named_by_masks(network, device))]
     if kind in ("FracNet", "FracSegNet", "FracResNet"):
         loss = name.partition("_")[2].replace("_", " ") or name
-        ask = _Opinions(network, device)
+        ask = Opinions(network, device)
         systems = [System(f"{kind}, {loss}", "grading", ask.grades)]
         if kind != "FracNet":
             systems.append(System(f"{kind}, {loss}", "segmentation", ask.masks))
+        if network.wall_head is not None:
+            systems.append(System(f"{kind}, {loss}", "walls", ask.walls))
         return systems
     if kind == "VertebraFormer":
         ask = _Former(network, device)
         title = "VertebraFormer" if network.modulation is not None else "VertebraFormer, plain"
-        answers = (ask.centres, ask.labels, ask.levels, None, ask.lesions)
-        return [
-            System(title, stop, a) for stop, a in zip(STOPS, answers, strict=True) if a is not None
-        ]
+        answers = {
+            "localisation": ask.centres,
+            "segmentation": ask.labels,
+            "labelling": ask.levels,
+            "lesions": ask.lesions,
+        }
+        return [System(title, stop, answer) for stop, answer in answers.items()]
     return []
 
 
@@ -126,33 +129,21 @@ def _graded_by(opinion: str) -> Answer:
         if run.result is None:
             return failed(run.reason, run.ct.hu.shape)
         found = [
-            replace(_found(v), grade=getattr(v, opinion)) for v in run.result.analysis.vertebrae
+            replace(found_vertebra(v), grade=getattr(v, opinion))
+            for v in run.result.analysis.vertebrae
         ]
         return Prediction(tuple(found))
 
     return answer
 
 
-class _Once:
-    """Remembers what was computed for the latest scan: several systems rest on one network."""
-
-    def __init__(self, compute: Callable[[RecordedRun], Any]) -> None:
-        self._compute = compute
-        self._last: tuple[RecordedRun, Any] | None = None
-
-    def __call__(self, run: RecordedRun) -> Any:
-        if self._last is None or self._last[0] is not run:
-            self._last = run, self._compute(run)
-        return self._last[1]
-
-
-def _located(output: _Once, options: LocalisationOptions) -> Answer:
+def _located(output: Once, options: LocalisationOptions) -> Answer:
     return lambda run: _places(
         c.position_lps_mm for c in centres_from_output(output(run), run.coarse, options).centres
     )
 
 
-def _boxed(boxes: _Once, options: SagittalOptions) -> Answer:
+def _boxed(boxes: Once, options: SagittalOptions) -> Answer:
     return lambda run: _places(
         c.position_lps_mm for c in centres_from_boxes(boxes(run), run.coarse, options).centres
     )
@@ -176,44 +167,6 @@ def _named_by_masks(network: nn.Module, device: str) -> Answer:
     return answer
 
 
-class _Opinions:
-    """A fracture network's grades and masks; it is asked once per scan."""
-
-    def __init__(self, network: nn.Module, device: str) -> None:
-        def opinions(run: RecordedRun) -> tuple[FractureOpinion, ...]:
-            centres = [v.center_lps_mm for v in run.vertebrae]
-            return fracture_opinions(run.fine, centres, network, device)
-
-        self._ask = _Once(opinions)
-
-    def grades(self, run: RecordedRun) -> Prediction:
-        """Return the graded vertebrae of the pipeline with the network's grades instead."""
-        if run.result is None:
-            return failed(run.reason, run.ct.hu.shape)
-        pairs = zip(run.result.analysis.vertebrae, self._ask(run), strict=True)
-        return Prediction(
-            tuple(_found(with_opinion(v, o) if v.grade is not None else v) for v, o in pairs)
-        )
-
-    def masks(self, run: RecordedRun) -> Prediction:
-        """Return the network's masks of the pipeline's vertebrae, under the pipeline's names."""
-        if run.result is None:
-            return failed(run.reason, run.ct.hu.shape)
-        masks = [
-            VertebraMask(
-                v.center_lps_mm,
-                o.origin_index_zyx,
-                tuple(float(c) for c in run.fine.index_to_lps(np.array(o.origin_index_zyx))),
-                o.mask,
-                np.zeros_like(o.mask),
-            )
-            for v, o in zip(run.vertebrae, self._ask(run), strict=True)
-        ]
-        numbers = [level_named(v.level).number for v in run.vertebrae]
-        labels, _ = merge(masks, numbers, run.ct)
-        return Prediction(tuple(_found(v) for v in run.vertebrae), labels)
-
-
 class _Former:
     """VertebraFormer's answers to every task; it runs once per scan."""
 
@@ -221,7 +174,7 @@ class _Former:
         def apply(run: RecordedRun) -> FormerResult:
             return apply_vertebraformer(run.coarse, network, device=device)
 
-        self._ask = _Once(apply)
+        self._ask = Once(apply)
 
     def centres(self, run: RecordedRun) -> Prediction:
         """Return the centres of its bodies."""
@@ -281,16 +234,4 @@ def _levels(
             for center, named, level in zip(centres, assignment.detections, alone, strict=True)
             if named.level is not None
         )
-    )
-
-
-def _found(v: Vertebra) -> FoundVertebra:
-    return FoundVertebra(
-        v.level,
-        tuple(float(c) for c in v.center_lps_mm),
-        v.level_probability,
-        grade=v.grade,
-        shape=v.shape,
-        grade_probabilities=v.grade_probabilities,
-        flags=tuple(f.code for f in v.flags),
     )

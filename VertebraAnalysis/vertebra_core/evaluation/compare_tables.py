@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from ..grading.fracture_networks import WALLS
 from .compare_cases import KIND_SEPARATOR, data_title
 from .compare_systems import STOPS
-from .grading_metrics import detection_figures, grade_figures, weighted_kappa
+from .grading_metrics import confusion_matrix, detection_figures, grade_figures, weighted_kappa
 from .localisation_metrics import match_case, summarise_localisation
 from .perturbations import PERTURBATIONS
 from .published_figures import PUBLISHED, Published
@@ -86,6 +87,11 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         _share(">= 2: sens.", "grade_2_or_3_sensitivity"),
         _share(">= 2: PPV", "grade_2_or_3_ppv"),
     ),
+    "walls": tuple(
+        _share(f"{wall}: {title}", f"{wall}_{key}")
+        for wall in WALLS
+        for title, key in (("sens.", "sensitivity"), ("PPV", "ppv"))
+    ),
     "lesions": (
         _share("found", "recall"),
         _number("error mm", "localisation_error_mm", 2),
@@ -105,6 +111,7 @@ TITLES = {
     "segmentation": "Segmentation of vertebrae",
     "labelling": "Levels before and after positional logic",
     "grading": "Genant grades",
+    "walls": "Broken endplates and posterior walls",
     "lesions": "Lesion candidates",
 }
 
@@ -139,7 +146,24 @@ def figures_of(stop: str, records: Sequence[CaseRecord]) -> dict:
         return labelling_figures(records)
     if stop == "grading":
         return grading_figures(records)
+    if stop == "walls":
+        return wall_figures(records)
     return lesion_figures(records)
+
+
+def wall_figures(records: Sequence[CaseRecord]) -> dict:
+    """Return sensitivity and positive predictive value of each broken wall."""
+    pairs = [
+        (record.truth[i].shape or "", record.found[j].shape or "")
+        for record in records
+        for i, j, _ in match_case(record).pairs
+    ]
+    figures: dict = {"n_walls": len(pairs)}
+    for wall in WALLS:
+        confusion = confusion_matrix([wall in t for t, _ in pairs], [wall in f for _, f in pairs])
+        detection = detection_figures(confusion, 1)
+        figures |= {f"{wall}_sensitivity": detection.sensitivity, f"{wall}_ppv": detection.ppv}
+    return figures
 
 
 def lesion_figures(records: Sequence[CaseRecord]) -> dict:
@@ -173,6 +197,7 @@ def _row(stop: str, system: str, data: str, records) -> tuple[Cell, ...] | None:
         "segmentation": "n_masks",
         "labelling": None,
         "grading": "n_graded",
+        "walls": "n_walls",
         "lesions": "n_lesions",
     }[stop]
     seen = sum(v.in_view for r in records for v in r.truth)
