@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,12 +10,8 @@ import torch
 from example_analysis import example
 from torch import nn
 from toy_bank import quick_training, toy_bank
-from vertebra_core import stages
 from vertebra_core.analysis import Flag, Vertebra
 from vertebra_core.analysis_json import analysis_from_dict, analysis_to_dict
-from vertebra_core.errors import WeightsError
-from vertebra_core.fracture_stage import FractureStage
-from vertebra_core.grading.fracture_networks import FracNet
 from vertebra_core.lesion_stage import LesionStage, lesion_flag, with_lesion_flags
 from vertebra_core.levels import level_named
 from vertebra_core.models import load_weights_file
@@ -253,41 +248,6 @@ def test_position_and_confidence_survive_the_file_and_other_flags_gain_no_keys()
     content = analysis_to_dict(analysis)
     assert set(content["vertebrae"][0]["flags"][1]) == {"code", "reason"}
     assert analysis_from_dict(content).vertebrae[0].flags == (lesion, other)
-
-
-def test_an_analysis_looks_for_lesions_where_the_weights_are(monkeypatch):
-    def load(name, folder, device):
-        loaded.append(name)
-        return nn.Identity(), SimpleNamespace(sha256="00")
-
-    loaded: list[str] = []
-    monkeypatch.setattr(stages, "load_network", load)
-    monkeypatch.setattr(stages, "available_networks", lambda folder: ("vertebraformer",))
-    assert isinstance(stages.bundled_stages("cpu", 1).grade, LesionStage)
-    assert "vertebraformer" in loaded
-    loaded.clear()
-    monkeypatch.setattr(stages, "available_networks", lambda folder: ())
-    assert not isinstance(stages.bundled_stages("cpu", 1).grade, LesionStage)
-    assert loaded == ["locnet", "segmentation", "labelling", "grading"]
-
-
-def test_the_methods_of_a_stop_can_be_chosen(monkeypatch):
-    networks = {"fracnet_focal": FracNet((4, 4))}
-    loaded: list[str] = []
-
-    def load(name, folder, device):
-        loaded.append(name)
-        return networks.get(name, nn.Identity()), SimpleNamespace(sha256="00")
-
-    monkeypatch.setattr(stages, "load_network", load)
-    chosen = stages.bundled_stages("cpu", 1, labeller="single", grader="fracnet_focal")
-    assert isinstance(chosen.grade, FractureStage)
-    assert loaded == ["locnet", "segmentation", "single_labelling", "fracnet_focal"]
-    assignment, levels = chosen.label(None, [])
-    assert levels == () and assignment.detections == ()
-    networks["wrong"] = VertebraFormer(**TINY)
-    with pytest.raises(WeightsError, match="do not grade"):
-        stages.bundled_stages("cpu", 1, grader="wrong")
 
 
 @pytest.mark.slow
