@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -24,6 +24,9 @@ LOGIC_OPTIONS = PositionalOptions(
 
 _MAX_MISSED, _GAPS = 3, 4
 _AT_ONCE = 100
+_OWN_EVIDENCE = 0.1
+"""Weight of what detections say by themselves, beside what the fields make of it: they trust
+single detections too little where spines are unusual."""
 
 Levels = tuple[Level | None, ...]
 """The level of each detection, head to foot; None: no vertebra, or the sacrum."""
@@ -69,7 +72,9 @@ class KeypointNamer:
         seen = see(rows, self.emission)
         with torch.no_grad():
             scores = [field(seen, rows, table, _GAPS) for field in self.fields]
-        best = best_levels(mean_scores(scores), table)
+        mean = mean_scores(scores)
+        alone = torch.log_softmax(seen.evidence, -1)
+        best = best_levels(replace(mean, node=mean.node + _OWN_EVIDENCE * alone), table)
         return [_levels(row[:n]) for row, n in zip(best, rows.lengths, strict=True)]
 
 

@@ -48,7 +48,7 @@ class KeypointTraining:
     batch_size: int = 32
     learning_rate: float = 3e-3
     weight_decay: float = 1e-2
-    fields: int = 2
+    fields: int = 1
     hidden: int = 96
     dropout: float = 0.3
     max_missed: int = 1
