@@ -17,6 +17,7 @@ from vertebra_core.labelling.label import label_vertebrae, level_log_probabiliti
 from vertebra_core.labelling.network import (
     N_CLASSES,
     NO_VERTEBRA,
+    SACRUM,
     SEQUENCE_HEAD,
     LabellingNetwork,
     place_features,
@@ -59,7 +60,7 @@ def outputs(network, row):
         return network(*row)
 
 
-def test_full_network_is_small_and_gives_27_logits_twice():
+def test_full_network_is_small_and_gives_28_logits_twice():
     network = LabellingNetwork().eval()
     assert sum(p.numel() for p in network.parameters()) < 2_000_000
     out = outputs(network, stack_sequences([a_row(2)]))
@@ -153,6 +154,11 @@ class _ReadsTheMiddle(torch.nn.Module):
         return torch.stack([logits, logits], 1)[None]
 
 
+def _class_named(name):
+    other = {None: NO_VERTEBRA, "S1": SACRUM}
+    return other[name] if name in other else level_named(name).order
+
+
 def a_marked_ct(levels):
     """A CT in which the cube around each centre holds 10 HU times the order of its level."""
     names = levels
@@ -161,7 +167,7 @@ def a_marked_ct(levels):
     centres = []
     for i, name in enumerate(names):
         z = hu.shape[0] - 20 - 13 * i
-        hu[z - 4 : z + 5, 26:35, 26:35] = 10.0 * (level_named(name).order if name else NO_VERTEBRA)
+        hu[z - 4 : z + 5, 26:35, 26:35] = 10.0 * _class_named(name)
         centres.append(ct.index_to_lps(np.array([z, 30, 30])))
     return ct, np.array(centres)
 
@@ -179,6 +185,13 @@ def test_what_the_network_calls_no_vertebra_is_left_out():
     ct, centres = a_marked_ct(["T9", "T10", "T11", "T12", None])
     assignment, _ = label_vertebrae(ct, centres, _ReadsTheMiddle())
     assert [v and v.name for v in assignment.levels] == ["T9", "T10", "T11", "T12", None]
+
+
+def test_a_found_sacrum_is_not_reported_and_names_what_lies_above():
+    ct, centres = a_marked_ct(["L3", "L4", "L5", "S1"])
+    assignment, alone = label_vertebrae(ct, centres, _ReadsTheMiddle())
+    assert [v and v.name for v in assignment.levels] == ["L3", "L4", "L5", None]
+    assert all(name != "S1" for name in alone)
 
 
 def test_masks_arrive_at_the_crops():
@@ -245,6 +258,7 @@ def test_samples_hold_what_the_scene_holds(bank):
         assert sample["centers"].shape == (n, 3) and sample["numbers"].shape == (n,)
         assert (np.diff(sample["centers"][:, 0].numpy()) <= 0).all()
         assert (sample["numbers"] == 0).tolist() == (sample["classes"] == NO_VERTEBRA).tolist()
+        assert (sample["numbers"] == 26).tolist() == (sample["classes"] == SACRUM).tolist()
         hu = unpack_hu(sample["hu"])
         assert hu.min() >= -300 and hu.max() <= 1300
         again = source.draw(source.names()[0], np.random.default_rng(seed))

@@ -16,10 +16,13 @@ from ..levels import MOBILE_LEVELS
 from ..networks.blocks import NEGATIVE_SLOPE, ResidualBlock, group_norm, space_to_depth
 from .crops import CROP_SHAPE_ZYX
 
-N_CLASSES = len(MOBILE_LEVELS) + 1
-"""The 26 mobile levels by `Level.order`, and ``NO_VERTEBRA``."""
+SACRUM = len(MOBILE_LEVELS)
+"""Class of the first sacral body: no vertebra to report, but it tells which one lies above."""
 
-NO_VERTEBRA = N_CLASSES - 1
+NO_VERTEBRA = SACRUM + 1
+N_CLASSES = NO_VERTEBRA + 1
+"""The 26 mobile levels by `Level.order`, ``SACRUM`` and ``NO_VERTEBRA``."""
+
 SEQUENCE_HEAD, SINGLE_HEAD = 0, 1
 """Index along the outputs: named in its row, or by its own crop alone."""
 
@@ -110,7 +113,7 @@ class LabellingNetwork(nn.Module):
 
         Returns
         -------
-        Tensor, shape (b, n, 2, 27)
+        Tensor, shape (b, n, 2, 28)
             Logits; see `SEQUENCE_HEAD` and `SINGLE_HEAD`.
         """
         b, n = valid.shape

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from ..labelling.crops import CROP_SHAPE_ZYX, CROP_SPACING_MM
-from ..labelling.network import NO_VERTEBRA
+from ..labelling.network import NO_VERTEBRA, SACRUM
 from ..levels import Region, level_numbered
 from ..networks.normalisation import HIGHEST_HU, LOWEST_HU
 from ..phantom.appearance import Appearance
@@ -25,14 +25,22 @@ MISSED_SHARE = 0.03
 SPURIOUS_SHARE = 0.2
 """Share of stretches with a centre that belongs to no vertebra."""
 
-SACRUM_SHARE = 0.4
+LOW_END_SHARE = 0.4
+"""Share of stretches that end with the lowest vertebra of the scene."""
+
+SACRUM_SHARE = 0.7
 """Share of stretches down to the sacrum with a centre in S1, which a localiser likes to find."""
+
+SECOND_SACRAL_SHARE = 0.3
+"""Share of those with a centre in S2 as well; that is no vertebra."""
 
 SHORTEST = 3
 """Vertebrae in the shortest stretch, where the scene has that many."""
 
 MAX_DETECTIONS = 26
 _L5_TO_S1_MM = 33.0
+_S1_TO_S2_MM = 27.0
+_SACRAL_TILT_DEG = (20.0, 55.0)
 _HU_STEP = (HIGHEST_HU - LOWEST_HU) / 255
 _SIDE_MM = (CROP_SHAPE_ZYX[1] * CROP_SPACING_MM / 2, CROP_SHAPE_ZYX[2] * CROP_SPACING_MM / 2)
 
@@ -42,7 +50,7 @@ class PhantomLabellingSource:
 
     Each sample holds ``hu`` (uint8, z, y, x at 3 mm; see `unpack_hu`), ``instances`` (uint8, VerSe
     numbers), and for the found centres, head to foot, ``centers`` (float32, n x 3, voxels),
-    ``classes`` (int64, n, of the network) and ``numbers`` (uint8, n, 0 where spurious).
+    ``classes`` (int64, n, of the network) and ``numbers`` (uint8, n, 26 for S1, 0 where spurious).
 
     Parameters
     ----------
@@ -86,12 +94,11 @@ class PhantomLabellingSource:
         voxels = (local - low) / CROP_SPACING_MM
         in_view = inside & _in_view(voxels, shape, seen)
         found, found_numbers = _found_centers(voxels[in_view], numbers[in_view], shape, rng)
-        first_sacral = _first_sacral(mobile, in_view, rng)
-        if first_sacral is not None:
-            place = ((first_sacral - middle) @ np.linalg.inv(matrix).T - low) / CROP_SPACING_MM
+        for sacral, number in _sacral_places(mobile, in_view, rng):
+            place = ((sacral - middle) @ np.linalg.inv(matrix).T - low) / CROP_SPACING_MM
             if _in_view(place[None], shape, seen)[0]:
                 found = np.vstack([found, place])
-                found_numbers = np.append(found_numbers, 0)
+                found_numbers = np.append(found_numbers, number)
         return pack_labelling(hu, instances, found, found_numbers)
 
 
@@ -101,7 +108,7 @@ def pack_labelling(
     """Pack a stretch into a sample; centres (voxels) are put in order, head to foot."""
     order = np.argsort(-centers_zyx[:, 0], kind="stable")[:MAX_DETECTIONS]
     numbers = numbers[order]
-    classes = [level_numbered(int(n)).order if n else NO_VERTEBRA for n in numbers]
+    classes = [_class_of(int(n)) for n in numbers]
     packed = ((hu.clamp(LOWEST_HU, HIGHEST_HU) - LOWEST_HU) / _HU_STEP).round().to(torch.uint8)
     return {
         "hu": packed,
@@ -110,6 +117,12 @@ def pack_labelling(
         "classes": torch.tensor(classes, dtype=torch.int64),
         "numbers": torch.as_tensor(numbers.astype(np.uint8)),
     }
+
+
+def _class_of(number: int) -> int:
+    if number == SACRUM_NUMBER:
+        return SACRUM
+    return level_numbered(number).order if number else NO_VERTEBRA
 
 
 def unpack_hu(packed: torch.Tensor) -> torch.Tensor:
@@ -128,10 +141,12 @@ def _field_of_view(
     # Whole spines are few; the logarithm of the length is even.
     least = min(SHORTEST, most)
     count = int(np.rint(np.exp(rng.uniform(np.log(least), np.log(most + 0.49)))))
-    start = int(rng.integers(0, len(rows) - count + 1))
+    # Lowest first: a start of 0 reaches down to the sacrum where the scene does.
+    lowest = rng.random() < LOW_END_SHARE
+    start = 0 if lowest else int(rng.integers(0, len(rows) - count + 1))
     chosen = rows[start : start + count]
     low, high = chosen.min(0), chosen.max(0)
-    low[0] -= rng.uniform(2, 60)
+    low[0] -= rng.uniform(2, 110 if lowest else 60)
     high[0] += rng.uniform(2, 60)
     low[1:] -= _SIDE_MM
     high[1:] += _SIDE_MM
@@ -166,17 +181,26 @@ def _found_centers(
     return found, numbers
 
 
-def _first_sacral(mobile, in_view: np.ndarray, rng: np.random.Generator) -> np.ndarray | None:
-    """A place (z, y, x, mm) in the body of S1, where the stretch ends at the sacrum."""
+def _sacral_places(
+    mobile, in_view: np.ndarray, rng: np.random.Generator
+) -> list[tuple[np.ndarray, int]]:
+    """Places (z, y, x, mm) in S1, now and then in S2 too, with their numbers; none where the
+    stretch ends above the sacrum."""
     if not len(mobile) or not in_view[-1] or rng.random() >= SACRUM_SHARE:
-        return None
+        return []
     last = mobile[-1]
     if level_numbered(last.level).region is not Region.LUMBAR:
-        return None
+        return []
     # The next body below is the sacrum's: the scene holds all mobile vertebrae that are near.
-    step = rng.normal(_L5_TO_S1_MM, 3.0)
-    below = np.asarray(last.center_zyx_mm) - step * np.asarray(last.axes_zyx[0])
-    return below + rng.normal(0, 3.0, 3)
+    up, back, _ = np.asarray(last.axes_zyx)
+    first = np.asarray(last.center_zyx_mm) - rng.normal(_L5_TO_S1_MM, 3.0) * up
+    first = first + rng.normal(0, 3.0, 3)
+    if rng.random() >= SECOND_SACRAL_SHARE:
+        return [(first, SACRUM_NUMBER)]
+    tilt = np.deg2rad(rng.uniform(*_SACRAL_TILT_DEG))
+    step = rng.normal(_S1_TO_S2_MM, 3.0)
+    second = first + step * (np.sin(tilt) * back - np.cos(tilt) * up) + rng.normal(0, 3.0, 3)
+    return [(first, SACRUM_NUMBER), (second, 0)]
 
 
 def _spurious(voxels: np.ndarray, shape, rng: np.random.Generator) -> np.ndarray:

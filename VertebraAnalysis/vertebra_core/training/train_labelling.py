@@ -22,10 +22,11 @@ from ..labelling.crops import (
     cut_crop,
     stack_sequences,
 )
-from ..labelling.network import NO_VERTEBRA, SEQUENCE_HEAD, SINGLE_HEAD, LabellingNetwork
+from ..labelling.network import N_CLASSES, SACRUM, SEQUENCE_HEAD, SINGLE_HEAD, LabellingNetwork
 from ..networks.normalisation import normalise_hu
 from .arguments import add_training_arguments, log_to_terminal, training_config
 from .labelling_samples import PhantomLabellingSource, unpack_hu
+from .localisation_samples import SACRUM_NUMBER
 from .loop import Trainer
 from .sources import Sample, SampleSource
 from .task import TrainingConfig, TrainingTask
@@ -125,7 +126,7 @@ class LabellingTask(TrainingTask):
             "right": float(right.float().mean()),
             "right_single": float((found[:, SINGLE_HEAD] == truth).float().mean()),
         }
-        level = (truth != NO_VERTEBRA) & (found[:, SEQUENCE_HEAD] != NO_VERTEBRA)
+        level = (truth < SACRUM) & (found[:, SEQUENCE_HEAD] < SACRUM)
         if level.any():
             off = (found[level, SEQUENCE_HEAD] - truth[level]).abs()
             figures["within_one"] = float((off <= 1).float().mean())
@@ -134,11 +135,11 @@ class LabellingTask(TrainingTask):
 
 
 def soft_targets(classes: torch.Tensor) -> torch.Tensor:
-    """Return target probabilities [m, 27] for classes [m]."""
-    share = functional.one_hot(classes, NO_VERTEBRA + 1).float()
-    levels = share[:, :NO_VERTEBRA]
+    """Return target probabilities [m, 28] for classes [m]."""
+    share = functional.one_hot(classes, N_CLASSES).float()
+    levels = share[:, :SACRUM]
     beside = functional.pad(levels[:, 1:], (0, 1)) + functional.pad(levels[:, :-1], (1, 0))
-    smoothed = torch.cat([beside * NEIGHBOUR_SMOOTHING / 2, torch.zeros_like(share[:, :1])], 1)
+    smoothed = torch.cat([beside * NEIGHBOUR_SMOOTHING / 2, torch.zeros_like(share[:, SACRUM:])], 1)
     return share * (1 - smoothed.sum(1, keepdim=True)) + smoothed
 
 
@@ -151,7 +152,7 @@ def _crop(
 ) -> torch.Tensor:
     origin = crop_origin(center)
     ct = cut_crop(image, origin)
-    if instances is None or not number:
+    if instances is None or number in (0, SACRUM_NUMBER):
         return torch.stack([ct, torch.zeros_like(ct)])
     mask = (cut_crop(instances.float(), origin, 0.0) == number).float()
     smooth = functional.avg_pool3d(mask[None, None], 3, 1, 1)[0, 0]
@@ -179,7 +180,7 @@ def train_labelling(config: LabellingConfig) -> dict[str, float]:
 
 
 def fit_temperature(logits: torch.Tensor, classes: torch.Tensor) -> float:
-    """Return what logits [m, 27] are best divided by, in likelihood of `classes` [m] [1]_.
+    """Return what logits [m, 28] are best divided by, in likelihood of `classes` [m] [1]_.
 
     References
     ----------
@@ -197,7 +198,7 @@ def _held_aside_logits(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     source = task.source(validation=True)
     names = source.names()
-    logits, classes = [torch.zeros(0, NO_VERTEBRA + 1)], [torch.zeros(0, dtype=torch.int64)]
+    logits, classes = [torch.zeros(0, N_CLASSES)], [torch.zeros(0, dtype=torch.int64)]
     device = next(network.parameters()).device
     for i in range(training.validation_samples if names else 0):
         # Other samples than those of the validation, of the same scenes.

@@ -1,0 +1,171 @@
+"""Fit how much positional logic believes the labelling network, on scenes held aside.
+
+Run as ``python -m vertebra_core.training.calibrate_levels --bank FOLDER --weights FILE``. Prints,
+for every weight of the network's view and every temperature, how many levels and rows come out
+right and how far the stated probabilities are from that; what it recommends is set in
+`labelling.label`.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ..evaluation.calibration import expected_calibration_error
+from ..labelling.chain_model import PositionalOptions
+from ..labelling.crops import CROP_SPACING_MM
+from ..labelling.label import IMAGE_OPTIONS, split_evidence
+from ..labelling.network import NO_VERTEBRA, SACRUM, SEQUENCE_HEAD, LabellingNetwork
+from ..labelling.positional_logic import assign_levels
+from ..models import load_network, load_weights_file
+from .labelling_samples import PhantomLabellingSource
+from .task import TrainingConfig
+from .train_labelling import LabellingConfig, LabellingTask
+
+EMISSION_WEIGHTS = (0.5, 0.75, 1.0, 1.5)
+TEMPERATURES = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0)
+
+
+@dataclass(frozen=True)
+class LabelledRow:
+    """A row of found centres and what the network makes of it.
+
+    Attributes
+    ----------
+    positions_lps_mm : ndarray, shape (n, 3)
+        Head to foot.
+    log_probabilities : ndarray, shape (n, 28)
+        Of the network alone.
+    classes : ndarray of int, shape (n,)
+        The truth.
+    """
+
+    positions_lps_mm: np.ndarray
+    log_probabilities: np.ndarray
+    classes: np.ndarray
+
+
+@dataclass(frozen=True)
+class LevelFigures:
+    """What comes of one setting.
+
+    Attributes
+    ----------
+    emission_weight, temperature : float
+    levels_right, rows_right : float
+        Shares after positional logic; of vertebrae, and of rows with all of them right.
+    calibration_error : float
+        Expected calibration error of the level probabilities.
+    log_loss : float
+        Mean negative logarithm of the probability of the true level, nats.
+    """
+
+    emission_weight: float
+    temperature: float
+    levels_right: float
+    rows_right: float
+    calibration_error: float
+    log_loss: float
+
+
+def collect_rows(
+    bank: Path, network: LabellingNetwork, count: int, seed: int = 0
+) -> list[LabelledRow]:
+    """Draw `count` rows from the scenes of `bank` held aside and ask the network.
+
+    Raises
+    ------
+    ValueError
+        If no scene is held aside.
+    """
+    source = PhantomLabellingSource(bank, validation=True)
+    task = LabellingTask(LabellingConfig(TrainingConfig(out=Path(bank), steps=1), bank))
+    names = source.names()
+    if not names:
+        raise ValueError(f"no scene of {bank} is held aside; build a larger bank")
+    rows = []
+    network.eval()
+    for index in range(count):
+        rng = np.random.default_rng([seed, 91, index])
+        sample = source.draw(names[int(rng.integers(len(names)))], rng)
+        inputs, targets = task.prepare([sample], None)
+        with torch.no_grad():
+            logits = network(*inputs)[0, :, SEQUENCE_HEAD].float() / float(network.temperature)
+        positions = sample["centers"].numpy()[:, ::-1] * CROP_SPACING_MM
+        rows.append(
+            LabelledRow(
+                np.ascontiguousarray(positions, float),
+                torch.log_softmax(logits, 1).numpy().astype(float),
+                targets["classes"][0].numpy(),
+            )
+        )
+    return rows
+
+
+def figures_of(
+    rows: Iterable[LabelledRow], options: PositionalOptions, temperature: float
+) -> LevelFigures:
+    """Apply positional logic to all rows and compare with the truth."""
+    right, probabilities, true_log, rows_right = [], [], [], []
+    for row in rows:
+        levels, against = split_evidence(row.log_probabilities)
+        assignment = assign_levels(
+            row.positions_lps_mm,
+            levels,
+            options=options,
+            spurious_log_odds=against,
+            temperature=temperature,
+        )
+        hits = []
+        for truth, named in zip(row.classes, assignment.detections, strict=True):
+            order = named.level.order if named.level else NO_VERTEBRA
+            # Sacrum and spurious detections are not reported, so they are one answer.
+            wanted = NO_VERTEBRA if truth >= SACRUM else int(truth)
+            hits.append(order == wanted)
+            if order == NO_VERTEBRA:
+                continue
+            probabilities.append(min(1.0, named.probability))
+            right.append(hits[-1])
+            runner_up = named.runner_up.order if named.runner_up else NO_VERTEBRA
+            stated = {order: named.probability, runner_up: named.runner_up_probability}
+            true_log.append(-np.log(max(stated.get(wanted, 0.0), 1e-3)))
+        rows_right.append(all(hits))
+    error = expected_calibration_error(probabilities, right).error
+    return LevelFigures(
+        options.emission_weight,
+        temperature,
+        float(np.mean(right)),
+        float(np.mean(rows_right)),
+        float(error or 0.0),
+        float(np.mean(true_log)),
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--bank", type=Path, required=True, help="folder of phantom scenes")
+    parser.add_argument("--weights", type=Path, help="by default the bundled ones")
+    parser.add_argument("--rows", type=int, default=150)
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args(arguments)
+    loaded = load_weights_file(args.weights) if args.weights else load_network("labelling")
+    rows = collect_rows(args.bank, loaded[0], args.rows, args.seed)
+    print("weight  temperature  levels right  rows right  calibration error  log loss")
+    for weight in EMISSION_WEIGHTS:
+        for temperature in TEMPERATURES:
+            f = figures_of(rows, replace(IMAGE_OPTIONS, emission_weight=weight), temperature)
+            print(
+                f"{weight:6.2f}  {temperature:11.1f}  {f.levels_right:12.3f}  {f.rows_right:10.3f}"
+                f"  {f.calibration_error:17.3f}  {f.log_loss:8.3f}"
+            )
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
