@@ -11,10 +11,11 @@ RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-slow lint format clean distclean
+.PHONY: help venv demo test test-fast lint format clean distclean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
+	@echo "make test-fast  leave out the slow tests"
 	@echo "make lint   check the code's style; make format corrects it"
 	@echo "make clean  remove caches and the demo's output; make distclean also .venv"
 
@@ -38,12 +39,15 @@ demo: $(VENV)/runtime.done
 	$(RUN) -m vertebra_core analyze "$(SAMPLE)" -o "$(DEMO)"
 	@echo "Report: $$(cd "$(DEMO)" && pwd)/report.html"
 
+# The core and the Slicer side side by side, one processor core each.
 test: lint
-	$(RUN) -m pytest -m "not slow" $(PYTEST_OPTIONS)
+	@$(RUN) -m pytest Testing/Core $(PYTEST_OPTIONS) > $(VENV)/core-tests.log 2>&1 & core=$$!; \
+	$(RUN) -m pytest Testing/Scene Testing/Panel $(PYTEST_OPTIONS); slicer=$$?; \
+	wait $$core; core=$$?; cat $(VENV)/core-tests.log; exit $$((slicer != 0 || core != 0))
 
-# Cross-validation on all public keypoints and real masks: many minutes.
-test-slow: lint
-	$(RUN) -m pytest -m slow $(PYTEST_OPTIONS)
+# Without the tests that take more than a few seconds.
+test-fast: lint
+	$(RUN) -m pytest -m "not slow" $(PYTEST_OPTIONS)
 
 lint: $(VENV)/test.done
 	$(RUN) -m ruff check .
