@@ -324,5 +324,5 @@ def test_public_keypoints_are_identified(shared_data):
     figures = evaluate_keypoints(shared_data / "labelling" / "vid_keypoints.jsonl.gz", 5)
     assert figures["scans"] == 1655 and figures["bodies"] == 14999
     assert figures["found_rate"] > 0.985
-    assert figures["identification_rate"] >= 0.94
-    assert figures["scans_all_right_of_found"] >= 0.93
+    assert figures["identification_rate"] >= 0.945
+    assert figures["scans_all_right_of_found"] >= 0.94
