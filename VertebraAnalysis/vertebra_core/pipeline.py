@@ -198,7 +198,11 @@ class _Run:
         masks = self.stages.segment(fine, centres, progress, self._cancelled)
         verdicts = [self.stages.judge(m, fine) for m in masks]
         doubts = doubts_in_row(masks, verdicts)
-        atlas = [v.like_atlas for v in verdicts]
+        # Other vertebrae of the neck can have the size of an atlas; only the uppermost can be it.
+        top = max((m.center_lps_mm[2] for m in masks), default=0.0)
+        atlas = [
+            v.like_atlas and m.center_lps_mm[2] == top for v, m in zip(verdicts, masks, strict=True)
+        ]
         kept = [k for k in zip(masks, scores, doubts, atlas, strict=True) if k[2] is not None]
         double = set(find_duplicates([k[0] for k in kept], [k[1] for k in kept]))
         candidates = [
