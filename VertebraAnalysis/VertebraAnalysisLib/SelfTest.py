@@ -158,7 +158,8 @@ class SelfTest:
         self._wait(lambda: not panel.running)
         after = panel.session.review.vertebra(key)
         case.assertTrue(after.remeasured, panel.ui.messageLabel.text)
-        case.assertLess(after.heights_mm.posterior, before.heights_mm.posterior)
+        # The uppermost slices may hold a joint process rather than the endplate.
+        case.assertLess(after.volume_ml, before.volume_ml)
         case.assertEqual(after.ai, before.ai, "the AI's values are kept")
 
     def _correct(self, key: str) -> dict[str, tuple[str, int | None]]:
