@@ -11,14 +11,16 @@ LEVELS = ("T12", "L1", "L2")
 CENTERS = tuple((0.0, 0.0, -30.0 * i) for i in range(3))
 
 
-def spine_with_aorta(aorta_hu: float, wall_hu: float | None = None, noise_hu: float = 15.0):
+def spine_with_aorta(
+    aorta_hu: float, wall_hu: float | None = None, noise_hu: float = 15.0, bone_hu: float = 295.0
+):
     """Soft tissue with bodies of 24 mm radius and a vessel of 11 mm radius before them."""
     rng = np.random.default_rng(0)
     z, y, x = np.meshgrid(
         np.arange(-100, 40, 2.0), np.arange(-80, 40, 2.0), np.arange(-60, 60, 2.0), indexing="ij"
     )
     hu = 45 + rng.normal(0, noise_hu, z.shape)
-    hu[np.hypot(x, y) < 18] += 250
+    hu[np.hypot(x, y) < 21] += bone_hu - 45
     radius = np.hypot(x + 12, y + 36)
     hu[radius < 11] += aorta_hu - 45
     if wall_hu is not None:
@@ -36,6 +38,10 @@ def test_enhanced_vessels_are_told_with_their_brightness(aorta_hu):
 @pytest.mark.parametrize("wall_hu", [None, 700])
 def test_unenhanced_blood_in_a_calcified_wall_is_no_contrast_medium(wall_hu):
     assert vessels_enhanced(spine_with_aorta(45, wall_hu), LEVELS, CENTERS) is None
+
+
+def test_even_trabecular_bone_is_no_contrast_medium():
+    assert vessels_enhanced(spine_with_aorta(45, bone_hu=130), LEVELS, CENTERS) is None
 
 
 def test_the_thyroid_beside_the_neck_is_not_asked():

@@ -26,7 +26,10 @@ _STEP_MM = 2.0
 _REACH_MM = (6.0, 48.0, 40.0)
 """Half the height, the depth and half the width of the box looked at, in front of the body."""
 
-_BODY_FRONT_MM = 14.0
+_BODY_FRONT_MM = 24.0
+"""Distance from a body's centre to where vessels may begin: half the depth of a large lumbar body
+and a spur. Trabecular bone is even and as bright as enhanced blood."""
+
 _EVEN_MM = 5
 """Edge of the cube, in steps, that must be even: 10 mm, half an aorta."""
 
