@@ -44,6 +44,25 @@ class SceneBank:
         return _load(self.folder / name)
 
 
+class BankSource:
+    """A `SampleSource` on the scenes of a bank; what is drawn from a scene is up to subclasses.
+
+    Parameters
+    ----------
+    folder : Path
+        Bank of scenes.
+    validation : bool
+        Use the scenes held aside.
+    """
+
+    def __init__(self, folder: Path, validation: bool = False) -> None:
+        self._bank = SceneBank(folder, validation)
+
+    def names(self) -> list[str]:
+        """Return the names of the scenes there are now."""
+        return self._bank.names()
+
+
 @lru_cache(maxsize=64)
 def _load(path: Path) -> PhantomScene:
     return load_scene(path)

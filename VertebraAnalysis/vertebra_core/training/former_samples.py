@@ -15,7 +15,7 @@ from ..phantom.lesions import KINDS, MOST_LESIONS, draw_lesions
 from ..phantom.sampling import sample_scene
 from ..phantom.scanner import render, visible
 from ..vertebraformer.outputs import WINDOW_ZYX, WORKING_SPACING_MM
-from .bank import SceneBank, random_matrix
+from .bank import BankSource, random_matrix
 from .imaging_domains import domain_of, draw_protocol
 from .localisation_samples import block_center, vertebra_codes
 from .sources import Sample
@@ -24,7 +24,7 @@ LESION_SHARE = 0.5
 """Share of blocks with lesions, where the bank's scenes have none of their own."""
 
 
-class PhantomFormerSource:
+class PhantomFormerSource(BankSource):
     """Blocks of the scenes in a bank.
 
     Each sample holds ``hu`` (float16, z, y, x), ``codes`` (uint8: VerSe number, with
@@ -51,13 +51,9 @@ class PhantomFormerSource:
         shape_zyx: tuple[int, int, int] = WINDOW_ZYX,
         domains: Collection[int] | None = None,
     ) -> None:
-        self._bank = SceneBank(folder, validation)
+        super().__init__(folder, validation)
         self._shape = tuple(shape_zyx)
         self._domains = frozenset(domains or ())
-
-    def names(self) -> list[str]:
-        """Return the names of the scenes there are now."""
-        return self._bank.names()
 
     def draw(self, name: str, rng: np.random.Generator) -> Sample:
         """Draw a block from the scene `name`."""

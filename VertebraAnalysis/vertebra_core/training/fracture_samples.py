@@ -13,7 +13,7 @@ from ..phantom.fracture_truth import broken_walls
 from ..phantom.sampling import sample_scene
 from ..phantom.scan_protocol import ScanProtocol
 from ..phantom.scanner import render
-from .bank import SceneBank, random_matrix
+from .bank import BankSource, random_matrix
 from .grading_samples import FRACTURED_SHARE, choose_body, gradable_bodies
 from .segmentation_samples import occupancy
 from .sources import Sample
@@ -23,7 +23,7 @@ _JITTER_SD_MM = 2.0
 """How far found centres lie off; VertFault trains on exact ones."""
 
 
-class PhantomFractureSource:
+class PhantomFractureSource(BankSource):
     """Crops around gradable bodies of the scenes in a bank.
 
     Each sample holds ``hu`` (float16, z, y, x), ``vertebra`` (uint8, occupancy in 1/255), ``grade``
@@ -46,12 +46,8 @@ class PhantomFractureSource:
         validation: bool = False,
         shape_zyx: tuple[int, int, int] = CROP_SHAPE_ZYX,
     ) -> None:
-        self._bank = SceneBank(folder, validation)
+        super().__init__(folder, validation)
         self._shape = tuple(shape_zyx)
-
-    def names(self) -> list[str]:
-        """Return the names of the scenes there are now."""
-        return self._bank.names()
 
     def draw(self, name: str, rng: np.random.Generator) -> Sample:
         """Draw a crop from the scene `name`."""

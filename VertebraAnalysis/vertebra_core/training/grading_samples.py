@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import torch
 from torch.nn import functional
@@ -15,7 +13,7 @@ from ..phantom.appearance import Appearance
 from ..phantom.sampling import sample_scene
 from ..phantom.scan_protocol import ScanProtocol
 from ..phantom.scanner import render
-from .bank import SceneBank, random_matrix
+from .bank import BankSource, random_matrix
 from .segmentation_samples import occupancy
 from .sources import Sample
 
@@ -28,7 +26,7 @@ _REFERENCE_SD = 0.04
 """Errors of measured heights, and of the posterior height expected from the spine."""
 
 
-class PhantomGradingSource:
+class PhantomGradingSource(BankSource):
     """Bodies of the scenes in a bank.
 
     Each sample holds ``hu`` (float16, z, y, x along the body's axes), ``body`` and ``vertebra``
@@ -41,13 +39,6 @@ class PhantomGradingSource:
     validation : bool
         Use the scenes held aside.
     """
-
-    def __init__(self, folder: Path, validation: bool = False) -> None:
-        self._bank = SceneBank(folder, validation)
-
-    def names(self) -> list[str]:
-        """Return the names of the scenes there are now."""
-        return self._bank.names()
 
     def draw(self, name: str, rng: np.random.Generator) -> Sample:
         """Draw a body from the scene `name`."""

@@ -16,7 +16,7 @@ from ..phantom.codes import CODE_MASK
 from ..phantom.sampling import sample_scene
 from ..phantom.scan_protocol import ScanProtocol
 from ..phantom.scanner import render, visible
-from .bank import SceneBank, random_matrix
+from .bank import BankSource, random_matrix
 from .localisation_samples import SACRUM_NUMBER
 from .segmentation_samples import draw_jitter
 from .sources import Sample
@@ -45,7 +45,7 @@ _HU_STEP = (HIGHEST_HU - LOWEST_HU) / 255
 _SIDE_MM = (CROP_SHAPE_ZYX[1] * CROP_SPACING_MM / 2, CROP_SHAPE_ZYX[2] * CROP_SPACING_MM / 2)
 
 
-class PhantomLabellingSource:
+class PhantomLabellingSource(BankSource):
     """Stretches of the scenes in a bank.
 
     Each sample holds ``hu`` (uint8, z, y, x at 3 mm; see `unpack_hu`), ``instances`` (uint8, VerSe
@@ -63,12 +63,8 @@ class PhantomLabellingSource:
     """
 
     def __init__(self, folder: Path, validation: bool = False, longest: int = 25) -> None:
-        self._bank = SceneBank(folder, validation)
+        super().__init__(folder, validation)
         self._longest = longest
-
-    def names(self) -> list[str]:
-        """Return the names of the scenes there are now."""
-        return self._bank.names()
 
     def draw(self, name: str, rng: np.random.Generator) -> Sample:
         """Draw a stretch from the scene `name`."""

@@ -15,7 +15,7 @@ from ..phantom.codes import CODE_MASK, Tissue
 from ..phantom.sampling import sample_scene
 from ..phantom.scan_protocol import ScanProtocol
 from ..phantom.scanner import render, visible
-from .bank import SceneBank, random_matrix
+from .bank import BankSource, random_matrix
 from .sources import Sample
 
 SACRUM_NUMBER = 26
@@ -27,7 +27,7 @@ _MARGIN_MM = 10.0
 _REACH_MM = 60.0
 
 
-class PhantomLocalisationSource:
+class PhantomLocalisationSource(BankSource):
     """Blocks of the scenes in a bank.
 
     Each sample holds ``hu`` (float16, z, y, x), ``instances`` (uint8, VerSe numbers of mobile
@@ -50,12 +50,8 @@ class PhantomLocalisationSource:
         validation: bool = False,
         shape_zyx: tuple[int, int, int] = (96, 96, 96),
     ) -> None:
-        self._bank = SceneBank(folder, validation)
+        super().__init__(folder, validation)
         self._shape = tuple(shape_zyx)
-
-    def names(self) -> list[str]:
-        """Return the names of the scenes there are now."""
-        return self._bank.names()
 
     def draw(self, name: str, rng: np.random.Generator) -> Sample:
         """Draw a block from the scene `name`."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import torch
 
@@ -12,7 +10,7 @@ from ..levels import level_numbered
 from ..phantom.codes import CODE_MASK
 from ..phantom.sampling import sample_scene
 from ..segmentation.crops import CROP_SHAPE_ZYX, CROP_SHIFT_ZYX_MM, WORKING_SPACING_MM
-from .bank import SceneBank, random_matrix
+from .bank import BankSource, random_matrix
 from .localisation_samples import SACRUM_NUMBER
 from .sources import Sample
 
@@ -30,7 +28,7 @@ MASK_SPACING_ZYX_MM = tuple(
 )
 
 
-class PhantomMaskSource:
+class PhantomMaskSource(BankSource):
     """Masks of the vertebrae in a bank.
 
     Each sample holds ``mask`` (bool, 48 x 96 x 96) and ``level`` (int64, `Level.order`, or
@@ -43,13 +41,6 @@ class PhantomMaskSource:
     validation : bool
         Use the scenes held aside.
     """
-
-    def __init__(self, folder: Path, validation: bool = False) -> None:
-        self._bank = SceneBank(folder, validation)
-
-    def names(self) -> list[str]:
-        """Return the names of the scenes there are now."""
-        return self._bank.names()
 
     def draw(self, name: str, rng: np.random.Generator) -> Sample:
         """Draw a mask from the scene `name`."""

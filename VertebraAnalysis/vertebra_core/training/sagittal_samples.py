@@ -14,7 +14,7 @@ from ..phantom.codes import BODY_BIT, CODE_MASK
 from ..phantom.sampling import sample_scene
 from ..phantom.scan_protocol import ScanProtocol
 from ..phantom.scanner import render, visible
-from .bank import SceneBank, random_matrix
+from .bank import BankSource, random_matrix
 from .localisation_samples import SACRUM_NUMBER
 from .sources import Sample
 
@@ -30,7 +30,7 @@ ON_SPINE_SHARE = 0.85
 _SIDE_SD_MM = 14.0
 
 
-class PhantomSagittalSource:
+class PhantomSagittalSource(BankSource):
     """Slabs of the scenes in a bank.
 
     Each sample holds ``hu`` (float16, z, y, x) and ``boxes`` (float32, x, `MAX_BOXES`, 4: low z,
@@ -52,12 +52,8 @@ class PhantomSagittalSource:
         validation: bool = False,
         shape_zyx: tuple[int, int, int] = SLAB_SHAPE_ZYX,
     ) -> None:
-        self._bank = SceneBank(folder, validation)
+        super().__init__(folder, validation)
         self._shape = tuple(shape_zyx)
-
-    def names(self) -> list[str]:
-        """Return the names of the scenes there are now."""
-        return self._bank.names()
 
     def draw(self, name: str, rng: np.random.Generator) -> Sample:
         """Draw a slab from the scene `name`."""

@@ -14,7 +14,7 @@ from ..phantom.sampling import SampledScene, sample_scene
 from ..phantom.scan_protocol import ScanProtocol
 from ..phantom.scanner import render, visible
 from ..segmentation.crops import CROP_SHAPE_ZYX, CROP_SHIFT_ZYX_MM, WORKING_SPACING_MM
-from .bank import SceneBank, random_matrix
+from .bank import BankSource, random_matrix
 from .localisation_samples import SACRUM_NUMBER
 from .sources import Sample
 
@@ -32,7 +32,7 @@ _CERVICAL_SCALE = (0.75, 1.15)
 _SCALE = (0.85, 1.18)
 
 
-class PhantomSegmentationSource:
+class PhantomSegmentationSource(BankSource):
     """Crops of the scenes in a bank.
 
     Each sample holds ``hu`` (float16, z, y, x), ``vertebra`` and ``body`` (uint8, occupancy of the
@@ -55,12 +55,8 @@ class PhantomSegmentationSource:
         validation: bool = False,
         shape_zyx: tuple[int, int, int] = CROP_SHAPE_ZYX,
     ) -> None:
-        self._bank = SceneBank(folder, validation)
+        super().__init__(folder, validation)
         self._shape = tuple(shape_zyx)
-
-    def names(self) -> list[str]:
-        """Return the names of the scenes there are now."""
-        return self._bank.names()
 
     def draw(self, name: str, rng: np.random.Generator) -> Sample:
         """Draw a crop from the scene `name`."""
