@@ -45,10 +45,10 @@ class VertebraAnalysis(ScriptedLoadableModule):
     def onStartupCompleted(self):
         """Register what needs other modules: the sample CT and the names of the levels."""
         from VertebraAnalysisLib.SampleDataRegistration import registerSampleData
+        from VertebraAnalysisLib.Terminology import loadTerminology
 
         registerSampleData()
-        path = self.resourcePath("Terminology/VertebraAnalysis.term.json")
-        slicer.modules.terminologies.logic().LoadTerminologyFromFile(path)
+        loadTerminology(slicer.modules.terminologies.logic())
 
 
 class VertebraAnalysisWidget(ScriptedLoadableModuleWidget):
