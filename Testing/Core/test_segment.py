@@ -265,6 +265,17 @@ def test_air_is_what_lies_beyond_the_volume():
     assert float(seen[0][0, 0, 0].max()) == pytest.approx(AIR)
 
 
+@pytest.mark.parametrize("tilt_deg", [0, 25])
+def test_a_disc_sunk_into_a_biconcave_body_stays_outside_it(tilt_deg):
+    z, y, x = np.indices((40, 40, 40)) - 19.5
+    angle = np.deg2rad(tilt_deg)
+    z, y = np.cos(angle) * z - np.sin(angle) * y, np.sin(angle) * z + np.cos(angle) * y
+    from_axis = np.hypot(x, y)
+    half_height = np.where(from_axis < 9, 4.0, 10.0)
+    body = ((np.abs(z) < half_height) & (from_axis < 13)).astype(np.float32)
+    assert np.array_equal(fill_cavities(body, solid=True), body)
+
+
 def test_cavities_of_a_body_are_filled_even_where_they_open_sideways():
     probability = np.zeros((20, 20, 20), np.float32)
     probability[4:16, 4:16, 4:16] = 0.9

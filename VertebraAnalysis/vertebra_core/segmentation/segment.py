@@ -244,8 +244,9 @@ def fill_cavities(probability: np.ndarray, solid: bool = False) -> np.ndarray:
     ----------
     probability : ndarray, shape (z, y, x)
     solid : bool
-        The structure has no opening at all, as a vertebral body: holes of single slices, in any of
-        the three orientations, are filled as well.
+        The structure has no opening at all, as a vertebral body: holes of sagittal slices are
+        filled as well, and what lies in holes of both axial and coronal ones. Axial ones alone do
+        not count: there the rim of a biconcave body closes around the disc that has sunk into it.
 
     Returns
     -------
@@ -256,13 +257,21 @@ def fill_cavities(probability: np.ndarray, solid: bool = False) -> np.ndarray:
     filled = ndimage.binary_fill_holes(inside)
     if solid:
         box = ndimage.find_objects(inside.astype(np.uint8))
-        for axis in range(3) if box else ():
-            part = np.moveaxis(filled[box[0]], axis, 0)
-            for plane in part:
-                plane |= ndimage.binary_fill_holes(plane)
+        part = filled[box[0]] if box else filled
+        axial, coronal, sagittal = (_holes_of_planes(part, axis) for axis in range(3))
+        part |= sagittal | (axial & coronal)
     cavities = filled & ~inside
     return (
         np.where(cavities, 1, probability).astype(probability.dtype)
         if cavities.any()
         else (probability)
     )
+
+
+def _holes_of_planes(inside: np.ndarray, axis: int) -> np.ndarray:
+    """Voxels in the holes of the slices across `axis`, each slice for itself."""
+    holes = np.zeros_like(inside)
+    planes = zip(np.moveaxis(holes, axis, 0), np.moveaxis(inside, axis, 0), strict=True)
+    for hole, plane in planes:
+        hole |= ndimage.binary_fill_holes(plane) & ~plane
+    return holes
