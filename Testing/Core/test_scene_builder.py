@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from vertebra_core.levels import level_numbered
+from vertebra_core.phantom.bank import fractured_patient
 from vertebra_core.phantom.codes import BODY_BIT, CODE_MASK, Tissue
 from vertebra_core.phantom.patient import draw_patient
 from vertebra_core.phantom.scene import load_scene, save_scene
@@ -52,6 +53,12 @@ def test_levels_follow_each_other_from_head_to_foot(lumbar):
     heights = [v.center_zyx_mm[0] for v in lumbar.vertebrae]
     assert orders == sorted(orders)
     assert heights == sorted(heights, reverse=True)
+
+
+@pytest.mark.parametrize("n_fractures", [0, 9])
+def test_a_spine_has_as_many_fractures_as_asked_for(n_fractures):
+    patient = fractured_patient(3, n_fractures)
+    assert len(patient.column.fractures) == n_fractures
 
 
 def test_same_seed_gives_the_same_scene(library):

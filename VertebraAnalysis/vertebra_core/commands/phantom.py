@@ -8,6 +8,8 @@ from pathlib import Path
 from ..console import Console
 from ..errors import InputError, OutputError
 
+MOST_FRACTURES = 12
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``phantom``."""
@@ -38,6 +40,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="share of phantoms with lytic or sclerotic lesions (default 0)",
     )
     parser.add_argument(
+        "--fractures",
+        type=int,
+        metavar="N",
+        help="fractures in every spine, 0 to 12 (default: drawn, as in patients)",
+    )
+    parser.add_argument(
         "--bank",
         action="store_true",
         help="write the anatomies only (a bank for `train`), not CTs with truth",
@@ -51,6 +59,10 @@ def run(args: argparse.Namespace, console: Console) -> int:
             "bad_arguments",
             "The count must be positive, the seed not negative, and the share of lesions from "
             "0 to 1.",
+        )
+    if args.fractures is not None and not 0 <= args.fractures <= MOST_FRACTURES:
+        raise InputError(
+            "bad_arguments", f"A spine can have 0 to {MOST_FRACTURES} fractures here."
         )
     from ..phantom.arguments import check_shapes, check_spacings
 
@@ -81,7 +93,13 @@ def _bank(args: argparse.Namespace, library) -> list[str]:
 
     try:
         n = build_bank(
-            args.output, args.count, args.seed, library, args.scene_spacing, args.lesions
+            args.output,
+            args.count,
+            args.seed,
+            library,
+            args.scene_spacing,
+            args.lesions,
+            args.fractures,
         )
     except ValueError as error:
         raise InputError("bad_seed", f"This bank cannot be built: {error}.") from error
@@ -91,13 +109,16 @@ def _bank(args: argparse.Namespace, library) -> list[str]:
 def _cases(args: argparse.Namespace, library) -> list[str]:
     import numpy as np
 
+    from ..phantom.bank import fractured_patient
     from ..phantom.lesions import with_lesions
     from ..phantom.scan_case import scan, write_case
     from ..phantom.scene_builder import build_scene
 
     made = []
     for seed in range(args.seed, args.seed + args.count):
-        scene = with_lesions(build_scene(seed, library, args.scene_spacing), args.lesions)
+        patient = fractured_patient(seed, args.fractures)
+        scene = build_scene(seed, library, args.scene_spacing, patient)
+        scene = with_lesions(scene, args.lesions)
         spacing_xyz_mm = (args.pixel, args.pixel, args.slice)
         ct, labels, bodies = scan(scene, spacing_xyz_mm, np.random.default_rng(seed))
         folder = args.output / f"phantom_{seed:06d}"

@@ -10,7 +10,10 @@ import logging
 import time
 from pathlib import Path
 
+import numpy as np
+
 from .lesions import with_lesions
+from .patient import PatientSpec, draw_patient
 from .scene import save_scene
 from .scene_builder import build_scene
 from .shape_library import ShapeLibrary
@@ -28,10 +31,12 @@ def build_bank(
     library: ShapeLibrary,
     spacing_mm: float = 1.5,
     lesion_share: float = 0.0,
+    n_fractures: int | None = None,
 ) -> int:
     """Write `count` scenes of consecutive seeds; those already there are kept.
 
-    `lesion_share` is the probability that a scene has lytic or sclerotic lesions.
+    `lesion_share` is the probability that a scene has lytic or sclerotic lesions; with
+    `n_fractures` every spine has that many fractures, in view or not, instead of a drawn number.
 
     Returns
     -------
@@ -53,11 +58,21 @@ def build_bank(
         if path.exists():
             continue
         started = time.monotonic()
-        scene = with_lesions(build_scene(seed, library, spacing_mm), lesion_share)
+        scene = build_scene(seed, library, spacing_mm, fractured_patient(seed, n_fractures))
+        scene = with_lesions(scene, lesion_share)
         save_scene(scene, path)
         written += 1
         _log.info("%s %s %.1f s", path.name, scene.labels.shape, time.monotonic() - started)
     return written
+
+
+def fractured_patient(seed: int, n_fractures: int | None) -> PatientSpec | None:
+    """Draw the patient of a seed with so many fractures; None where their number is drawn too."""
+    if n_fractures is None:
+        return None
+    # A generator of its own: the same seed without this option is another patient.
+    rng = np.random.default_rng([seed, n_fractures])
+    return draw_patient(rng, fractured=n_fractures > 0, n_fractures=n_fractures)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -74,6 +89,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--lesions", type=float, default=0.0, help="share of scenes with lesions (default 0)"
     )
+    parser.add_argument(
+        "--fractures", type=int, metavar="N", help="fractures in every spine (default: drawn)"
+    )
     parser.add_argument("--shape-cache", type=Path, help="folder that keeps imported shapes")
 
 
@@ -88,7 +106,15 @@ def main() -> int:
         if args.shapes
         else ShapeLibrary.parametric_only()
     )
-    build_bank(args.out, args.count, args.first_seed, library, args.spacing, args.lesions)
+    build_bank(
+        args.out,
+        args.count,
+        args.first_seed,
+        library,
+        args.spacing,
+        args.lesions,
+        args.fractures,
+    )
     return 0
 
 

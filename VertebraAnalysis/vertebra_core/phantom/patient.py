@@ -61,15 +61,29 @@ class PatientSpec:
 
 
 def draw_patient(
-    rng: np.random.Generator, variant: str | None = None, fractured: bool | None = None
+    rng: np.random.Generator,
+    variant: str | None = None,
+    fractured: bool | None = None,
+    n_fractures: int | None = None,
 ) -> PatientSpec:
-    """Draw a patient; `variant` as in `draw_levels`, `fractured` forces or forbids fractures."""
+    """Draw a patient.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    variant : str, optional
+        As in `draw_levels`.
+    fractured : bool, optional
+        Forces or forbids fractures.
+    n_fractures : int, optional
+        How many fractures a fractured spine has; drawn where None.
+    """
     levels = draw_levels(rng, variant)
     scale = float(np.clip(np.exp(rng.normal(0, SHARED_DISTANCE_LOG_SD)), 0.78, 1.22))
     age = rng.beta(2.2, 1.4)
     if fractured is None:
         fractured = bool(rng.random() < 0.5)
-    fractures = _draw_fractures(levels, rng) if fractured else {}
+    fractures = _draw_fractures(levels, n_fractures, rng) if fractured else {}
     scoliosis = float(rng.uniform(0.5, 3.5) if rng.random() < 0.82 else rng.uniform(4, 11))
     mobile = [n for n in levels if n[0] in "TL"]
     implants: tuple[str, ...] = ()
@@ -88,9 +102,10 @@ def draw_patient(
     )
 
 
-def _draw_fractures(levels, rng) -> dict[str, Fracture]:
+def _draw_fractures(levels, count: int | None, rng) -> dict[str, Fracture]:
     weights = np.array([_FRACTURE_WEIGHT.get(n, 0.0) for n in levels])
-    count = min(int(rng.geometric(0.38)), 6)
+    if count is None:
+        count = min(int(rng.geometric(0.38)), 6)
     chosen = rng.choice(len(levels), size=count, replace=False, p=weights / weights.sum())
     fractures = {}
     for i in chosen:
