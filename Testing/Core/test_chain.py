@@ -26,6 +26,20 @@ def test_whole_spine_is_kept_from_head_to_foot():
     assert [int(order[i]) for i in find_chain(points, scores)] == list(range(12))
 
 
+def test_an_atlas_that_is_hard_to_see_is_kept_though_it_lies_close_to_the_axis():
+    below = spine(6, start_mm=24.0)
+    atlas = below[0] + [1.0, -4.0, 14.0]
+    scores = np.r_[0.42, np.full(6, 0.75)]
+    assert find_chain(np.vstack([atlas, below]), scores) == list(range(7))
+
+
+def test_a_weak_candidate_close_above_a_lumbar_spine_is_left_out():
+    below = spine(5, start_mm=34.0)
+    stray = below[0] + [1.0, -4.0, 14.0]
+    scores = np.r_[0.42, np.full(5, 0.75)]
+    assert find_chain(np.vstack([stray, below]), scores) == list(range(1, 6))
+
+
 def test_strong_kyphosis_is_kept():
     points = spine(15, kyphosis=np.deg2rad(100))
     assert find_chain(points, np.full(15, 0.7)) == list(range(15))

@@ -61,9 +61,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
             "0 to 1.",
         )
     if args.fractures is not None and not 0 <= args.fractures <= MOST_FRACTURES:
-        raise InputError(
-            "bad_arguments", f"A spine can have 0 to {MOST_FRACTURES} fractures here."
-        )
+        raise InputError("bad_arguments", f"A spine can have 0 to {MOST_FRACTURES} fractures here.")
     from ..phantom.arguments import check_shapes, check_spacings
 
     check_spacings((args.pixel, args.slice, args.scene_spacing))

@@ -23,6 +23,10 @@ MIN_DESCENT = 0.4
 
 _STRETCH_FREE, _STRETCH_COST = 0.15, 2.5
 _TURN_FREE_RAD, _TURN_COST = 0.2, 1.5
+_ATLAS_STEP_MM, _ATLAS_STRETCH_FREE = 24.0, 0.65
+"""The anterior arch of the atlas lies 12-21 mm above the centre of the axis, 0.55-0.9 of the way
+from there to C3: a first link as short as that may be shorter than the next by this log ratio."""
+
 _NODE_COST = 0.15
 _MAX_CANDIDATES = 80
 
@@ -87,6 +91,8 @@ def _best_chain(points: np.ndarray, gains: np.ndarray) -> list[int]:
             for h in before[i]:
                 length_before, direction_before = links[(h, i)]
                 cost = _stretch_cost(length, length_before, missed)
+                if origin[(h, i)] == (h, h) and _may_be_atlas(length_before, length):
+                    cost = missed
                 cost += _turn_cost(direction, direction_before)
                 through = best[(h, i)] + float(gains[j]) - cost
                 if through > value:
@@ -115,6 +121,11 @@ def _stretch_cost(length: float, length_before: float, missed: float) -> float:
     if length_before <= 2 * MIN_DISTANCE_MM:
         return min(single, skipped)
     return min(single, skipped, resumed + 0.1)
+
+
+def _may_be_atlas(first: float, second: float) -> bool:
+    """Tell whether the first two links of a chain may be those from C1 to C2 and on to C3."""
+    return first <= _ATLAS_STEP_MM and 0 <= np.log(second / first) <= _ATLAS_STRETCH_FREE
 
 
 def _turn_cost(direction: np.ndarray, direction_before: np.ndarray) -> float:
