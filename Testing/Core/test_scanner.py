@@ -14,7 +14,8 @@ from vertebra_core.phantom.filters import filter_axis, gaussian_kernel, sharpene
 from vertebra_core.phantom.random_field import SmoothField
 from vertebra_core.phantom.sampling import sample_scene
 from vertebra_core.phantom.scan_protocol import ScanProtocol
-from vertebra_core.phantom.scanner import render, slice_matrix, visible
+from vertebra_core.phantom.scanner import render, visible
+from vertebra_core.phantom.slice_profile import slice_matrix
 
 CLEAN = ScanProtocol(
     noise_hu=0.0,
@@ -138,6 +139,17 @@ def test_thick_slices_blur_the_ends_of_bodies_but_not_their_sides(sampled, plain
     assert float(thick[line].max()) < float(thin[line].max()) - 60
     side = (30, 55, slice(None))
     assert float(thick[side].max()) > 0.75 * float(thin[side].max())
+
+
+def test_coarse_pixels_blur_the_sides_of_bodies(sampled, plain_look):
+    fine, coarse = (
+        render(sampled, 1.0, plain_look, replace(CLEAN, pixel_mm=p), np.random.default_rng(0))
+        for p in (0.0, 3.0)
+    )
+    assert fine.shape == coarse.shape
+    side = (30, 55, slice(None))
+    assert float(coarse[side].max()) < float(fine[side].max()) - 60
+    assert float(coarse.mean()) == pytest.approx(float(fine.mean()), abs=4.0)
 
 
 def test_slices_may_be_stacked_along_another_axis(sampled, plain_look):

@@ -19,8 +19,9 @@ from .painter import Painter
 from .random_field import torch_generator
 from .sampling import SampledScene, sample_scene
 from .scan_protocol import ScanProtocol
-from .scanner import metal_profile, reconstruct, slice_matrix, store, visible
+from .scanner import metal_profile, reconstruct, store, visible
 from .scene import PhantomScene
+from .slice_profile import slice_matrix
 
 LAST_VERTEBRA_CODE = 28
 _FINE_STEP_MM = 1.0

@@ -10,6 +10,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+COARSE_SHARE = 0.15
+"""Share of training scans that were resampled to coarse voxels, as some public data sets are."""
+
+_COARSE_MM = (1.4, 3.2)
+
 
 @dataclass(frozen=True)
 class ScanProtocol:
@@ -31,6 +36,8 @@ class ScanProtocol:
         Slice thickness and distance between slices.
     slice_phase : float
         Where the first slice lies within one increment (0-1).
+    pixel_mm : float
+        Pixel size of a scan that was resampled to coarser pixels afterwards; 0: it was not.
     slice_axis : int
         Axis of the grid that slices are stacked along; 0 except for reformatted scans.
     offset_hu, gain : float
@@ -61,6 +68,7 @@ class ScanProtocol:
     slice_mm: float = 1.5
     increment_mm: float = 1.0
     slice_phase: float = 0.0
+    pixel_mm: float = 0.0
     slice_axis: int = 0
     offset_hu: float = 0.0
     gain: float = 1.0
@@ -77,6 +85,8 @@ class ScanProtocol:
     def random(rng: np.random.Generator) -> ScanProtocol:
         """Draw a protocol for a training block of any place and size."""
         protocol = ScanProtocol.random_whole(rng)
+        if rng.random() < COARSE_SHARE:
+            protocol = _resampled(protocol, float(rng.uniform(*_COARSE_MM)))
         return replace(
             protocol,
             slice_axis=0 if rng.random() < 0.93 else int(rng.integers(1, 3)),
@@ -115,6 +125,12 @@ class ScanProtocol:
                 rng.choice([-1024, -1000, -2000, -3024, 0], p=[0.6, 0.2, 0.08, 0.09, 0.03])
             ),
         )
+
+
+def _resampled(protocol: ScanProtocol, voxel_mm: float) -> ScanProtocol:
+    """Return a protocol whose scan was resampled to cubes; thicker slices stay thick."""
+    slice_mm = max(protocol.slice_mm, voxel_mm)
+    return replace(protocol, pixel_mm=voxel_mm, slice_mm=slice_mm, increment_mm=voxel_mm)
 
 
 def _draw_slice(rng: np.random.Generator) -> float:

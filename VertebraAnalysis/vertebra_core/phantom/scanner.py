@@ -14,13 +14,13 @@ from .painter import Painter
 from .random_field import smooth_curve, torch_generator
 from .sampling import SampledScene
 from .scan_protocol import ScanProtocol
+from .slice_profile import coarsen_in_plane, interpolation_matrix, slice_matrix, slice_positions
 
 _VOXEL_BLUR = 0.28
 _DENSE_HU = 250.0
 _DENSE_ROW_HU_MM = 2.0e4
 # A supine trunk attenuates most from side to side, which draws noise out along x.
 _GRAIN_STRETCH_YX = (0.75, 1.2)
-_FWHM = 2 * math.sqrt(2 * math.log(2))
 
 
 def render(
@@ -61,7 +61,7 @@ def render(
     if protocol.increment_mm > 1.05 * spacing[0]:
         positions = slice_positions(count, spacing[0], protocol)
         hu = apply_matrix_z(slice_matrix(count, spacing[0], positions, protocol.slice_mm), hu)
-        back = _interpolation_matrix(count, positions / spacing[0])
+        back = interpolation_matrix(count, positions / spacing[0])
     else:
         positions = np.arange(count) * spacing[0]
         if protocol.slice_mm > 1.2 * spacing[0]:
@@ -74,6 +74,7 @@ def render(
     )
     if back is not None:
         hu = apply_matrix_z(back, hu)
+    hu = coarsen_in_plane(hu, spacing, protocol)
     if axis:
         hu = hu.transpose(0, axis).contiguous()
     return store(hu, protocol, visible(shape, spacing_zyx_mm, protocol))
@@ -101,43 +102,6 @@ def visible(shape_zyx, spacing_zyx_mm, protocol: ScanProtocol) -> torch.Tensor |
         )
         seen &= ((y[:, None] - y0) ** 2 + (x[None] - x0) ** 2 <= radius**2)[None]
     return seen
-
-
-def slice_positions(count: int, spacing_mm: float, protocol: ScanProtocol) -> np.ndarray:
-    """Positions (mm from the first voxel) of slices that cover `count` voxels."""
-    extent = (count - 1) * spacing_mm
-    start = (protocol.slice_phase - 1) * protocol.increment_mm
-    number = math.ceil((extent - start) / protocol.increment_mm) + 1
-    return start + np.arange(number) * protocol.increment_mm
-
-
-def slice_matrix(count: int, spacing_mm: float, positions_mm, slice_mm: float) -> torch.Tensor:
-    """Matrix (slices, voxels) that averages voxels with a bell-shaped slice profile.
-
-    The profile's full width at half maximum is `slice_mm`; a voxel's own width is allowed for.
-    """
-    width = math.sqrt(max(slice_mm**2 - 0.5 * spacing_mm**2, (0.3 * spacing_mm) ** 2)) / _FWHM
-    offset = torch.arange(count)[None] * spacing_mm - torch.as_tensor(positions_mm)[:, None]
-    scale = width * math.sqrt(2)
-    weights = torch.erf((offset + spacing_mm / 2) / scale) - torch.erf(
-        (offset - spacing_mm / 2) / scale
-    )
-    # Slices beyond the block see its outermost voxels.
-    far = offset.clamp(-slice_mm, slice_mm).abs()
-    nearest = torch.nn.functional.one_hot(far.argmin(1), count)
-    weights = weights + 1e-6 * nearest
-    return (weights / weights.sum(1, keepdim=True)).float()
-
-
-def _interpolation_matrix(count: int, positions_voxels) -> torch.Tensor:
-    where = np.interp(np.arange(count), positions_voxels, np.arange(len(positions_voxels)))
-    low = np.minimum(where.astype(int), len(positions_voxels) - 2)
-    part = torch.from_numpy((where - low).astype(np.float32))
-    matrix = torch.zeros(count, len(positions_voxels))
-    rows = torch.arange(count)
-    matrix[rows, low] = 1 - part
-    matrix[rows, low + 1] = part
-    return matrix
 
 
 def reconstruct(
