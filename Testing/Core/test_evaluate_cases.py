@@ -177,6 +177,7 @@ def test_a_recorded_case_is_not_analysed_again(folder, capsys, tmp_path):
     second = _run(folder, analyse, capsys, "--output", str(tmp_path / "log"))
     assert len(calls) == 1
     assert first == second
+    assert "<svg" in (tmp_path / "log" / "reliability.svg").read_text()
 
 
 def test_files_of_an_earlier_analysis_are_scored(folder, capsys, tmp_path):

@@ -1,4 +1,4 @@
-"""``evaluate cases|keypoints|phantoms`` and ``evaluate --compare``."""
+"""``evaluate cases|keypoints|phantoms|records`` and ``evaluate --compare``."""
 
 from __future__ import annotations
 
@@ -11,14 +11,20 @@ _KINDS = {
     "cases": "CTs with labels: everything is measured",
     "keypoints": "body centres with levels: positional logic alone",
     "phantoms": "synthetic CTs made for the occasion",
+    "records": "what an earlier evaluation recorded, without analysing again",
 }
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``evaluate``."""
-    from ..evaluation import evaluate_cases, evaluate_keypoints, evaluate_phantoms
+    from ..evaluation import (
+        evaluate_cases,
+        evaluate_keypoints,
+        evaluate_phantoms,
+        evaluate_records,
+    )
 
-    modules = (evaluate_cases, evaluate_keypoints, evaluate_phantoms)
+    modules = (evaluate_cases, evaluate_keypoints, evaluate_phantoms, evaluate_records)
     parser.add_argument(
         "--compare",
         nargs=argparse.REMAINDER,

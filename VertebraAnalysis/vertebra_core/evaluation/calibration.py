@@ -18,6 +18,11 @@ class CalibrationBin:
     mean_probability: float
     share_right: float
 
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 % interval of the share of right answers."""
+        return wilson_interval(round(self.share_right * self.n), self.n)
+
 
 @dataclass(frozen=True)
 class Calibration:
@@ -70,3 +75,24 @@ def expected_calibration_error(
     )
     error = sum(b.n * abs(b.mean_probability - b.share_right) for b in bins) / p.size
     return Calibration(float(error), int(p.size), bins)
+
+
+def wilson_interval(part: int, whole: int, z: float = 1.96) -> tuple[float, float]:
+    """Return the interval that a share seen as `part` of `whole` lies in, 95 % for z = 1.96.
+
+    Wilson's score interval (Wilson, J Am Stat Assoc 22 (1927) 209), which holds for small numbers
+    and for shares of 0 and 1 as well; (0, 1) where nothing was seen.
+
+    Raises
+    ------
+    ValueError
+        If `part` is not between 0 and `whole`.
+    """
+    if not 0 <= part <= whole:
+        raise ValueError("a part lies between nothing and the whole")
+    if whole == 0:
+        return 0.0, 1.0
+    share, weight = part / whole, z * z / whole
+    middle = (share + weight / 2) / (1 + weight)
+    half = z * np.sqrt(share * (1 - share) / whole + weight / (4 * whole)) / (1 + weight)
+    return max(0.0, float(middle - half)), min(1.0, float(middle + half))

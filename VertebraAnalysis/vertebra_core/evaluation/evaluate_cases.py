@@ -18,7 +18,9 @@ from .output import add_output_arguments, by_kind, print_records, progress
 from .prediction import HasAnalysis, Predict, Prediction, failed, from_result, read_result
 from .record_log import RecordLog
 from .records import CaseRecord
+from .reliability_svg import write_reliability
 from .scoring import score_case
+from .tables import Table
 
 Analyse = Callable[[CtVolume], HasAnalysis]
 """Analyses a CT, as `pipeline.analyze` does."""
@@ -50,7 +52,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--output",
         type=Path,
         metavar="FOLDER",
-        help="keep a record of every case here; cases recorded before are not analysed again",
+        help="keep a record of every case and the reliability diagrams here; cases recorded before "
+        "are not analysed again",
     )
     add_comparison_arguments(parser)
     add_output_arguments(parser)
@@ -99,15 +102,23 @@ def run(args: argparse.Namespace, analyse: Analyse | None = None) -> int:
         records, requirements = evaluate_public_data(
             args.public_data, predict, log, _grade_masks if args.results is None else None
         )
-        print_records(_groups(records, args), args, requirements)
+        _report(records, args, requirements)
         return 0
     cases = find_cases(args.folder)
     if args.cases:
         cases = _selected(cases, args.cases)
     grades = read_grades(args.grades) if args.grades else {}
     records = evaluate_cases(cases, predict, args.numbers, grades, log)
-    print_records(_groups(records, args), args)
+    _report(records, args)
     return 0
+
+
+def _report(
+    records: list[CaseRecord], args: argparse.Namespace, requirements: Table | None = None
+) -> None:
+    if args.output:
+        write_reliability(args.output, by_kind(records))
+    print_records(_groups(records, args), args, requirements)
 
 
 def _groups(records: list[CaseRecord], args: argparse.Namespace) -> dict[str, list[CaseRecord]]:

@@ -13,6 +13,7 @@ from .evaluate_cases import Analyse, add_comparison_arguments, predictor
 from .output import add_output_arguments, print_records, progress
 from .record_log import RecordLog
 from .records import CaseRecord
+from .reliability_svg import write_reliability
 from .requirements import phantom_requirements
 
 MAX_PHANTOMS = 100_000
@@ -52,7 +53,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--output",
         type=Path,
         metavar="FOLDER",
-        help="keep a record of every scan here; an evaluation that was stopped goes on from it",
+        help="keep records of all scans and the reliability diagrams here; an evaluation that was "
+        "stopped goes on from it",
     )
     add_comparison_arguments(parser)
     add_output_arguments(parser)
@@ -113,6 +115,8 @@ def run(args: argparse.Namespace, analyse: Analyse | None = None) -> int:
         for spacing, name in names.items():
             groups[spacing].append(log[name])
     titled = {_title(s, args.pixel): records for s, records in groups.items()}
+    if args.output:
+        write_reliability(args.output, titled)
     print_records(titled, args, phantom_requirements(groups))
     return 0
 

@@ -40,6 +40,10 @@ class RecordLog:
     def __getitem__(self, name: str) -> CaseRecord:
         return self._records[name]
 
+    def all(self) -> list[CaseRecord]:
+        """Return the records in the order in which their names came."""
+        return list(self._records.values())
+
     def add(self, record: CaseRecord) -> None:
         """Keep `record`, on disk too if the log has a path."""
         self._records[record.name] = record

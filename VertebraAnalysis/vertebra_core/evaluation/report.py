@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..levels import MOBILE_LEVELS
+from .flag_promises import promise_table
 from .grading_metrics import GradingSummary, summarise_grading
 from .labelling_metrics import LevelFigures, before_positional_logic, summarise_labelling
 from .localisation_metrics import (
@@ -14,6 +15,7 @@ from .localisation_metrics import (
     summarise_localisation,
 )
 from .records import CaseRecord, MaskScore
+from .reliability import reliability_tables
 from .summary import localisers, mask_means, masks_of, with_localiser
 from .tables import Cell, Table, decimals, percent
 
@@ -39,7 +41,9 @@ def report_tables(records: Sequence[CaseRecord], title: str) -> list[Table]:
     grading = summarise_grading(records)
     if grading is not None:
         tables += grading_tables(grading, title)
-    return tables
+    tables += reliability_tables(records, title)
+    flags = promise_table(records, title)
+    return [*tables, flags] if flags else tables
 
 
 def cases_table(records: Sequence[CaseRecord], title: str) -> Table:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from .records import CaseRecord
+from .reliability import MAX_CALIBRATION_ERROR
 from .summary import summarise
 from .tables import Table
 
@@ -25,11 +26,25 @@ _WANTED: tuple[tuple[str, str, int, float, str], ...] = (
     ("surface distance of vertebrae, mean", "mean_surface_distance_mm", -1, 0.5, _MM),
     ("levels identified after positional logic", "identification_rate", 1, 0.97, _SHARE),
     ("scans with every level right", "scans_all_right", 1, 0.93, _SHARE),
+    (
+        "levels: expected calibration error",
+        "level_calibration_error",
+        -1,
+        MAX_CALIBRATION_ERROR,
+        _PLAIN,
+    ),
     ("grades: kappa, quadratic weights", "kappa_quadratic", 1, 0.90, _PLAIN),
     ("grades: F1 of grade 0", "f1_grade_0", 1, 0.97, _PLAIN),
     ("grades: F1 of grade 1", "f1_grade_1", 1, 0.75, _PLAIN),
     ("grades: F1 of grade 2", "f1_grade_2", 1, 0.85, _PLAIN),
     ("grades: F1 of grade 3", "f1_grade_3", 1, 0.92, _PLAIN),
+    (
+        "grades: expected calibration error",
+        "grade_calibration_error",
+        -1,
+        MAX_CALIBRATION_ERROR,
+        _PLAIN,
+    ),
     ("any fracture: sensitivity", "any_fracture_sensitivity", 1, 0.92, _SHARE),
     ("any fracture: PPV", "any_fracture_ppv", 1, 0.92, _SHARE),
 )

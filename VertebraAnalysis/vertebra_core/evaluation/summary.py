@@ -8,11 +8,13 @@ from dataclasses import asdict, replace
 import numpy as np
 
 from ..levels import MOBILE_LEVELS
-from .calibration import expected_calibration_error
-from .grading_metrics import matched_vertebrae, summarise_grading
+from .calibration import Calibration
+from .flag_promises import promise_figures
+from .grading_metrics import summarise_grading
 from .labelling_metrics import before_positional_logic, summarise_labelling
 from .localisation_metrics import summarise_localisation
 from .records import PHANTOM, REAL, CaseRecord, FoundVertebra, MaskScore
+from .reliability import grade_calibration, level_calibration
 
 DISTANCE_FIELDS = (
     "mean_surface_distance_mm",
@@ -50,6 +52,7 @@ def _summarise(records: Sequence[CaseRecord]) -> dict:
         **labelling_figures(records),
         **mask_figures(records),
         **grading_figures(records),
+        "flag_promises": promise_figures(records),
         "seconds_mean": _mean([sum(r.seconds_per_stage.values()) for r in records]),
         "notes": sorted({f"{r.name}: {note}" for r in records for note in r.notes}),
     }
@@ -104,10 +107,7 @@ def with_localiser(records: Sequence[CaseRecord], name: str) -> list[CaseRecord]
 def labelling_figures(records: Sequence[CaseRecord]) -> dict:
     """Return the figures of labelling, also before positional logic where that is known."""
     summary = summarise_labelling(records)
-    found = [(t, f) for t, f in matched_vertebrae(records) if f.level_probability is not None]
-    calibration = expected_calibration_error(
-        [f.level_probability for _, f in found], [t.level == f.level for t, f in found]
-    )
+    calibration = level_calibration(records)
     raw = [before_positional_logic(r) for r in records if r.found]
     figures = {
         "identification_rate": summary.identification_rate,
@@ -115,6 +115,7 @@ def labelling_figures(records: Sequence[CaseRecord]) -> dict:
         "scans_all_right": summary.scans_all_right,
         "shifted_scans": summary.shifted_scans,
         "level_calibration_error": calibration.error,
+        "level_calibration_bins": _bins(calibration),
         "levels": {k: asdict(v) for k, v in summary.levels.items()},
         "levels_by_region": {k: asdict(v) for k, v in summary.regions.items()},
         "identification_rate_before_logic": None,
@@ -172,15 +173,7 @@ def grading_figures(records: Sequence[CaseRecord]) -> dict:
     summary = summarise_grading(records)
     if summary is None:
         return {}
-    stated = [
-        (t, f)
-        for t, f in matched_vertebrae(records)
-        if t.complete and None not in (t.grade, f.grade, f.grade_probabilities)
-    ]
-    calibration = expected_calibration_error(
-        [f.grade_probabilities[f.grade] for _, f in stated],
-        [t.grade == f.grade for t, f in stated],
-    )
+    calibration = grade_calibration(records)
     any_fracture, moderate = summary.any_fracture, summary.moderate_or_worse
     return {
         "n_graded": int(summary.confusion.sum()),
@@ -200,6 +193,7 @@ def grading_figures(records: Sequence[CaseRecord]) -> dict:
         "fractured_not_graded": summary.fractured_not_graded,
         "shape_accuracy": summary.shape_accuracy,
         "grade_calibration_error": calibration.error,
+        "grade_calibration_bins": _bins(calibration),
         "height_error_mm": {k: h.mean_absolute_error_mm for k, h in summary.heights.items()},
         "height_bias_mm": {k: h.bias_mm for k, h in summary.heights.items()},
         "height_error95_mm": {k: h.error95_mm for k, h in summary.heights.items()},
@@ -211,6 +205,10 @@ def _key(name: str, part: str) -> str:
     if part == "vertebra":
         return name
     return name.replace("dice_", "dice_body_") if name.startswith("dice_") else f"body_{name}"
+
+
+def _bins(calibration: Calibration) -> list[dict]:
+    return [asdict(b) for b in calibration.bins]
 
 
 def _mean(values: Sequence[float]) -> float | None:

@@ -1,0 +1,56 @@
+"""``evaluate records``: print the report of an earlier evaluation again, from its records."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ..errors import InputError
+from .output import add_output_arguments, print_records
+from .record_log import RecordLog
+from .records import PHANTOM, CaseRecord
+from .reliability_svg import write_reliability
+from .requirements import phantom_requirements
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``evaluate records``."""
+    parser.add_argument(
+        "folder", type=Path, help="what --output named: holds records.jsonl, gets the diagrams"
+    )
+    parser.add_argument(
+        "--output", type=Path, metavar="FOLDER", help="write the reliability diagrams here instead"
+    )
+    add_output_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run ``evaluate records``; nothing is analysed.
+
+    Raises
+    ------
+    InputError
+        If there are no records.
+    """
+    path = args.folder / "records.jsonl"
+    try:
+        records = RecordLog(path).all() if path.exists() else []
+    except ValueError as error:
+        raise InputError("no_records", f"{path} holds no records: {error}.") from error
+    if not records:
+        raise InputError(
+            "no_records",
+            f"There are no records in {path}.",
+            "Run `evaluate phantoms` or `evaluate cases` with --output first.",
+        )
+    phantoms: dict[float, list[CaseRecord]] = {}
+    for record in records:
+        if record.kind == PHANTOM:
+            phantoms.setdefault(record.spacing_xyz_mm[2], []).append(record)
+    groups = {f"Phantoms, {s:g} mm slices": own for s, own in sorted(phantoms.items())}
+    real = [r for r in records if r.kind != PHANTOM]
+    if real:
+        groups = {"Real scans": real, **groups}
+    write_reliability(args.output or args.folder, groups)
+    print_records(groups, args, phantom_requirements(phantoms) if phantoms else None)
+    return 0
