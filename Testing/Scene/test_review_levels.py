@@ -191,14 +191,6 @@ def test_the_learned_opinion_stays_in_the_grade_under_another_name():
     assert [f.code for f in vertebra.flags].count("grade_disagreement") == 1
 
 
-def test_the_share_of_the_learned_head_is_that_of_the_core():
-    pytest.importorskip("torch")
-    from vertebra_core.grading_stage import LEARNED_WEIGHT
-    from VertebraAnalysisLib import Regrading
-
-    assert Regrading.LEARNED_WEIGHT == LEARNED_WEIGHT
-
-
 def test_a_vertebra_renamed_to_the_axis_is_not_graded_and_says_why():
     review = review_of(levels=("C3", "C4", "C5"))
     review.shiftLevels(-1, READER)

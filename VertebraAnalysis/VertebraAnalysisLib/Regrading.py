@@ -6,13 +6,13 @@ analysis. A vertebra that is computed again is compared with the whole spine as 
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import replace
 
 from vertebra_core.analysis import Flag, Vertebra
 from vertebra_core.grading.genant import MeasuredBody, Morphometry, assess_spine, median_grade
+from vertebra_core.grading.joint_grade import with_other_morphometry
 from vertebra_core.grading.norms import why_not_graded
 
 from .HeightEditing import editedHeights, editedSpread, usable
@@ -20,10 +20,6 @@ from .ReaderValues import ReaderValues
 from .Relabelling import Relabelling
 from .ReviewedVertebra import ReviewedVertebra
 
-LEARNED_WEIGHT = 0.5
-"""Share of the learned head in the joint log-probability (`vertebra_core.grading_stage`)."""
-
-_LEAST_PROBABILITY = 0.01
 _GRADING_FLAGS = ("not_graded", "borderline", "grade_disagreement")
 _NOT_MEASURED = "Its heights have not been measured."
 _INCOMPLETE = "Not all three heights are drawn yet."
@@ -137,7 +133,9 @@ def _graded(
     learned = vertebra.learned_grade
     # A height that the reader drew outweighs the learned opinion; another name does not.
     if not drawn and before and learned is not None and vertebra.grade_probabilities:
-        probabilities = _joint(vertebra.grade_probabilities, before, after)
+        probabilities = with_other_morphometry(
+            vertebra.grade_probabilities, before.grade_probabilities, after.grade_probabilities
+        )
         grade = median_grade(probabilities)
         shape = _jointShape(grade, vertebra.shape, before, after)
     if after.borderline:
@@ -167,19 +165,6 @@ def _whyNotMeasured(vertebra: Vertebra, drawn: bool) -> str:
     # The old name may have been the reason; anything else still is.
     ofName = {why_not_graded(name) for name in ("C1", "C2", "S1")}
     return next((_NOT_MEASURED if r in ofName else r for r in reasons), "")
-
-
-def _joint(
-    found: Sequence[float], before: Morphometry, after: Morphometry
-) -> tuple[float, float, float, float]:
-    """Exchange the share of morphometry in the probabilities of heights and learned head."""
-    weights = []
-    for joint, old, new in zip(
-        found, before.grade_probabilities, after.grade_probabilities, strict=True
-    ):
-        ratio = max(new, _LEAST_PROBABILITY) / max(old, _LEAST_PROBABILITY)
-        weights.append(max(joint, 1e-9) * ratio ** (1 - LEARNED_WEIGHT))
-    return tuple(w / math.fsum(weights) for w in weights)
 
 
 def _jointShape(grade: int, shape: str | None, before: Morphometry, after: Morphometry) -> str:

@@ -3,69 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from torch import nn
 
 from .analysis import Flag, HeightLine, Vertebra
-from .grading.body_frame import BodyFrame, BodyFrameError, fit_body_frame
 from .grading.contrast_medium import vessels_enhanced
-from .grading.genant import (
-    MeasuredBody,
-    Morphometry,
-    assess_spine,
-    borderline_reason,
-    median_grade,
-)
-from .grading.heights import HeightError, HeightMeasurement, measure_heights
-from .grading.learned import LearnedGrade, body_crop, learned_grades
+from .grading.genant import Morphometry, borderline_reason, median_grade
+from .grading.joint_grade import joint_probabilities
+from .grading.learned import LearnedGrade
 from .grading.network import SHAPE_NAMES
-from .grading.norms import why_not_graded
-from .grading.quality import MAX_VOXEL_MM, shape_flags, touches
+from .grading.opinions import BodyOpinions, BodyToGrade, body_opinions
+from .grading.quality import shape_flags, touches
 from .grading.trabecular import trabecular_density
 from .volume import CtVolume
-
-LEARNED_WEIGHT = 0.5
-"""Share of the learned head in the joint log-probability; morphometry has the rest."""
-
-_LEAST_PROBABILITY = 0.01
-
-
-@dataclass(frozen=True)
-class BodyToGrade:
-    """A named vertebra with its masks on an upright 1 mm grid.
-
-    Attributes
-    ----------
-    vertebra : Vertebra
-        What is known so far: level, centre, flags.
-    body, whole : ndarray, shape (z, y, x)
-        Probability of the body and of the whole vertebra.
-    origin_lps_mm : tuple of float
-        LPS position of voxel [0, 0, 0].
-    body_cut, arch_cut : bool
-        The field of view cuts the body, or anything else of the vertebra.
-    voxel_mm : float
-        Coarsest voxel size of the scan or of the label map.
-    doubt : str
-        Why the mask is not to be trusted; empty if it is.
-    """
-
-    vertebra: Vertebra
-    body: np.ndarray
-    whole: np.ndarray
-    origin_lps_mm: tuple[float, float, float]
-    body_cut: bool = False
-    arch_cut: bool = False
-    voxel_mm: float = 1.0
-    doubt: str = ""
-
-
-@dataclass(frozen=True)
-class _Measured:
-    frame: BodyFrame
-    heights: HeightMeasurement
 
 
 def grade_bodies(
@@ -91,69 +43,18 @@ def grade_bodies(
     tuple of Vertebra
         In the order of `bodies`. What could not be measured is None, with a flag giving the reason.
     """
-    measured, reasons = [], []
-    for i, body in enumerate(bodies):
-        found, reason = _measure(body, _spine_course(bodies, i))
-        measured.append(found)
-        reasons.append(reason)
-    graded = [i for i, m in enumerate(measured) if m is not None]
-    morphometry = assess_spine([_numbers(bodies[i], measured[i]) for i in graded])
-    learned = _learned(bodies, measured, graded, morphometry, ct, network, device)
+    opinions = body_opinions(bodies, ct, network, device)
     results = []
-    for i, body in enumerate(bodies):
+    for i, (body, own) in enumerate(zip(bodies, opinions, strict=True)):
         vertebra = _with_volume(body)
-        if measured[i] is None:
-            results.append(_flagged(vertebra, "not_graded", reasons[i]))
+        if own.why_not:
+            results.append(_flagged(vertebra, "not_graded", own.why_not))
             continue
-        k = graded.index(i)
-        vertebra = _with_heights(vertebra, body, measured[i], morphometry[k])
-        vertebra = _with_grade(vertebra, morphometry[k], learned[k])
-        vertebra = _with_doubts(vertebra, bodies, i, measured[i], morphometry[k])
-        results.append(_with_density(vertebra, body, measured[i], ct))
+        vertebra = _with_heights(vertebra, body, own)
+        vertebra = _with_grade(vertebra, own.morphometry, own.learned)
+        vertebra = _with_doubts(vertebra, bodies, i, own)
+        results.append(_with_density(vertebra, body, own, ct))
     return _with_contrast_told(results, ct)
-
-
-def _measure(body: BodyToGrade, up_hint) -> tuple[_Measured | None, str]:
-    reason = why_not_graded(body.vertebra.level)
-    if reason is not None:
-        return None, reason
-    if body.body_cut:
-        return None, "The edge of the scan cuts the body, so its heights are not known."
-    if body.voxel_mm > MAX_VOXEL_MM:
-        return None, f"Voxels of {body.voxel_mm:.1f} mm are too coarse to measure heights."
-    if body.doubt:
-        return None, "The mask is too doubtful to be measured."
-    try:
-        frame = fit_body_frame(body.body, 1.0, body.whole, up_hint)
-        return _Measured(frame, measure_heights(body.body, 1.0, frame)), ""
-    except (BodyFrameError, HeightError) as error:
-        return None, f"{str(error)[0].upper()}{str(error)[1:]}."
-
-
-def _spine_course(bodies: Sequence[BodyToGrade], i: int) -> np.ndarray | None:
-    """Direction (z, y, x) up the spine at body `i`, from its neighbours' centres."""
-    near = bodies[max(i - 1, 0) : i + 2]
-    if len(near) < 2:
-        return None
-    step = np.subtract(near[0].vertebra.center_lps_mm, near[-1].vertebra.center_lps_mm)
-    length = float(np.linalg.norm(step))
-    return step[::-1] / length if length > 1 else None
-
-
-def _numbers(body: BodyToGrade, measured: _Measured) -> MeasuredBody:
-    heights = measured.heights
-    return MeasuredBody(body.vertebra.level, heights.heights_mm, heights.spread_mm, body.voxel_mm)
-
-
-def _learned(bodies, measured, graded, morphometry, ct, network, device):
-    if ct is None or network is None:
-        return [None] * len(graded)
-    crops = [
-        body_crop(ct, bodies[i].body, bodies[i].whole, bodies[i].origin_lps_mm, measured[i].frame)
-        for i in graded
-    ]
-    losses = np.array([[m.loss.wedge, m.loss.biconcave, m.loss.crush] for m in morphometry])
-    return learned_grades(crops, losses, network, device)
 
 
 def _with_volume(body: BodyToGrade) -> Vertebra:
@@ -163,23 +64,22 @@ def _with_volume(body: BodyToGrade) -> Vertebra:
     return replace(body.vertebra, volume_ml=millilitres)
 
 
-def _with_heights(
-    vertebra: Vertebra, body: BodyToGrade, measured: _Measured, morphometry: Morphometry
-) -> Vertebra:
-    origin = np.asarray(body.origin_lps_mm)
+def _with_heights(vertebra: Vertebra, body: BodyToGrade, opinions: BodyOpinions) -> Vertebra:
+    origin, heights = np.asarray(body.origin_lps_mm), opinions.heights
+    morphometry = opinions.morphometry
 
     def lps(point_zyx) -> tuple[float, float, float]:
         return tuple(float(v) for v in np.asarray(point_zyx)[::-1] + origin)
 
     lines = {
         name: HeightLine(lps(line.top_zyx_mm), lps(line.bottom_zyx_mm))
-        for name, line in measured.heights.lines.items()
+        for name, line in heights.lines.items()
     }
     return replace(
         vertebra,
-        axes_lps=measured.frame.axes_lps,
-        heights_mm=measured.heights.heights_mm,
-        heights_spread_mm=measured.heights.spread_mm,
+        axes_lps=opinions.frame.axes_lps,
+        heights_mm=heights.heights_mm,
+        heights_spread_mm=heights.spread_mm,
         height_lines=lines,
         height_loss=morphometry.loss,
         height_reference=morphometry.reference,
@@ -195,7 +95,9 @@ def _with_grade(
         grade, shape = morphometry.grade, morphometry.shape
         probabilities = morphometry.grade_probabilities
     else:
-        probabilities = _joint(morphometry.grade_probabilities, learned.grade_probabilities)
+        probabilities = joint_probabilities(
+            morphometry.grade_probabilities, learned.grade_probabilities
+        )
         grade = median_grade(probabilities)
         shape = _joint_shape(grade, morphometry, learned)
         vertebra = replace(vertebra, learned_grade=median_grade(learned.grade_probabilities))
@@ -213,46 +115,34 @@ def _with_grade(
     return vertebra
 
 
-def _joint(a: Sequence[float], b: Sequence[float]) -> tuple[float, float, float, float]:
-    """Weighted geometric mean of two opinions, normalised."""
-    logs = (1 - LEARNED_WEIGHT) * np.log(np.maximum(a, _LEAST_PROBABILITY))
-    logs = logs + LEARNED_WEIGHT * np.log(np.maximum(b, _LEAST_PROBABILITY))
-    joint = np.exp(logs - logs.max())
-    return tuple(float(p) for p in joint / joint.sum())
-
-
 def _joint_shape(grade: int, morphometry: Morphometry, learned: LearnedGrade) -> str:
     if grade == 0:
         return "normal"
-    joint = _joint(morphometry.shape_probabilities, learned.shape_probabilities)
+    joint = joint_probabilities(morphometry.shape_probabilities, learned.shape_probabilities)
     return SHAPE_NAMES[1 + int(np.argmax(joint[1:]))]
 
 
 def _with_doubts(
-    vertebra: Vertebra,
-    bodies: Sequence[BodyToGrade],
-    i: int,
-    measured: _Measured,
-    morphometry: Morphometry,
+    vertebra: Vertebra, bodies: Sequence[BodyToGrade], i: int, opinions: BodyOpinions
 ) -> Vertebra:
-    own, heights = bodies[i], measured.heights.heights_mm
-    flags = shape_flags(measured.frame, heights, morphometry)
+    own, heights = bodies[i], opinions.heights.heights_mm
+    flags = shape_flags(opinions.frame, heights, opinions.morphometry)
     vertebra = replace(vertebra, flags=(*vertebra.flags, *flags))
     for other in (*bodies[max(i - 1, 0) : i], *bodies[i + 1 : i + 2]):
         place = own.origin_lps_mm, heights.middle, other.body, other.origin_lps_mm
-        if touches(measured.frame, *place):
+        if touches(opinions.frame, *place):
             reason = f"It runs into {other.vertebra.level}, so its endplate is uncertain."
             return _flagged(vertebra, "touching_neighbour", reason)
     return vertebra
 
 
 def _with_density(
-    vertebra: Vertebra, body: BodyToGrade, measured: _Measured, ct: CtVolume | None
+    vertebra: Vertebra, body: BodyToGrade, opinions: BodyOpinions, ct: CtVolume | None
 ) -> Vertebra:
     if ct is None:
         return vertebra
-    height = measured.heights.heights_mm.middle
-    density = trabecular_density(ct, measured.frame, body.origin_lps_mm, height)
+    height = opinions.heights.heights_mm.middle
+    density = trabecular_density(ct, opinions.frame, body.origin_lps_mm, height)
     if density.holds_metal:
         return _flagged(vertebra, "metal", "Metal lies in the body, so its density is not read.")
     if density.treated:

@@ -1,0 +1,52 @@
+"""Opinions of heights and grade head are kept apart until they are joined."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from analytic_bodies import body_level, rotation, sampled
+from vertebra_core.analysis import Vertebra
+from vertebra_core.grading.joint_grade import (
+    JOINING,
+    LEAST_PROBABILITY,
+    Joining,
+    joint_probabilities,
+    with_other_morphometry,
+)
+from vertebra_core.grading.opinions import BodyToGrade, body_opinions
+
+SURE, MILD = (0.91, 0.03, 0.03, 0.03), (0.2, 0.4, 0.3, 0.1)
+
+
+def test_the_joint_opinion_is_the_weighted_geometric_mean():
+    assert joint_probabilities(SURE, MILD, Joining(0.0)) == pytest.approx(SURE)
+    assert joint_probabilities(SURE, MILD, Joining(1.0)) == pytest.approx(MILD)
+    roots = np.sqrt(np.multiply(SURE, MILD))
+    half = joint_probabilities(SURE, MILD, Joining(0.5))
+    assert half == pytest.approx(roots / roots.sum())
+    cooler = joint_probabilities(SURE, MILD, Joining(0.5, 0.5))
+    assert cooler == pytest.approx(roots**2 / (roots**2).sum())
+
+
+def test_one_opinion_cannot_rule_a_grade_out_alone():
+    joint = joint_probabilities((1.0, 0.0, 0.0, 0.0), (0.25,) * 4, Joining(0.5))
+    assert joint[3] / joint[0] == pytest.approx(np.sqrt(LEAST_PROBABILITY))
+
+
+@pytest.mark.parametrize("joining", [JOINING, Joining(0.3, 0.6), Joining(0.8, 2.0)])
+def test_exchanging_morphometry_is_joining_anew(joining):
+    before, after = (0.7, 0.2, 0.08, 0.02), (0.0, 0.1, 0.6, 0.3)
+    joint = joint_probabilities(before, MILD, joining)
+    exchanged = with_other_morphometry(joint, before, after, joining)
+    assert exchanged == pytest.approx(joint_probabilities(after, MILD, joining))
+
+
+def test_opinions_stay_apart_and_say_why_there_is_none():
+    body = sampled(body_level, rotation(), np.array([18.0, 20.0, 26.0]), (37, 41, 53), (1.0,) * 3)
+    sound = BodyToGrade(Vertebra("L1", 1.0, None, (26.0, 20.0, 18.0)), body, body, (0.0, 0.0, 0.0))
+    cut = BodyToGrade(
+        Vertebra("L2", 1.0, None, (26.0, 20.0, -18.0)), body, body, (0.0, 0.0, -36.0), True
+    )
+    measured, left_out = body_opinions([sound, cut])
+    assert measured.why_not == "" and measured.morphometry.grade == 0 and measured.learned is None
+    assert "edge" in left_out.why_not and left_out.morphometry is None

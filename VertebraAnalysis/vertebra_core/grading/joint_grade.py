@@ -1,0 +1,81 @@
+"""Two opinions on a body made one: its measured heights, and the learned head."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+Probabilities = tuple[float, float, float, float]
+
+LEAST_PROBABILITY = 0.01
+"""Neither opinion can rule a grade out alone."""
+
+
+@dataclass(frozen=True)
+class Joining:
+    """How the two opinions are weighed.
+
+    Attributes
+    ----------
+    learned_weight : float
+        Share of the learned head in the joint log-probability, 0-1; morphometry has the rest.
+    temperature : float
+        The joint log-probability is divided by it: above 1 makes it less sure, below 1 surer
+        (Guo et al., "On calibration of modern neural networks", ICML 2017).
+    """
+
+    learned_weight: float = 0.5
+    temperature: float = 1.0
+
+
+JOINING = Joining()
+"""What `training.calibrate_grades` is there to fit."""
+
+
+def joint_probabilities(
+    morphometry: Sequence[float], learned: Sequence[float], joining: Joining = JOINING
+) -> Probabilities:
+    """Return the weighted geometric mean of two opinions, normalised.
+
+    Parameters
+    ----------
+    morphometry, learned : sequence of float, length 4
+        Probabilities of grades 0-3, or of shapes.
+    joining : Joining
+    """
+    return tuple(joint_of_many(np.asarray(morphometry), np.asarray(learned), joining).tolist())
+
+
+def joint_of_many(
+    morphometry: np.ndarray, learned: np.ndarray, joining: Joining = JOINING
+) -> np.ndarray:
+    """Do the same for many bodies; all arrays have the shape (..., 4)."""
+    weight = joining.learned_weight
+    logs = (1 - weight) * np.log(np.maximum(morphometry, LEAST_PROBABILITY))
+    logs = (logs + weight * np.log(np.maximum(learned, LEAST_PROBABILITY))) / joining.temperature
+    joint = np.exp(logs - logs.max(-1, keepdims=True))
+    return joint / joint.sum(-1, keepdims=True)
+
+
+def with_other_morphometry(
+    joint: Sequence[float],
+    before: Sequence[float],
+    after: Sequence[float],
+    joining: Joining = JOINING,
+) -> Probabilities:
+    """Exchange the share of morphometry in joint probabilities, as when a level is renamed.
+
+    Parameters
+    ----------
+    joint : sequence of float, length 4
+        From `joint_probabilities`.
+    before, after : sequence of float, length 4
+        The morphometry that it holds, and the one that it shall hold.
+    joining : Joining
+    """
+    exponent = (1 - joining.learned_weight) / joining.temperature
+    ratio = np.maximum(after, LEAST_PROBABILITY) / np.maximum(before, LEAST_PROBABILITY)
+    exchanged = np.maximum(joint, 1e-9) * ratio**exponent
+    return tuple(float(p) for p in exchanged / exchanged.sum())

@@ -1,0 +1,129 @@
+"""What heights and the learned head say about the bodies of one spine, each on its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from torch import nn
+
+from ..analysis import Vertebra
+from ..volume import CtVolume
+from .body_frame import BodyFrame, BodyFrameError, fit_body_frame
+from .genant import MeasuredBody, Morphometry, assess_spine
+from .heights import HeightError, HeightMeasurement, measure_heights
+from .learned import LearnedGrade, body_crop, learned_grades
+from .norms import why_not_graded
+from .quality import MAX_VOXEL_MM
+
+
+@dataclass(frozen=True)
+class BodyToGrade:
+    """A named vertebra with its masks on an upright 1 mm grid.
+
+    Attributes
+    ----------
+    vertebra : Vertebra
+        What is known so far: level, centre, flags.
+    body, whole : ndarray, shape (z, y, x)
+        Probability of the body and of the whole vertebra.
+    origin_lps_mm : tuple of float
+        LPS position of voxel [0, 0, 0].
+    body_cut, arch_cut : bool
+        The field of view cuts the body, or anything else of the vertebra.
+    voxel_mm : float
+        Coarsest voxel size of the scan or of the label map.
+    doubt : str
+        Why the mask is not to be trusted; empty if it is.
+    """
+
+    vertebra: Vertebra
+    body: np.ndarray
+    whole: np.ndarray
+    origin_lps_mm: tuple[float, float, float]
+    body_cut: bool = False
+    arch_cut: bool = False
+    voxel_mm: float = 1.0
+    doubt: str = ""
+
+
+@dataclass(frozen=True)
+class BodyOpinions:
+    """What heights and the learned head say about one body, each on its own.
+
+    Attributes
+    ----------
+    why_not : str
+        Why the body could not be measured; then everything else is None.
+    frame : BodyFrame or None
+    heights : HeightMeasurement or None
+    morphometry : Morphometry or None
+    learned : LearnedGrade or None
+        None without a CT or a network.
+    """
+
+    why_not: str = ""
+    frame: BodyFrame | None = None
+    heights: HeightMeasurement | None = None
+    morphometry: Morphometry | None = None
+    learned: LearnedGrade | None = None
+
+
+def body_opinions(
+    bodies: Sequence[BodyToGrade],
+    ct: CtVolume | None = None,
+    network: nn.Module | None = None,
+    device: str = "cpu",
+) -> tuple[BodyOpinions, ...]:
+    """Ask heights and the learned head about every body, without joining what they say.
+
+    Parameters are those of `grade_bodies`; the result is in the order of `bodies`.
+    """
+    opinions = [_measured(body, _spine_course(bodies, i)) for i, body in enumerate(bodies)]
+    known = [i for i, own in enumerate(opinions) if not own.why_not]
+    morphometry = assess_spine([_numbers(bodies[i], opinions[i]) for i in known])
+    for i, found in zip(known, morphometry, strict=True):
+        opinions[i] = replace(opinions[i], morphometry=found)
+    if ct is not None and network is not None:
+        crops = [
+            body_crop(ct, own.body, own.whole, own.origin_lps_mm, opinions[i].frame)
+            for i, own in ((i, bodies[i]) for i in known)
+        ]
+        losses = np.array([[m.loss.wedge, m.loss.biconcave, m.loss.crush] for m in morphometry])
+        learned = learned_grades(crops, losses, network, device)
+        for i, opinion in zip(known, learned, strict=True):
+            opinions[i] = replace(opinions[i], learned=opinion)
+    return tuple(opinions)
+
+
+def _measured(body: BodyToGrade, up_hint: np.ndarray | None) -> BodyOpinions:
+    reason = why_not_graded(body.vertebra.level)
+    if reason is not None:
+        return BodyOpinions(reason)
+    if body.body_cut:
+        return BodyOpinions("The edge of the scan cuts the body, so its heights are not known.")
+    if body.voxel_mm > MAX_VOXEL_MM:
+        return BodyOpinions(f"Voxels of {body.voxel_mm:.1f} mm are too coarse to measure heights.")
+    if body.doubt:
+        return BodyOpinions("The mask is too doubtful to be measured.")
+    try:
+        frame = fit_body_frame(body.body, 1.0, body.whole, up_hint)
+        return BodyOpinions(frame=frame, heights=measure_heights(body.body, 1.0, frame))
+    except (BodyFrameError, HeightError) as error:
+        return BodyOpinions(f"{str(error)[0].upper()}{str(error)[1:]}.")
+
+
+def _spine_course(bodies: Sequence[BodyToGrade], i: int) -> np.ndarray | None:
+    """Direction (z, y, x) up the spine at body `i`, from its neighbours' centres."""
+    near = bodies[max(i - 1, 0) : i + 2]
+    if len(near) < 2:
+        return None
+    step = np.subtract(near[0].vertebra.center_lps_mm, near[-1].vertebra.center_lps_mm)
+    length = float(np.linalg.norm(step))
+    return step[::-1] / length if length > 1 else None
+
+
+def _numbers(body: BodyToGrade, opinions: BodyOpinions) -> MeasuredBody:
+    heights = opinions.heights
+    return MeasuredBody(body.vertebra.level, heights.heights_mm, heights.spread_mm, body.voxel_mm)
