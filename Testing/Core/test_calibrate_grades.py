@@ -1,0 +1,117 @@
+"""How opinions on grades are joined is fitted to bodies whose right answers are known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from analytic_bodies import arch_level, body_level, rotation, sampled
+from toy_bank import bank_scene, toy_bank
+from vertebra_core.grading.joint_grade import JOINING
+from vertebra_core.grading.network import GradeNetwork
+from vertebra_core.phantom.scene import save_scene
+from vertebra_core.segmentation.segment import VertebraMask
+from vertebra_core.training import grade_opinions
+from vertebra_core.training.calibrate_grades import (
+    calibration_of,
+    cross_validated,
+    fit_joining,
+    joined,
+    report_lines,
+)
+from vertebra_core.training.grade_opinions import GradedBody, collect_bodies
+
+SURE = (0.91, 0.03, 0.03, 0.03)
+
+
+def test_figures_are_those_of_the_median_grade():
+    found = calibration_of([SURE, SURE, (0.5, 0.0, 0.0, 0.5), (0.0, 0.1, 0.9, 0.0)], [0, 0, 0, 3])
+    assert found.n == 4 and found.exact == 0.75
+    # Bins: two of 0.91 and one of 0.9, of which two are right; one of 0.5, right.
+    assert found.error == pytest.approx((2 * 0.09 + 0.9 + 0.5) / 4)
+    expected = -(2 * np.log(0.91) + np.log(0.5) + np.log(1e-6)) / 4
+    assert found.log_loss == pytest.approx(expected)
+
+
+def imagined_bodies(n, learned_power, seed=0):
+    """Bodies whose heights say nothing and whose learned head is too timid by a known power."""
+    rng = np.random.default_rng(seed)
+    bodies = []
+    for k in range(n):
+        true = rng.dirichlet([1.5] * 4)
+        timid = true**learned_power
+        noise = rng.dirichlet([1.5] * 4)
+        grade = int(rng.choice(4, p=true))
+        bodies.append(GradedBody(str(k % 10), tuple(noise), tuple(timid / timid.sum()), grade))
+    return bodies
+
+
+@pytest.mark.parametrize("power", [0.5, 1.0, 2.0])
+def test_the_right_weight_and_temperature_are_found(power):
+    bodies = imagined_bodies(1500, power)
+    found = fit_joining(bodies)
+    assert found.learned_weight >= 0.9
+    # What was raised to a power is undone by that power as temperature, to a step of the grid.
+    assert found.temperature == pytest.approx(power, rel=0.25)
+    grades = [b.grade for b in bodies]
+    before = calibration_of(joined(bodies, JOINING), grades)
+    after = calibration_of(joined(bodies, found), grades)
+    aside = cross_validated(bodies)
+    assert after.log_loss < before.log_loss and after.error < 0.05
+    assert after.log_loss <= aside.log_loss < before.log_loss
+
+
+def test_cross_validation_does_not_see_the_scene_it_is_applied_to():
+    # In each scene another opinion is right, so that what was fitted on the other one is wrong.
+    wrong = (0.03, 0.03, 0.03, 0.91)
+    bodies = [GradedBody("a", SURE, wrong, 0)] * 5 + [GradedBody("b", wrong, SURE, 0)] * 5
+    assert cross_validated(bodies).exact == 0.0
+    with pytest.raises(ValueError, match="two scenes"):
+        cross_validated(bodies[:5])
+
+
+def test_the_report_says_what_is_set_and_what_is_better():
+    lines = list(report_lines(imagined_bodies(60, 0.5)))
+    assert lines[0].startswith("60 bodies of 10 scenes")
+    (now,) = [line for line in lines if line.endswith("set now")]
+    assert f"{JOINING.learned_weight:.1f}" in now.split()
+    assert any(line.endswith("recommended") for line in lines)
+
+
+def drawn_masks(ct, points, network):
+    """Masks of a whole vertebra drawn at each point, as a segmentation would give them."""
+    masks = []
+    for point in points:
+        center, shape = np.array([30.0, 35.0, 50.0]), (60, 110, 100)
+        body = sampled(body_level, rotation(), center, shape, (1.0,) * 3, 1)
+        arch = sampled(arch_level, rotation(), center, shape, (1.0,) * 3, 1)
+        origin = np.asarray(point) - center[::-1]
+        index = np.rint(ct.lps_to_index(origin)).astype(int)
+        whole = np.maximum(body, arch).astype(np.float16)
+        place = tuple(float(p) for p in point)
+        masks.append(
+            VertebraMask(
+                place, tuple(index), tuple(map(float, origin)), whole, body.astype(np.float16)
+            )
+        )
+    return tuple(masks)
+
+
+def test_bodies_of_scenes_held_aside_come_with_both_opinions(tmp_path, monkeypatch):
+    monkeypatch.setattr(grade_opinions, "segment", drawn_masks)
+    toy_bank(tmp_path)
+    done: list[int] = []
+    bodies = collect_bodies([tmp_path], GradeNetwork(), GradeNetwork(), 2, on_scan=done.append)
+    assert done == [1, 2]
+    assert {Path(b.scene).name for b in bodies} == {"scene_00000019.npy"}
+    assert 2 in {b.grade for b in bodies} and 0 in {b.grade for b in bodies}
+    for body in bodies:
+        for opinion in (body.morphometry, body.learned):
+            assert sum(opinion) == pytest.approx(1.0, abs=1e-3)
+    # No scan is begun when the time is over, and only scenes held aside count.
+    assert collect_bodies([tmp_path], GradeNetwork(), GradeNetwork(), 2, seconds=-1) == []
+    (tmp_path / "other").mkdir()
+    save_scene(bank_scene(1), tmp_path / "other" / "scene_00000001.npy")
+    with pytest.raises(ValueError, match="held aside"):
+        collect_bodies([tmp_path / "other"], GradeNetwork(), GradeNetwork(), 1)
