@@ -15,9 +15,9 @@ from vertebra_core.segmentation.segment import VertebraMask
 from vertebra_core.training import grade_opinions
 from vertebra_core.training.calibrate_grades import (
     calibration_of,
+    calibration_with,
     cross_validated,
     fit_joining,
-    joined,
     report_lines,
 )
 from vertebra_core.training.grade_opinions import GradedBody, collect_bodies
@@ -25,8 +25,9 @@ from vertebra_core.training.grade_opinions import GradedBody, collect_bodies
 SURE = (0.91, 0.03, 0.03, 0.03)
 
 
-def test_figures_are_those_of_the_median_grade():
-    found = calibration_of([SURE, SURE, (0.5, 0.0, 0.0, 0.5), (0.0, 0.1, 0.9, 0.0)], [0, 0, 0, 3])
+def test_figures_are_those_of_the_grades_given():
+    stated = [SURE, SURE, (0.5, 0.0, 0.0, 0.5), (0.0, 0.1, 0.9, 0.0)]
+    found = calibration_of(stated, [0, 0, 0, 2], [0, 0, 0, 3])
     assert found.n == 4 and found.exact == 0.75
     # Bins: two of 0.91 and one of 0.9, of which two are right; one of 0.5, right.
     assert found.error == pytest.approx((2 * 0.09 + 0.9 + 0.5) / 4)
@@ -54,9 +55,7 @@ def test_the_right_weight_and_temperature_are_found(power):
     assert found.learned_weight >= 0.9
     # What was raised to a power is undone by that power as temperature, to a step of the grid.
     assert found.temperature == pytest.approx(power, rel=0.25)
-    grades = [b.grade for b in bodies]
-    before = calibration_of(joined(bodies, JOINING), grades)
-    after = calibration_of(joined(bodies, found), grades)
+    before, after = calibration_with(bodies, JOINING), calibration_with(bodies, found)
     aside = cross_validated(bodies)
     assert after.log_loss < before.log_loss and after.error < 0.05
     assert after.log_loss <= aside.log_loss < before.log_loss

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 from analytic_bodies import body_level, rotation, sampled
 from vertebra_core.analysis import Vertebra
+from vertebra_core.grading.genant import median_grade
 from vertebra_core.grading.joint_grade import (
     JOINING,
     LEAST_PROBABILITY,
     Joining,
+    joint_grade,
     joint_probabilities,
     with_other_morphometry,
 )
@@ -31,6 +33,15 @@ def test_the_joint_opinion_is_the_weighted_geometric_mean():
 def test_one_opinion_cannot_rule_a_grade_out_alone():
     joint = joint_probabilities((1.0, 0.0, 0.0, 0.0), (0.25,) * 4, Joining(0.5))
     assert joint[3] / joint[0] == pytest.approx(np.sqrt(LEAST_PROBABILITY))
+
+
+def test_a_temperature_changes_certainty_and_no_grade():
+    # The median of the first is 1; sharpened, more than half would lie on grade 0.
+    for opinion in ((0.45, 0.2, 0.2, 0.15), (0.2, 0.4, 0.3, 0.1), (0.02, 0.1, 0.4, 0.48)):
+        joints = {t: joint_probabilities(opinion, opinion, Joining(0.5, t)) for t in (0.4, 1, 2.5)}
+        assert max(joints[0.4]) > max(joints[1]) > max(joints[2.5])
+        grades = {joint_grade(p, Joining(0.5, t)) for t, p in joints.items()}
+        assert grades == {median_grade(opinion)}
 
 
 @pytest.mark.parametrize("joining", [JOINING, Joining(0.3, 0.6), Joining(0.8, 2.0)])

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from vertebra_core.analysis import Flag, Vertebra
-from vertebra_core.grading.genant import MeasuredBody, Morphometry, assess_spine, median_grade
-from vertebra_core.grading.joint_grade import with_other_morphometry
+from vertebra_core.grading.genant import MeasuredBody, Morphometry, assess_spine
+from vertebra_core.grading.joint_grade import joint_grade, with_other_morphometry
 from vertebra_core.grading.norms import why_not_graded
 
 from .HeightEditing import editedHeights, editedSpread, usable
@@ -136,7 +136,7 @@ def _graded(
         probabilities = with_other_morphometry(
             vertebra.grade_probabilities, before.grade_probabilities, after.grade_probabilities
         )
-        grade = median_grade(probabilities)
+        grade = joint_grade(probabilities)
         shape = _jointShape(grade, vertebra.shape, before, after)
     if after.borderline:
         why = "A height loss lies within its error of a Genant threshold."

@@ -11,7 +11,7 @@ from torch import nn
 from .analysis import Flag, HeightLine, Vertebra
 from .grading.contrast_medium import vessels_enhanced
 from .grading.genant import Morphometry, borderline_reason, median_grade
-from .grading.joint_grade import joint_probabilities
+from .grading.joint_grade import joint_grade, joint_probabilities
 from .grading.learned import LearnedGrade
 from .grading.network import SHAPE_NAMES
 from .grading.opinions import BodyOpinions, BodyToGrade, body_opinions
@@ -98,7 +98,7 @@ def _with_grade(
         probabilities = joint_probabilities(
             morphometry.grade_probabilities, learned.grade_probabilities
         )
-        grade = median_grade(probabilities)
+        grade = joint_grade(probabilities)
         shape = _joint_shape(grade, morphometry, learned)
         vertebra = replace(vertebra, learned_grade=median_grade(learned.grade_probabilities))
     vertebra = replace(vertebra, grade=grade, shape=shape, grade_probabilities=tuple(probabilities))

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .genant import median_grade
+
 Probabilities = tuple[float, float, float, float]
 
 LEAST_PROBABILITY = 0.01
@@ -22,8 +24,8 @@ class Joining:
     learned_weight : float
         Share of the learned head in the joint log-probability, 0-1; morphometry has the rest.
     temperature : float
-        The joint log-probability is divided by it: above 1 makes it less sure, below 1 surer
-        (Guo et al., "On calibration of modern neural networks", ICML 2017).
+        The joint log-probability is divided by it: above 1 makes it less sure, below 1 surer. It
+        changes no grade (Guo et al., "On calibration of modern neural networks", ICML 2017).
     """
 
     learned_weight: float = 0.5
@@ -57,6 +59,18 @@ def joint_of_many(
     logs = (logs + weight * np.log(np.maximum(learned, LEAST_PROBABILITY))) / joining.temperature
     joint = np.exp(logs - logs.max(-1, keepdims=True))
     return joint / joint.sum(-1, keepdims=True)
+
+
+def joint_grade(joint: Sequence[float], joining: Joining = JOINING) -> int:
+    """Return the grade that joint probabilities give: their median before the temperature.
+
+    Parameters
+    ----------
+    joint : sequence of float, length 4
+        From `joint_probabilities`.
+    joining : Joining
+    """
+    return median_grade(np.power(joint, joining.temperature))
 
 
 def with_other_morphometry(

@@ -18,8 +18,7 @@ import numpy as np
 
 from ..evaluation.calibration import expected_calibration_error
 from ..evaluation.grading_metrics import confusion_matrix, weighted_kappa
-from ..grading.genant import median_grade
-from ..grading.joint_grade import JOINING, Joining, Probabilities, joint_of_many
+from ..grading.joint_grade import JOINING, Joining, Probabilities, joint_grade, joint_of_many
 from ..models import load_network, load_weights_file
 from .grade_opinions import GradedBody, collect_bodies
 
@@ -57,10 +56,9 @@ class GradeCalibration:
 
 
 def calibration_of(
-    stated: np.ndarray | Sequence[Probabilities], grades: Sequence[int]
+    stated: np.ndarray | Sequence[Probabilities], given: Sequence[int], grades: Sequence[int]
 ) -> GradeCalibration:
-    """Compare stated probabilities (n, 4) with true grades; the median grade is given."""
-    given = [median_grade(p) for p in stated]
+    """Compare stated probabilities (n, 4) and the grades given for them with the true grades."""
     right = [g == t for g, t in zip(given, grades, strict=True)]
     sure = [min(1.0, p[g]) for p, g in zip(stated, given, strict=True)]
     return GradeCalibration(
@@ -76,6 +74,13 @@ def joined(bodies: Sequence[GradedBody], joining: Joining) -> np.ndarray:
     """Return the joint probabilities of all bodies, shape (n, 4)."""
     opinions = ([b.morphometry for b in bodies], [b.learned for b in bodies])
     return joint_of_many(*map(np.array, opinions), joining)
+
+
+def calibration_with(bodies: Sequence[GradedBody], joining: Joining) -> GradeCalibration:
+    """Return what comes of one way of joining."""
+    stated = joined(bodies, joining)
+    given = [joint_grade(p, joining) for p in stated]
+    return calibration_of(stated, given, [b.grade for b in bodies])
 
 
 def fit_joining(bodies: Sequence[GradedBody]) -> Joining:
@@ -95,28 +100,28 @@ def cross_validated(bodies: Sequence[GradedBody]) -> GradeCalibration:
     if len(set(scenes)) < 2:
         raise ValueError("bodies of two scenes at least are needed")
     losses = _losses(bodies)
-    stated = np.empty((len(bodies), 4))
+    stated, given = np.empty((len(bodies), 4)), np.empty(len(bodies), int)
     for scene in set(scenes):
         own = scenes == scene
         best = SETTINGS[int(losses[:, ~own].sum(1).argmin())]
         stated[own] = joined(bodies, best)[own]
-    return calibration_of(stated, [b.grade for b in bodies])
+        given[own] = [joint_grade(p, best) for p in stated[own]]
+    return calibration_of(stated, given.tolist(), [b.grade for b in bodies])
 
 
 def report_lines(bodies: Sequence[GradedBody]) -> Iterator[str]:
     """Describe all weights, what is set now and what is recommended."""
-    grades = [b.grade for b in bodies]
-    fractured = sum(g > 0 for g in grades)
+    fractured = sum(b.grade > 0 for b in bodies)
     scenes = len({b.scene for b in bodies})
     yield f"{len(bodies)} bodies of {scenes} scenes, {fractured} of them fractured"
     yield "learned weight  temperature  grades right  kappa  calibration error  log loss"
     means = _losses(bodies).mean(1).reshape(len(LEARNED_WEIGHTS), len(TEMPERATURES))
     for weight, row in zip(LEARNED_WEIGHTS, means, strict=True):
         own = Joining(weight, TEMPERATURES[int(row.argmin())])
-        yield _line(own, calibration_of(joined(bodies, own), grades))
+        yield _line(own, calibration_with(bodies, own))
     best = fit_joining(bodies)
     for what, own in (("set now", JOINING), ("recommended", best)):
-        yield f"{_line(own, calibration_of(joined(bodies, own), grades))}  {what}"
+        yield f"{_line(own, calibration_with(bodies, own))}  {what}"
     if scenes > 1:
         yield f"{_line(None, cross_validated(bodies))}  fitted without the scene it is applied to"
 
