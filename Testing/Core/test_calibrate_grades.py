@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from analytic_bodies import arch_level, body_level, rotation, sampled
@@ -103,7 +101,7 @@ def test_bodies_of_scenes_held_aside_come_with_both_opinions(tmp_path, monkeypat
     done: list[int] = []
     bodies = collect_bodies([tmp_path], GradeNetwork(), GradeNetwork(), 2, on_scan=done.append)
     assert done == [1, 2]
-    assert {Path(b.scene).name for b in bodies} == {"scene_00000019.npy"}
+    assert {b.scene for b in bodies} == {"scene_00000019.npy"}
     assert 2 in {b.grade for b in bodies} and 0 in {b.grade for b in bodies}
     for body in bodies:
         for opinion in (body.morphometry, body.learned):

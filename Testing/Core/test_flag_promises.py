@@ -95,18 +95,21 @@ def test_a_vertebra_that_is_none_has_a_wrong_level_and_a_wrong_mask():
     assert MASK not in judgements([replace(record, masks=())])[0].wrong
 
 
-def test_a_mask_is_as_good_as_the_worse_of_vertebra_and_body():
+def test_the_mask_of_the_body_is_judged_and_that_of_the_vertebra_only_without_one():
     record = case(
         ("T12", 0, "T12", 0, ["touching_neighbour"]),
         ("L1", 0, "L1", 0, []),
         masks=[
             mask("T12", MASK_DICE + 0.05),
             mask("T12", MASK_DICE - 0.01, "body"),
-            mask("L1", MASK_DICE),
+            mask("L1", MASK_DICE - 0.2),
+            mask("L1", MASK_DICE, "body"),
         ],
     )
     assert [j.wrong[MASK] for j in judgements([record])] == [True, False]
     assert promise([record], "touching_neighbour", MASK).flagged_of_wrong == 1.0
+    vertebrae = replace(record, masks=(record.masks[0], record.masks[2]))
+    assert [j.wrong[MASK] for j in judgements([vertebrae])] == [False, True]
 
 
 def test_a_missed_neighbour_is_wrong_for_both_sides_of_the_gap_only():

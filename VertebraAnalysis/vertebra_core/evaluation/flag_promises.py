@@ -14,7 +14,7 @@ from .localisation_metrics import match_case
 from .records import CaseRecord, FoundVertebra, TrueVertebra
 from .tables import Table, percent
 
-LEVEL, NEIGHBOUR, GRADE, MASK = "level", "missed neighbour", "grade", "mask"
+LEVEL, NEIGHBOUR, GRADE, MASK = "level", "missed neighbour", "grade", "mask of body"
 
 PROMISES: dict[str, tuple[str, ...]] = {
     # "The level is only so much certain", or the network alone names many vertebrae otherwise.
@@ -25,7 +25,8 @@ PROMISES: dict[str, tuple[str, ...]] = {
     "borderline": (GRADE,),
     # Heights and learned head give different grades, of which one at most is right.
     "grade_disagreement": (GRADE,),
-    # "Its mask is doubtful", "check the outline"; heights are measured on that outline.
+    # "Its mask is doubtful", "check the outline": it is judged by the shape and volume of the body,
+    # and heights are measured on that.
     "implausible_shape": (MASK, GRADE),
     # "Not well separated, so its endplate is uncertain"; heights end at the endplates. Bodies that
     # are truly fused get it too: these are right, and count against the flag.
@@ -40,9 +41,8 @@ All other codes state a fact about the scan (``cut_by_field_of_view``, ``metal``
 (``not_graded``: counted beside the grades) or report a finding (``lesion_candidate``)."""
 
 MASK_DICE = 0.85
-"""A mask with less overlap is wrong, of the vertebra or of its body. A body that lacks a quarter of
-its height has this Dice, so no height measured on it means anything; masks in order have 0.93 and
-more."""
+"""The mask of a body with less overlap is wrong: one that lacks a quarter of its height has this
+Dice, so that no height measured on it means anything. No flag speaks of the arch."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,8 @@ def judgements(records: Sequence[CaseRecord]) -> list[Judgement]:
     - Level: wrong where the true vertebra within 20 mm has another, or there is none.
     - Missed neighbour: the true vertebra above or below is in view and was not found.
     - Grade: of complete bodies that were graded and whose true grade is known.
-    - Mask: of vertebrae in view with a true mask; wrong below `MASK_DICE`, or where there is none.
+    - Mask: of bodies in view with a true mask (of vertebrae, where the truth has no bodies); wrong
+      below `MASK_DICE`, or where there is no vertebra.
     """
     return [j for record in records for j in _judged(record)]
 
@@ -154,8 +155,8 @@ def promise_table(records: Sequence[CaseRecord], title: str) -> Table | None:
     columns = ("flag", "doubts", "n", "flagged", "of these wrong", "wrong", "of these flagged")
     note = (
         "Wrong is: another level than the true vertebra within 20 mm, or no vertebra there; a true "
-        "neighbour in view that was not found; another grade than the true one; Dice of vertebra "
-        f"or body below {MASK_DICE:g}. n counts the vertebrae of which that is known."
+        "neighbour in view that was not found; another grade than the true one; Dice of the body "
+        f"below {MASK_DICE:g}. n counts the vertebrae of which that is known."
     )
     return Table(f"{title}: what flags promise", columns, tuple(rows), note, n_left=2)
 
@@ -163,7 +164,9 @@ def promise_table(records: Sequence[CaseRecord], title: str) -> Table | None:
 def _judged(record: CaseRecord) -> Iterator[Judgement]:
     partner = {j: i for i, j, _ in match_case(record).pairs}
     missed = _beside_missed(record.truth, set(partner.values()))
-    dice = _lowest_dice(record)
+    parts = {m.part for m in record.masks}
+    part = "body" if "body" in parts else "vertebra"
+    dice = {m.level: m.dice for m in record.masks if m.part == part}
     for j, found in enumerate(record.found):
         i = partner.get(j)
         true = None if i is None else record.truth[i]
@@ -193,14 +196,6 @@ def _beside_missed(truth: Sequence[TrueVertebra], found: set[int]) -> set[str]:
             near = order[max(0, place - 1) : place] + order[place + 1 : place + 2]
             beside |= {truth[k].level for k in near}
     return beside
-
-
-def _lowest_dice(record: CaseRecord) -> dict[str, float]:
-    """True level -> Dice of its vertebra or of its body, whichever is lower."""
-    lowest: dict[str, float] = {}
-    for score in record.masks:
-        lowest[score.level] = min(score.dice, lowest.get(score.level, 1.0))
-    return lowest
 
 
 def _promise(name: str, about: str, judged: Sequence[Judgement], codes: set[str]) -> Promise:

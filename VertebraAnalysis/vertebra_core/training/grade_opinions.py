@@ -38,7 +38,7 @@ class GradedBody:
     Attributes
     ----------
     scene : str
-        Bodies of one scene are not independent.
+        Its file name: bodies of one scene are not independent, whatever bank it was taken from.
     morphometry, learned : tuple of float
         Probabilities of grades 0-3.
     grade : int
@@ -98,7 +98,7 @@ def collect_bodies(
             break
         bank, name = cases[order[index % len(cases)]]
         rng = np.random.default_rng([seed, 94, index])
-        bodies += bodies_of_scene(bank.load(name), f"{bank.folder}/{name}", grader, segmenter, rng)
+        bodies += bodies_of_scene(bank.load(name), name, grader, segmenter, rng)
         if on_scan is not None:
             on_scan(index + 1)
     return bodies
