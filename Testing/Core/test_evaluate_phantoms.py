@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -12,6 +12,8 @@ from scipy import ndimage
 from vertebra_core.analysis import Heights, Manifest, SpineAnalysis, Vertebra
 from vertebra_core.errors import InputError
 from vertebra_core.evaluation import evaluate_phantoms
+from vertebra_core.evaluation.evaluate_cases import predictor
+from vertebra_core.evaluation.output import by_kind
 from vertebra_core.evaluation.phantom_cases import (
     EVALUATION_SEED_START,
     MIN_HEIGHT_MM,
@@ -19,7 +21,13 @@ from vertebra_core.evaluation.phantom_cases import (
     draw_field_of_view,
     phantom_truth,
 )
-from vertebra_core.evaluation.requirements import phantom_requirements
+from vertebra_core.evaluation.records import INDEPENDENT_MESHES, PHANTOM, CaseRecord
+from vertebra_core.evaluation.requirements import (
+    independent_mesh_requirements,
+    phantom_requirements,
+)
+from vertebra_core.evaluation.scoring import score_case
+from vertebra_core.evaluation.summary import summarise
 from vertebra_core.levels import level_named
 from vertebra_core.phantom.codes import BODY_BIT, Tissue
 from vertebra_core.phantom.scan_case import scan
@@ -204,3 +212,55 @@ def test_what_is_missed_is_said_beside_what_is_wanted(oracle, tmp_path, capsys):
     assert reached["1 phantoms, 1 mm", "any fracture: PPV"] == "NO"
     assert reached["1 phantoms, 3 mm", "middle height, mean error"] == "yes"
     assert ("1 phantoms, 3 mm", "recall") not in reached
+
+
+def test_independent_meshes_are_a_set_of_their_own(tmp_path, oracle, capsys):
+    save_scene(_scene(), tmp_path / f"independent_{EVALUATION_SEED_START:08d}.npy")
+    meshes = tmp_path / "meshes"
+    meshes.mkdir()
+    # The scene is made: what is looked at is which levels there are meshes of.
+    for name in ("lumbar1.vtp", "lumbar2.vtp", "lumbar3.vtp"):
+        (meshes / name).touch()
+    words = ["--count", "1", "--scenes", str(tmp_path), "--independent-meshes", str(meshes)]
+    evaluate_phantoms.run(_arguments(*words, "--output", str(tmp_path / "out")), oracle)
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["n_independent_meshes_scans"] == 1 and figures["n_phantom_scans"] == 0
+    (note,) = figures["notes"]
+    assert "L4 is shaped by the mesh of a neighbouring level" in note
+    wanted = {row["what"]: row["wanted"] for row in figures["requirements"]}
+    assert wanted == {
+        "Dice of vertebrae, mean": ">= 0.930",
+        "levels identified after positional logic": ">= 97.0%",
+        "grades: kappa, quadratic weights": ">= 0.850",
+    }
+    assert {row["reached"] for row in figures["requirements"]} == {"yes"}
+
+    ordinary = ["--count", "1", "--scenes", str(tmp_path), "--output", str(tmp_path / "out")]
+    with pytest.raises(InputError, match="other phantoms"):
+        evaluate_phantoms.run(_arguments(*ordinary), oracle)
+    with pytest.raises(InputError, match="cannot be mixed"):
+        evaluate_phantoms.run(_arguments(*words, "--shapes", str(tmp_path)), oracle)
+
+
+def test_independent_meshes_that_fall_short_are_told_so(tmp_path):
+    scene = _scene()
+    ct, labels, bodies = scan(scene, (2.0, 2.0, 2.0), np.random.default_rng(0))
+    truth = replace(phantom_truth(scene, ct, labels, bodies), kind=INDEPENDENT_MESHES)
+    answer = _right_answer(truth, grade_of=lambda v: 0)
+    empty = np.zeros_like(labels)
+    predict = predictor(None, lambda _: Answer(answer.analysis, empty, empty), False)
+    record = score_case("a", ct, truth, predict("a", ct))
+    rows = independent_mesh_requirements({1.0: [record]}).rows
+    assert [row[-1] for row in rows] == ["NO", "yes", "NO"]
+    # Another slice distance says nothing about what is wanted at 1 mm.
+    assert {row[3] for row in independent_mesh_requirements({3.0: [record]}).rows} == {"-"}
+
+
+def test_figures_of_phantoms_and_independent_meshes_are_also_told_apart():
+    records = [
+        CaseRecord("a", PHANTOM, (1.0, 1.0, 1.0), (), ()),
+        CaseRecord("b", INDEPENDENT_MESHES, (1.0, 1.0, 1.0), (), ()),
+    ]
+    figures = summarise(records)
+    assert figures[PHANTOM]["n_scans"] == figures[INDEPENDENT_MESHES]["n_scans"] == 1
+    assert list(by_kind(records)) == ["Phantoms", "Independent meshes"]

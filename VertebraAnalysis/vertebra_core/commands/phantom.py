@@ -70,11 +70,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
 
     try:
         args.output.mkdir(parents=True, exist_ok=True)
-        library = (
-            ShapeLibrary.with_templates(args.shapes, cache=args.shape_cache)
-            if args.shapes
-            else ShapeLibrary.parametric_only()
-        )
+        library = ShapeLibrary.chosen(args.shapes, args.shape_cache)
         made = _bank(args, library) if args.bank else _cases(args, library)
     except OSError as error:
         raise OutputError(

@@ -11,6 +11,7 @@ import hashlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from torch import nn
@@ -20,6 +21,7 @@ from ..errors import InputError, WeightsError
 from ..localisation.dbscan import check_dbscan
 from ..models import load_network, load_weights_file
 from ..phantom.bank import EVALUATION_SEED_START
+from ..phantom.shape_library import ShapeLibrary
 from ..training.imaging_domains import domain_numbers
 from .compare_cases import CompareCase, phantom_cases, real_cases, with_perturbations
 from .compare_run import BASE_NETWORKS, RecordedRun, base_stages, record_run
@@ -196,7 +198,8 @@ def _cases(args: argparse.Namespace) -> list[CompareCase]:
         domains = domain_numbers(args.domains)
     except ValueError as error:
         raise InputError("bad_arguments", f"{error}.".replace("there", "There", 1)) from error
-    scenes = SceneStore(args.scene_spacing, args.scenes, args.shapes, args.shape_cache)
+    library = partial(ShapeLibrary.chosen, args.shapes, args.shape_cache)
+    scenes = SceneStore(args.scene_spacing, args.scenes, library)
     phantoms = phantom_cases(
         args.count, args.seed, scenes, args.spacing, args.lesions, domains, EVALUATION_SEED_START
     )

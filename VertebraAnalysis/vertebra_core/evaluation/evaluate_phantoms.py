@@ -8,13 +8,13 @@ import time
 from pathlib import Path
 
 from ..errors import InputError
-from ..phantom.arguments import check_shapes, check_spacings
+from ..phantom.arguments import check_spacings
 from .evaluate_cases import Analyse, add_comparison_arguments, predictor
 from .output import add_output_arguments, print_records, progress
+from .phantom_sets import PhantomSet, chosen_set
 from .record_log import RecordLog
 from .records import CaseRecord
 from .reliability_svg import write_reliability
-from .requirements import phantom_requirements
 
 MAX_PHANTOMS = 100_000
 """Phantoms per seed: seeds of different evaluations never overlap."""
@@ -41,6 +41,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FOLDER",
         help="public meshes and masks to shape phantoms from; without it they are parametric",
+    )
+    parser.add_argument(
+        "--independent-meshes",
+        type=Path,
+        metavar="FOLDER",
+        help="shape all vertebrae from these meshes (OpenSim's: cerv1.vtp ... lumbar5.vtp), which "
+        "training never sees; a set of its own, with its own requirements",
     )
     parser.add_argument("--shape-cache", type=Path, metavar="FOLDER")
     parser.add_argument(
@@ -87,45 +94,48 @@ def run(args: argparse.Namespace, analyse: Analyse | None = None) -> int:
             f"From 1 to {MAX_PHANTOMS} phantoms; seed from 0.",
         )
     check_spacings((*args.spacing, args.pixel, args.scene_spacing))
-    check_shapes(args.shapes, args.shape_cache)
+    chosen = chosen_set(args.shapes, args.shape_cache, args.independent_meshes)
     # Imported here: making phantoms needs torch, listing the arguments must not.
     from . import phantom_cases
 
     log = RecordLog(args.output / "records.jsonl" if args.output else None)
     if args.output:
-        _check_settings(args)
+        _check_settings(args, chosen)
     predict = predictor(None, analyse, args.localisers)
     groups: dict[float, list[CaseRecord]] = {s: [] for s in args.spacing}
     scenes = phantom_cases.SceneStore(
-        args.scene_spacing, args.scenes, args.shapes, args.shape_cache
+        args.scene_spacing, args.scenes, chosen.make_library, chosen.scene_prefix
     )
     started, made = time.monotonic(), 0
     for index in range(args.count):
         seed = phantom_cases.EVALUATION_SEED_START + args.seed * MAX_PHANTOMS + index
-        names = {s: f"phantom_{seed}_{args.pixel:g}x{s:g}mm" for s in args.spacing}
+        names = {s: f"{chosen.prefix}_{seed}_{args.pixel:g}x{s:g}mm" for s in args.spacing}
         if any(name not in log for name in names.values()):
             scene = scenes.get(seed)
             for spacing, name in names.items():
                 if name not in log:
                     voxel = (args.pixel, args.pixel, spacing)
-                    log.add(phantom_cases.evaluate_scene(name, scene, voxel, predict))
+                    record = phantom_cases.evaluate_scene(
+                        name, scene, voxel, predict, chosen.kind, chosen.meshes
+                    )
+                    log.add(record)
             made += 1
             left = (time.monotonic() - started) / made * (args.count - index - 1)
             progress(f"phantom {index + 1} of {args.count}, about {left / 60:.0f} min left")
         for spacing, name in names.items():
             groups[spacing].append(log[name])
-    titled = {_title(s, args.pixel): records for s, records in groups.items()}
+    titled = {_title(chosen, s, args.pixel): records for s, records in groups.items()}
     if args.output:
         write_reliability(args.output, titled)
-    print_records(titled, args, phantom_requirements(groups))
+    print_records(titled, args, chosen.requirements(groups))
     return 0
 
 
-def _check_settings(args: argparse.Namespace) -> None:
+def _check_settings(args: argparse.Namespace, chosen: PhantomSet) -> None:
     """Refuse an output folder whose records were made with other phantoms."""
     settings = {
         "scene_spacing_mm": args.scene_spacing,
-        "shapes": "templates" if args.shapes else "parametric",
+        "shapes": chosen.shapes,
     }
     path = args.output / "settings.json"
     if not path.exists():
@@ -139,5 +149,5 @@ def _check_settings(args: argparse.Namespace) -> None:
         )
 
 
-def _title(spacing_mm: float, pixel_mm: float) -> str:
-    return f"Phantoms, {spacing_mm:g} mm slices of {pixel_mm:g} mm pixels"
+def _title(chosen: PhantomSet, spacing_mm: float, pixel_mm: float) -> str:
+    return f"{chosen.title}, {spacing_mm:g} mm slices of {pixel_mm:g} mm pixels"

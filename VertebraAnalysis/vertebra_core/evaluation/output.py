@@ -7,12 +7,16 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 
-from .records import PHANTOM, REAL, CaseRecord
+from .records import INDEPENDENT_MESHES, PHANTOM, REAL, CaseRecord
 from .report import report_tables
 from .summary import summarise
 from .tables import Table, join
 
-TITLES = {REAL: "Real scans", PHANTOM: "Phantoms"}
+TITLES = {
+    REAL: "Real scans",
+    PHANTOM: "Phantoms",
+    INDEPENDENT_MESHES: "Independent meshes",
+}
 
 
 def add_output_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,7 +65,7 @@ def print_records(
 
 
 def by_kind(records: Sequence[CaseRecord]) -> dict[str, list[CaseRecord]]:
-    """Return real scans and phantoms apart, under their titles."""
+    """Return the kinds of scans apart, under their titles."""
     groups = {title: [r for r in records if r.kind == kind] for kind, title in TITLES.items()}
     return {title: own for title, own in groups.items() if own}
 

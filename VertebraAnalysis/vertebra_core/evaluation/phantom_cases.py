@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from ..levels import level_numbered
+from ..levels import level_named, level_numbered
 from ..phantom.bank import EVALUATION_SEED_START
+from ..phantom.independent_meshes import covered_levels, stand_in_notes
 from ..phantom.scan_case import scan
 from ..phantom.scan_protocol import ScanProtocol
 from ..phantom.scene import PhantomScene, load_scene, save_scene
@@ -44,26 +46,28 @@ class SceneStore:
         Voxel size of the scenes.
     folder : Path or None
         Where scenes are kept, as `phantom.bank` names them.
-    shapes, shape_cache : Path or None
-        See `ShapeLibrary.with_templates`; without `shapes` all vertebrae are parametric.
+    make_library : callable
+        Gives the library that the vertebrae are shaped from; called when it is first needed.
+    prefix : str
+        Begins the scenes' file names.
     """
 
     def __init__(
         self,
         spacing_mm: float,
         folder: Path | None = None,
-        shapes: Path | None = None,
-        shape_cache: Path | None = None,
+        make_library: Callable[[], ShapeLibrary] = ShapeLibrary.parametric_only,
+        prefix: str = "scene",
     ) -> None:
         self._spacing_mm = spacing_mm
         self._folder = folder
-        self._shapes = shapes
-        self._shape_cache = shape_cache
+        self._make_library = make_library
+        self._prefix = prefix
         self._library: ShapeLibrary | None = None
 
     def get(self, seed: int) -> PhantomScene:
         """Return the scene of `seed`."""
-        path = self._folder / f"scene_{seed:08d}.npy" if self._folder else None
+        path = self._folder / f"{self._prefix}_{seed:08d}.npy" if self._folder else None
         if path is not None and path.exists():
             return load_scene(path)
         scene = build_scene(seed, self._shape_library(), self._spacing_mm)
@@ -74,11 +78,7 @@ class SceneStore:
 
     def _shape_library(self) -> ShapeLibrary:
         if self._library is None:
-            self._library = (
-                ShapeLibrary.with_templates(self._shapes, cache=self._shape_cache)
-                if self._shapes
-                else ShapeLibrary.parametric_only()
-            )
+            self._library = self._make_library()
         return self._library
 
 
@@ -87,17 +87,28 @@ def evaluate_scene(
     scene: PhantomScene,
     spacing_xyz_mm: tuple[float, float, float],
     predict: Predict,
+    kind: str = PHANTOM,
+    meshes: Path | None = None,
 ) -> CaseRecord:
     """Scan a scene with a protocol and a field of view drawn from its seed, analyse, and score.
 
-    Slices are as thick as they are apart: a scan called one of 1 mm resolves 1 mm.
+    Slices are as thick as they are apart: a scan called one of 1 mm resolves 1 mm. The record is of
+    `kind`; with `meshes`, the folder its vertebrae are shaped from, it notes those that are not.
     """
     # The same field of view and dose for every spacing, so that spacings can be compared.
     rng = np.random.default_rng([scene.seed, 1])
     field_of_view = draw_field_of_view(scene, rng)
     protocol = replace(ScanProtocol.random_whole(rng), slice_mm=float(spacing_xyz_mm[2]))
     ct, labels, bodies = scan(scene, spacing_xyz_mm, rng, field_of_view, protocol)
-    return score_case(name, ct, phantom_truth(scene, ct, labels, bodies), predict(name, ct))
+    truth = replace(phantom_truth(scene, ct, labels, bodies), kind=kind)
+    if meshes is not None:
+        truth = replace(truth, notes=_stand_ins(truth, meshes))
+    return score_case(name, ct, truth, predict(name, ct))
+
+
+def _stand_ins(truth: CaseTruth, meshes: Path) -> tuple[str, ...]:
+    seen = [level_named(v.level).number for v in truth.vertebrae]
+    return stand_in_notes(seen, covered_levels(meshes))
 
 
 def draw_field_of_view(

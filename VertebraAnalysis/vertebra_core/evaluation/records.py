@@ -7,6 +7,10 @@ from dataclasses import asdict, dataclass, field
 
 REAL = "real"
 PHANTOM = "phantom"
+INDEPENDENT_MESHES = "independent_meshes"
+"""Phantoms whose vertebrae are meshes that no training has seen."""
+
+KINDS = (REAL, PHANTOM, INDEPENDENT_MESHES)
 
 Point = tuple[float, float, float]
 
@@ -106,7 +110,7 @@ class CaseRecord:
     ----------
     name : str
     kind : str
-        `REAL` or `PHANTOM`.
+        One of `KINDS`.
     spacing_xyz_mm : tuple of float
     truth : tuple of TrueVertebra
     found : tuple of FoundVertebra

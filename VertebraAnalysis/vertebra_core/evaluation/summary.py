@@ -13,7 +13,7 @@ from .flag_promises import promise_figures
 from .grading_metrics import summarise_grading
 from .labelling_metrics import before_positional_logic, summarise_labelling
 from .localisation_metrics import summarise_localisation
-from .records import PHANTOM, REAL, CaseRecord, FoundVertebra, MaskScore
+from .records import KINDS, CaseRecord, FoundVertebra, MaskScore
 from .reliability import grade_calibration, level_calibration
 
 DISTANCE_FIELDS = (
@@ -32,16 +32,17 @@ OVERLAP_FIELDS = (
 
 
 def summarise(records: Sequence[CaseRecord]) -> dict:
-    """Return every figure over `records`; with real scans and phantoms mixed, also of each alone.
+    """Return every figure over `records`; where several kinds are mixed, also of each alone.
 
     Shares are fractions. What the truth does not allow to be measured is None.
     """
     figures = _summarise(records)
-    groups = {kind: [r for r in records if r.kind == kind] for kind in (REAL, PHANTOM)}
+    groups = {kind: [r for r in records if r.kind == kind] for kind in KINDS}
     for kind, group in groups.items():
         figures[f"n_{kind}_scans"] = len(group)
-    if all(groups.values()):
-        figures |= {kind: _summarise(group) for kind, group in groups.items()}
+    mixed = {kind: group for kind, group in groups.items() if group}
+    if len(mixed) > 1:
+        figures |= {kind: _summarise(group) for kind, group in mixed.items()}
     return figures
 
 

@@ -39,7 +39,7 @@ class CaseTruth:
     labels, bodies : ndarray of uint8, shape (z, y, x), or None
         VerSe numbers in the geometry of the CT: whole vertebrae (with S1, if known), bodies.
     kind : str
-        `records.REAL` or `records.PHANTOM`.
+        One of `records.KINDS`.
     notes : tuple of str
     """
 

@@ -46,8 +46,10 @@ def build_bank(
     Raises
     ------
     ValueError
-        If the seeds reach into those kept for evaluation.
+        If the seeds reach into those kept for evaluation, or the library's shapes are kept for it.
     """
+    if library.evaluation_only:
+        raise ValueError("these shapes are kept for evaluation")
     if first_seed + count > EVALUATION_SEED_START:
         raise ValueError(f"training seeds must stay below {EVALUATION_SEED_START}")
     folder = Path(folder)
@@ -101,11 +103,7 @@ def main() -> int:
     add_arguments(parser)
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    library = (
-        ShapeLibrary.with_templates(args.shapes, cache=args.shape_cache)
-        if args.shapes
-        else ShapeLibrary.parametric_only()
-    )
+    library = ShapeLibrary.chosen(args.shapes, args.shape_cache)
     build_bank(
         args.out,
         args.count,

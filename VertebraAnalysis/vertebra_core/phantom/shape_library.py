@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..errors import InputError
 from ..levels import level_numbered
 from .parametric_vertebra import parametric_vertebra
 from .pelvis_shapes import parametric_pelvis, parametric_sacrum
@@ -43,16 +44,27 @@ class ShapeLibrary:
         Real vertebrae.
     template_sacrum, template_pelvis : BoneShape or None
         Both in the frame of the S1 body.
+    evaluation_only : bool
+        True for geometry that is kept from all training (see `independent_meshes`): every vertebra
+        is then drawn from it as far as it reaches, and no bank can be built from it.
     """
 
     templates: tuple[VertebraShape, ...] = ()
     template_sacrum: BoneShape | None = None
     template_pelvis: BoneShape | None = None
+    evaluation_only: bool = False
 
     @classmethod
     def parametric_only(cls) -> ShapeLibrary:
         """Return a library that needs no data at all."""
         return cls()
+
+    @classmethod
+    def chosen(cls, data_folder: Path | None, cache: Path | None = None) -> ShapeLibrary:
+        """Return `with_templates` where a data folder is given, else `parametric_only`."""
+        if data_folder is None:
+            return cls.parametric_only()
+        return cls.with_templates(data_folder, cache)
 
     @classmethod
     def with_templates(cls, data_folder: Path, cache: Path | None = None) -> ShapeLibrary:
@@ -69,9 +81,11 @@ class ShapeLibrary:
         ------
         FileNotFoundError
             If `data_folder` holds neither masks nor meshes and there is no cache.
+        InputError
+            ``other_shapes`` if `cache` holds geometry that is kept from training.
         """
         if cache is not None and (Path(cache) / "library.json").exists():
-            return cls.load(cache)
+            return cls.load(cache).checked(cache, evaluation_only=False)
         folder = Path(data_folder)
         if not (folder / "masks").is_dir() and not (folder / "meshes").is_dir():
             raise FileNotFoundError(f"no masks or meshes in {folder}")
@@ -85,28 +99,24 @@ class ShapeLibrary:
 
         Templates of the level itself and, scaled to it, of levels up to two away that look alike
         are mixed with parametric individuals. The result's ``level`` is `level_number`.
+        A library that is for evaluation only lends to a neighbour, or turns to formulas, where a
+        level has no template of its own, and never else.
         """
         own, near = self.candidates(level_number)
+        if self.evaluation_only and (own or near):
+            return _drawn_from(own or near, level_number, rng)
         if not own and not near or rng.random() >= _TEMPLATE_SHARE:
             return parametric_vertebra(level_number, rng)
         pool = near if near and (not own or rng.random() < _NEIGHBOUR_SHARE) else own
-        shape = pool[rng.integers(len(pool))]
-        return shape if shape.level == level_number else _scaled_to(shape, level_number)
+        return _drawn_from(pool, level_number, rng)
 
     def candidates(
         self, level_number: int
     ) -> tuple[tuple[VertebraShape, ...], tuple[VertebraShape, ...]]:
         """Return the templates of a level and those of levels that may stand in for it."""
-        order = level_numbered(level_number).order
-        group = next((g for g in _ALIKE if level_number in g), ())
+        alike = look_alikes(level_number)
         own = tuple(t for t in self.templates if t.level == level_number)
-        near = tuple(
-            t
-            for t in self.templates
-            if t.level != level_number
-            and t.level in group
-            and abs(level_numbered(t.level).order - order) <= _REACH
-        )
+        near = tuple(t for t in self.templates if t.level in alike)
         return own, near
 
     def sacrum(self, rng: np.random.Generator | None = None) -> BoneShape:
@@ -138,7 +148,12 @@ class ShapeLibrary:
                 np.savez_compressed(folder / f"{key}.npz", sdf=bone.sdf)
                 bones[key] = {"file": f"{key}.npz", **_facts(bone)}
         temporary = folder / "library.json.tmp"
-        temporary.write_text(json.dumps({"vertebrae": entries, "bones": bones}, indent=1))
+        content = {
+            "evaluation_only": self.evaluation_only,
+            "vertebrae": entries,
+            "bones": bones,
+        }
+        temporary.write_text(json.dumps(content, indent=1))
         temporary.replace(folder / "library.json")
 
     @classmethod
@@ -148,7 +163,35 @@ class ShapeLibrary:
         content = json.loads((folder / "library.json").read_text())
         vertebrae = tuple(VertebraShape(**_read(folder, e)) for e in content["vertebrae"])
         bones = {k: BoneShape(**_read(folder, e)) for k, e in content["bones"].items()}
-        return cls(vertebrae, bones.get("sacrum"), bones.get("pelvis"))
+        # Libraries saved by earlier versions hold nothing that is kept from training.
+        evaluation_only = content.get("evaluation_only", False)
+        return cls(vertebrae, bones.get("sacrum"), bones.get("pelvis"), evaluation_only)
+
+    def checked(self, cache: Path, evaluation_only: bool) -> ShapeLibrary:
+        """Return the library if it is of the kind asked for.
+
+        Raises
+        ------
+        InputError
+            ``other_shapes``.
+        """
+        if self.evaluation_only != evaluation_only:
+            kept = "kept for evaluation" if self.evaluation_only else "used for training"
+            raise InputError(
+                "other_shapes",
+                f"The folder {cache} holds shapes that are {kept}.",
+                "Use another folder for --shape-cache.",
+            )
+        return self
+
+
+def look_alikes(level_number: int) -> frozenset[int]:
+    """Return the levels, by VerSe number, whose vertebrae may stand in for one of a level."""
+    order = level_numbered(level_number).order
+    group = next((g for g in _ALIKE if level_number in g), ())
+    return frozenset(
+        n for n in group if n != level_number and abs(level_numbered(n).order - order) <= _REACH
+    )
 
 
 def _facts(shape: BoneShape) -> dict:
@@ -160,6 +203,11 @@ def _read(folder: Path, entry: dict) -> dict:
     facts["origin_zyx_mm"] = tuple(facts["origin_zyx_mm"])
     with np.load(folder / entry["file"], allow_pickle=False) as arrays:
         return facts | {k: arrays[k] for k in arrays.files}
+
+
+def _drawn_from(pool, level_number: int, rng: np.random.Generator) -> VertebraShape:
+    shape = pool[rng.integers(len(pool))]
+    return shape if shape.level == level_number else _scaled_to(shape, level_number)
 
 
 def _scaled_to(shape: VertebraShape, level_number: int) -> VertebraShape:

@@ -15,6 +15,7 @@ import vtk
 from scipy import ndimage
 from vtk.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray, vtk_to_numpy
 
+from ..errors import InputError
 from ..levels import level_named
 from .shape import BoneShape, VertebraShape
 from .shape_frame import (
@@ -28,7 +29,9 @@ from .shape_frame import (
 )
 from .shape_measurement import body_centre, finished_shape
 
-_STEP_MM = 0.6
+STEP_MM = 0.6
+"""Voxel size at which vertebrae are sampled before they are brought into their own frame."""
+
 _PAD_MM = 5.0
 
 # Genant grades 2, 2 and 3 (VerSe'19 manifest): collapsed bodies are no intact shapes.
@@ -36,7 +39,6 @@ _FRACTURED = {("sub-verse004", 16), ("sub-verse004", 17), ("sub-verse004", 20)}
 
 # Rows give LPS x, y, z (mm) from a mesh's own axes.
 _VHM_TO_LPS = np.array([[0, 1000, 0], [-1000, 0, 0], [0, 0, 1000.0]])
-_OPENSIM_TO_LPS = np.array([[0, 0, -1000], [-1000, 0, 0], [0, 1000, 0.0]])
 _ARTISYNTH_TO_LPS = np.eye(3)
 _MEAN_LUMBAR_TO_LPS = np.array([[0, 1, 0], [-1, 0, 0], [0, 0, 1.0]])
 
@@ -84,39 +86,18 @@ def mesh_shapes(folder: Path) -> tuple[VertebraShape, ...]:
     for i in range(1, 6):
         path = folder / "vhm_lumbosacral" / f"L{i}_Schrumpfverpacken.obj"
         if path.exists():
-            found.append((_read_mesh(path, _VHM_TO_LPS), f"L{i}", "vhm_lumbosacral"))
+            found.append((read_mesh(path, _VHM_TO_LPS), f"L{i}", "vhm_lumbosacral"))
     for i in range(1, 8):
         path = folder / "artisynth_cervical" / f"c{i}.obj"
         if path.exists():
-            found.append((_read_mesh(path, _ARTISYNTH_TO_LPS), f"C{i}", "artisynth_cervical"))
+            found.append((read_mesh(path, _ARTISYNTH_TO_LPS), f"C{i}", "artisynth_cervical"))
     if (folder / "mean_lumbar" / "meanMesh_vertices.csv").exists():
         parts = _split(_read_csv_mesh(folder / "mean_lumbar", _MEAN_LUMBAR_TO_LPS))
         for mesh, name in zip(parts, ("L2", "L3", "L4", "L5"), strict=True):
             found.append((mesh, name, "mean_lumbar"))
     return tuple(
-        shape_from_field(_mesh_field(mesh, _STEP_MM), level_named(name).number, source)
+        shape_from_field(mesh_field(mesh, STEP_MM), level_named(name).number, source)
         for mesh, name, source in found
-    )
-
-
-def opensim_shapes(folder: Path) -> tuple[VertebraShape, ...]:
-    """Load the OpenSim vertebrae C1-L5: geometry for EVALUATION ONLY, never to be trained on.
-
-    Parameters
-    ----------
-    folder : Path
-        Holds ``cerv1.vtp`` ... ``lumbar5.vtp``.
-    """
-    files = [(f"cerv{i}", f"C{i}") for i in range(1, 8)]
-    files += [(f"thoracic{i}", f"T{i}") for i in range(1, 13)]
-    files += [(f"lumbar{i}", f"L{i}") for i in range(1, 6)]
-    return tuple(
-        shape_from_field(
-            _mesh_field(_read_mesh(Path(folder) / f"{file}.vtp", _OPENSIM_TO_LPS), _STEP_MM),
-            level_named(name).number,
-            "opensim",
-        )
-        for file, name in files
     )
 
 
@@ -150,10 +131,10 @@ def _pelvic_bone(data_folder: Path, name: str, step_mm: float) -> BoneShape | No
     folder = Path(data_folder) / "meshes" / "vhm_lumbosacral"
     if not (folder / name).exists() or not (folder / "S1_body.obj").exists():
         return None
-    points = vtk_to_numpy(_read_mesh(folder / "S1_body.obj", _VHM_TO_LPS).GetPoints().GetData())
+    points = vtk_to_numpy(read_mesh(folder / "S1_body.obj", _VHM_TO_LPS).GetPoints().GetData())
     centre, axes = first_sacral_frame(points[:, ::-1].astype(float))
-    mesh = _read_mesh(folder / name, _VHM_TO_LPS)
-    field = _mesh_field(mesh, step_mm)
+    mesh = read_mesh(folder / name, _VHM_TO_LPS)
+    field = mesh_field(mesh, step_mm)
     local = (vtk_to_numpy(mesh.GetPoints().GetData())[:, ::-1] - centre) @ axes.T
     low, high = np.floor(local.min(0) - 8), np.ceil(local.max(0) + 8)
     lines = [np.arange(a, b + step_mm, step_mm) for a, b in zip(low, high, strict=True)]
@@ -190,12 +171,13 @@ def _interpolated_field(mask: np.ndarray, spacing: np.ndarray) -> Field:
     box = ndimage.find_objects(mask.astype(np.uint8))[0]
     low = [max(s.start * d - _PAD_MM, 0) for s, d in zip(box, spacing, strict=True)]
     high = [s.stop * d + _PAD_MM for s, d in zip(box, spacing, strict=True)]
-    lines = [np.arange(a, b, _STEP_MM) / d for a, b, d in zip(low, high, spacing, strict=True)]
+    lines = [np.arange(a, b, STEP_MM) / d for a, b, d in zip(low, high, spacing, strict=True)]
     fine = ndimage.map_coordinates(raw, np.meshgrid(*lines, indexing="ij"), order=1, mode="nearest")
-    return distance_field(fine < 0, low, _STEP_MM)
+    return distance_field(fine < 0, low, STEP_MM)
 
 
-def _mesh_field(mesh: vtk.vtkPolyData, step_mm: float) -> Field:
+def mesh_field(mesh: vtk.vtkPolyData, step_mm: float) -> Field:
+    """Return the signed distance to a closed mesh, points x, y, z in mm, facing either way."""
     points = vtk_to_numpy(mesh.GetPoints().GetData())
     low = np.floor(points.min(0) - _PAD_MM)
     size = np.ceil((points.max(0) + _PAD_MM - low) / step_mm).astype(int) + 1
@@ -215,7 +197,21 @@ def _mesh_field(mesh: vtk.vtkPolyData, step_mm: float) -> Field:
     return distance_field(mask, low[::-1], step_mm)
 
 
-def _read_mesh(path: Path, to_lps: np.ndarray) -> vtk.vtkPolyData:
+def read_mesh(path: Path, to_lps: np.ndarray) -> vtk.vtkPolyData:
+    """Read a mesh as triangles.
+
+    Parameters
+    ----------
+    path : Path
+        OBJ or VTP file.
+    to_lps : ndarray, shape (3, 3)
+        Takes the mesh's own points to LPS x, y, z in mm.
+
+    Raises
+    ------
+    InputError
+        ``bad_mesh`` if the file holds no mesh.
+    """
     reader = vtk.vtkOBJReader() if path.suffix == ".obj" else vtk.vtkXMLPolyDataReader()
     reader.SetFileName(str(path))
     reader.Update()
@@ -225,6 +221,8 @@ def _read_mesh(path: Path, to_lps: np.ndarray) -> vtk.vtkPolyData:
     clean.SetInputConnection(triangles.GetOutputPort())
     clean.Update()
     mesh = clean.GetOutput()
+    if mesh.GetNumberOfPoints() == 0:
+        raise InputError("bad_mesh", f"The file {path} holds no mesh that can be read.")
     points = vtk_to_numpy(mesh.GetPoints().GetData()) @ to_lps.T
     return _with_points(mesh, points)
 

@@ -1,0 +1,96 @@
+"""The sets of phantoms that are evaluated apart: ordinary ones, and those of independent meshes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import InputError
+from ..phantom.arguments import check_shapes
+from .records import INDEPENDENT_MESHES, PHANTOM, CaseRecord
+from .requirements import independent_mesh_requirements, phantom_requirements
+from .tables import Table
+
+if TYPE_CHECKING:
+    from ..phantom.shape_library import ShapeLibrary
+
+
+@dataclass(frozen=True)
+class PhantomSet:
+    """What tells one set of phantoms from another.
+
+    Attributes
+    ----------
+    kind : str
+        Kind of its records (see `records.KINDS`).
+    title : str
+        Heading of its tables.
+    prefix : str
+        Begins the names of its scans.
+    scene_prefix : str
+        Begins the names of its scene files.
+    shapes : str
+        What its vertebrae are shaped from, for the settings beside its records.
+    requirements : callable
+        Slice distance -> records in, table of what must be reached out.
+    make_library : callable
+        Gives the library that its vertebrae are shaped from.
+    meshes : Path or None
+        Folder of independent meshes.
+    """
+
+    kind: str
+    title: str
+    prefix: str
+    scene_prefix: str
+    shapes: str
+    requirements: Callable[[Mapping[float, Sequence[CaseRecord]]], Table]
+    make_library: Callable[[], ShapeLibrary]
+    meshes: Path | None = None
+
+
+def chosen_set(
+    shapes: Path | None, shape_cache: Path | None, independent_meshes: Path | None
+) -> PhantomSet:
+    """Return the set that the arguments of ``evaluate phantoms`` ask for.
+
+    Raises
+    ------
+    InputError
+        ``bad_arguments`` or ``no_shapes``.
+    """
+    # Imported here: listing the arguments must not load what reads meshes.
+    from ..phantom.independent_meshes import check_independent_meshes, independent_library
+    from ..phantom.shape_library import ShapeLibrary
+
+    if independent_meshes is None:
+        check_shapes(shapes, shape_cache)
+        return PhantomSet(
+            kind=PHANTOM,
+            title="Phantoms",
+            prefix="phantom",
+            scene_prefix="scene",
+            shapes="templates" if shapes else "parametric",
+            requirements=phantom_requirements,
+            make_library=partial(ShapeLibrary.chosen, shapes, shape_cache),
+        )
+    if shapes is not None:
+        raise InputError(
+            "bad_arguments",
+            "Independent meshes cannot be mixed with shapes that training uses.",
+            "Give either --shapes or --independent-meshes.",
+        )
+    check_independent_meshes(independent_meshes)
+    return PhantomSet(
+        kind=INDEPENDENT_MESHES,
+        title="Independent meshes",
+        prefix="independent",
+        scene_prefix="independent",
+        shapes="independent meshes",
+        requirements=independent_mesh_requirements,
+        make_library=partial(independent_library, independent_meshes, shape_cache),
+        meshes=independent_meshes,
+    )
