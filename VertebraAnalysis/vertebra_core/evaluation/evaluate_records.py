@@ -8,9 +8,15 @@ from pathlib import Path
 from ..errors import InputError
 from .output import add_output_arguments, print_records
 from .record_log import RecordLog
-from .records import PHANTOM, CaseRecord
+from .records import INDEPENDENT_MESHES, PHANTOM, REAL, CaseRecord
 from .reliability_svg import write_reliability
-from .requirements import phantom_requirements
+from .requirements import independent_mesh_requirements, phantom_requirements
+
+_SYNTHETIC = {
+    PHANTOM: ("Phantoms", phantom_requirements),
+    INDEPENDENT_MESHES: ("Independent meshes", independent_mesh_requirements),
+}
+"""Kind of synthetic records -> title, and what they must reach; a folder holds one kind."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,14 +49,17 @@ def run(args: argparse.Namespace) -> int:
             f"There are no records in {path}.",
             "Run `evaluate phantoms` or `evaluate cases` with --output first.",
         )
-    phantoms: dict[float, list[CaseRecord]] = {}
-    for record in records:
-        if record.kind == PHANTOM:
-            phantoms.setdefault(record.spacing_xyz_mm[2], []).append(record)
-    groups = {f"Phantoms, {s:g} mm slices": own for s, own in sorted(phantoms.items())}
-    real = [r for r in records if r.kind != PHANTOM]
-    if real:
-        groups = {"Real scans": real, **groups}
+    real = [r for r in records if r.kind == REAL]
+    groups = {"Real scans": real} if real else {}
+    requirements = None
+    for kind, (title, requirements_of) in _SYNTHETIC.items():
+        by_spacing: dict[float, list[CaseRecord]] = {}
+        for record in records:
+            if record.kind == kind:
+                by_spacing.setdefault(record.spacing_xyz_mm[2], []).append(record)
+        groups |= {f"{title}, {s:g} mm slices": by_spacing[s] for s in sorted(by_spacing)}
+        if by_spacing:
+            requirements = requirements_of(by_spacing)
     write_reliability(args.output or args.folder, groups)
-    print_records(groups, args, phantom_requirements(phantoms) if phantoms else None)
+    print_records(groups, args, requirements)
     return 0
