@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import signal
+import time
 from pathlib import Path
 
 import numpy as np
@@ -269,6 +270,23 @@ def test_schedule_in_minutes_ends(bank, tmp_path):
     run = trainer("segmentation", bank, training)
     run.run()
     assert run.step >= 1 and run.seconds >= 0.3
+
+
+def test_schedule_in_processor_time_does_not_count_waiting(bank, tmp_path, monkeypatch):
+    run = trainer("segmentation", bank, configuration(tmp_path, steps=None, cpu_minutes=0.003))
+    step, waited = run._train_step, []
+
+    def late_step():
+        started = time.monotonic()
+        time.sleep(0.3)
+        waited.append(time.monotonic() - started)
+        return step()
+
+    monkeypatch.setattr(run, "_train_step", late_step)
+    started = time.monotonic()
+    run.run()
+    assert run.seconds >= 0.18
+    assert run.seconds <= time.monotonic() - started - 0.9 * sum(waited)
 
 
 def test_samples_are_the_same_whoever_draws_them(bank):

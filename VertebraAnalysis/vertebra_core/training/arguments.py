@@ -16,6 +16,9 @@ def add_training_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for weights and logs")
     parser.add_argument("--steps", type=int, help="length of the schedule in steps")
     parser.add_argument("--minutes", type=float, help="length of the schedule in minutes")
+    parser.add_argument(
+        "--cpu-minutes", type=float, help="length of the schedule in minutes of processor time"
+    )
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
     parser.add_argument("--initial-weights", type=Path, help="weights to start from")
     for name, kind in (

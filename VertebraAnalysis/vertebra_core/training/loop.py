@@ -33,8 +33,9 @@ class Trainer:
     """One training run of `task` as `config` says."""
 
     def __init__(self, task: TrainingTask, config: TrainingConfig) -> None:
-        if config.steps is None and config.minutes is None:
+        if config.steps is None and not (config.minutes or config.cpu_minutes):
             raise ValueError("say how long to train: steps or minutes")
+        self._clock = time.process_time if config.cpu_minutes else time.monotonic
         self.task, self.config = task, config
         self.out = Path(config.out)
         self.out.mkdir(parents=True, exist_ok=True)
@@ -84,12 +85,12 @@ class Trainer:
             sums: dict[str, float] = {}
             counted, since, bad = 0, time.monotonic(), 0
             while self._progress() < 1 and not self._stop.is_set():
-                started = time.monotonic()
+                started = self._clock()
                 parts = self._train_step()
                 bad = 0 if parts else bad + 1
                 if bad > _MAX_BAD_STEPS:
                     raise FloatingPointError("the loss is not finite any more")
-                self.seconds += time.monotonic() - started
+                self.seconds += self._clock() - started
                 counted += 1
                 for key, value in parts.items():
                     sums[key] = sums.get(key, 0.0) + value
@@ -135,7 +136,12 @@ class Trainer:
                 state,
             ),
         )
-        note = {"steps": str(self.step), "training_seconds": f"{self.seconds:.0f}"}
+        note = {
+            "steps": str(self.step),
+            "batch_size": str(self.config.batch_size),
+            "training_seconds": f"{self.seconds:.0f}",
+            "training_clock": "processor" if self.config.cpu_minutes else "wall",
+        }
         save_weights(self.average, self.out / f"{self.task.name}.safetensors", note)
 
     def validate(self) -> dict[str, float]:
@@ -192,7 +198,7 @@ class Trainer:
     def _progress(self) -> float:
         if self.config.steps is not None:
             return self.step / max(1, self.config.steps)
-        return self.seconds / (60 * self.config.minutes)
+        return self.seconds / (60 * (self.config.cpu_minutes or self.config.minutes))
 
     def _report(self, sums: dict[str, float], counted: int, pace: float) -> None:
         means = {key: value / counted for key, value in sums.items()}

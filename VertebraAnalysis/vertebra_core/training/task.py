@@ -21,7 +21,7 @@ Output = torch.Tensor | dict[str, torch.Tensor]
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """How long and how to train. One of `steps` and `minutes` ends the schedule.
+    """How long and how to train. One of `steps`, `minutes` and `cpu_minutes` ends the schedule.
 
     Attributes
     ----------
@@ -29,6 +29,9 @@ class TrainingConfig:
         Folder for checkpoint, logs and weights.
     steps, minutes : int, float or None
         Length of the whole schedule (a resumed run counts what it did before).
+    cpu_minutes : float or None
+        The same in processor time of this process: an equal share for every network, whatever else
+        the machine does. Samples that `workers` draw do not count.
     resume : bool
         Go on from the checkpoint in `out`, if there is one.
     initial_weights : Path or None
@@ -57,6 +60,7 @@ class TrainingConfig:
     out: Path
     steps: int | None = None
     minutes: float | None = None
+    cpu_minutes: float | None = None
     resume: bool = False
     initial_weights: Path | None = None
     seed: int = 0
