@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from fake_stages import LEVELS, fake_stages, true_centres, trunk_ct
@@ -22,6 +23,7 @@ from vertebra_core.evaluation.compare_tables import (
     lesion_figures,
     wall_figures,
 )
+from vertebra_core.evaluation.compare_training import training_table
 from vertebra_core.evaluation.grading_metrics import grade_figures, weighted_kappa
 from vertebra_core.evaluation.prediction import Prediction
 from vertebra_core.evaluation.published_figures import PUBLISHED
@@ -30,6 +32,7 @@ from vertebra_core.evaluation.records import PHANTOM, CaseRecord, FoundVertebra,
 from vertebra_core.evaluation.truth import CaseTruth
 from vertebra_core.grading.fracture_networks import FracNet, FracSegNet
 from vertebra_core.labelling.single_network import SingleVertebraNetwork
+from vertebra_core.levels import level_named
 from vertebra_core.localisation.sagittal_network import SagittalDetector
 from vertebra_core.models import save_weights
 from vertebra_core.phantom.lesions import with_lesions
@@ -121,6 +124,30 @@ class _Trunk(CompareCase):
         return trunk_ct(), CaseTruth(truth, kind=PHANTOM), {}
 
 
+def _one_label() -> np.ndarray:
+    labels = np.zeros(trunk_ct().hu.shape, np.uint8)
+    labels[20:30, 20:30, 20:30] = level_named("L1").number
+    return labels
+
+
+class _LabelledTrunk(_Trunk):
+    def load(self):
+        ct, truth, extras = super().load()
+        return ct, replace(truth, labels=_one_label()), extras
+
+
+def test_masks_are_scored_at_their_own_stop_only(recorded):
+    systems = [
+        System("Own", stop, lambda _: Prediction((FoundVertebra("L1", (0, 0, 0)),), _one_label()))
+        for stop in ("grading", "segmentation")
+    ]
+    case = _LabelledTrunk("trunk", PHANTOM)
+    results = compare([case], systems, lambda ct: recorded, RecordLog(None))
+    (graded,), (segmented,) = (results[(s.stop, "Own", PHANTOM)] for s in systems)
+    assert graded.masks == () and len(graded.found) == 1
+    assert [m.dice for m in segmented.masks] == [1.0]
+
+
 def test_every_system_is_asked_once_and_answers_are_kept(tmp_path, recorded):
     asked: list[str] = []
 
@@ -209,10 +236,13 @@ def test_weights_are_found_in_sub_folders_and_the_bundled_ones_complete_them(tmp
     (tmp_path / "former").mkdir()
     (tmp_path / "box" / "checkpoint").mkdir(parents=True)
     save_weights(VertebraFormer(**FORMER), tmp_path / "former" / "vertebraformer.safetensors")
-    save_weights(SagittalDetector((8, 8, 8, 8)), tmp_path / "box" / "sagittal.safetensors")
+    note = {"steps": "50", "batch_size": "8", "training_seconds": "90"}
+    note["training_clock"] = "processor"
+    save_weights(SagittalDetector((8, 8, 8, 8)), tmp_path / "box" / "sagittal.safetensors", note)
     (tmp_path / "box" / "checkpoint" / "tensors.safetensors").write_bytes(b"no network")
-    networks, sums = found_networks(tmp_path, "cpu")
-    assert set(networks) == set(sums) == {*BASE_NETWORKS, "vertebraformer", "sagittal"}
+    networks, records = found_networks(tmp_path, "cpu")
+    assert set(networks) == set(records) == {*BASE_NETWORKS, "vertebraformer", "sagittal"}
+    sums = {name: record.sha256 for name, record in records.items()}
     monkeypatch.setattr(compare_module, "check_dbscan", lambda: None)
     systems = all_systems(networks, "cpu", sums)
     names = [s.name for s in systems]
@@ -221,6 +251,9 @@ def test_weights_are_found_in_sub_folders_and_the_bundled_ones_complete_them(tmp
     retrained = all_systems(networks, "cpu", {**sums, "vertebraformer": "other"})
     assert {s.name: s.version for s in retrained}["VertebraFormer"] != versions["VertebraFormer"]
     assert {"LocNet-F", "LocNet-H, chain", "Sagittal boxes, DBSCAN", "VertebraFormer"} <= set(names)
+    rows = {row[0]: row for row in training_table(networks, records).rows}
+    assert rows["sagittal"][1:3] == ("SagittalDetector", "processor")
+    assert rows["sagittal"][4:] == (50, 400, "1.5") and rows["vertebraformer"][4:] == (None,) * 3
     with pytest.raises(Exception, match="no folder"):
         found_networks(tmp_path / "none", "cpu")
 

@@ -19,7 +19,7 @@ from torch import nn
 from ..devices import choose_device, set_threads
 from ..errors import InputError, WeightsError
 from ..localisation.dbscan import check_dbscan
-from ..models import load_network, load_weights_file
+from ..models import WeightsRecord, load_network, load_weights_file
 from ..phantom.bank import EVALUATION_SEED_START
 from ..phantom.shape_library import ShapeLibrary
 from ..training.imaging_domains import domain_numbers
@@ -27,6 +27,7 @@ from .compare_cases import CompareCase, phantom_cases, real_cases, with_perturba
 from .compare_run import BASE_NETWORKS, RecordedRun, base_stages, record_run
 from .compare_systems import EXTRA_STOPS, System, pipeline_systems, systems_of
 from .compare_tables import comparison_tables, figures_of
+from .compare_training import training_table
 from .output import print_json, progress
 from .phantom_cases import SceneStore
 from .record_log import RecordLog
@@ -56,7 +57,8 @@ def run(args: argparse.Namespace) -> int:
         )
     device = choose_device(args.device)
     set_threads(args.threads or None)
-    networks, sums = found_networks(args.weights, device)
+    networks, records = found_networks(args.weights, device)
+    sums = {name: record.sha256 for name, record in records.items()}
     systems = all_systems(networks, device, sums)
     log = RecordLog(args.output / "records.jsonl" if args.output else None)
     stages = base_stages(networks, device)
@@ -70,7 +72,8 @@ def run(args: argparse.Namespace) -> int:
             }
         )
     else:
-        print(join(comparison_tables(results), args.markdown))
+        tables = [*comparison_tables(results), training_table(networks, records)]
+        print(join(tables, args.markdown))
     return 0
 
 
@@ -111,21 +114,27 @@ def compare(
                 if own[system] is None:
                     log.add(CaseRecord(key, case.kind, ct.spacing_xyz_mm, (), ()))
                 else:
-                    log.add(score_case(key, ct, own[system], system.answer(recorded)))
+                    answer = system.answer(recorded)
+                    if system.stop != "segmentation":
+                        # Scoring masks is slow, and only one stop shows it.
+                        answer = replace(answer, labels=None, bodies=None)
+                    log.add(score_case(key, ct, own[system], answer))
             progress(f"{case.name}: {time.monotonic() - started:.0f} s")
         for system, key in keys.items():
             results.setdefault((system.stop, system.name, case.kind), []).append(log[key])
     return results
 
 
-def found_networks(folder: Path | None, device: str) -> tuple[dict[str, nn.Module], dict[str, str]]:
+def found_networks(
+    folder: Path | None, device: str
+) -> tuple[dict[str, nn.Module], dict[str, WeightsRecord]]:
     """Load every network below a folder by its file's name, and those the pipeline lacks.
 
     Returns
     -------
     networks : dict of Module
-    sums : dict of str
-        Name -> sha256 of its weights.
+    records : dict of WeightsRecord
+        Name -> where its weights came from.
 
     Raises
     ------
@@ -135,7 +144,7 @@ def found_networks(folder: Path | None, device: str) -> tuple[dict[str, nn.Modul
         If weights are damaged, or not bundled either.
     """
     networks: dict[str, nn.Module] = {}
-    sums: dict[str, str] = {}
+    records: dict[str, WeightsRecord] = {}
     if folder is not None and not folder.is_dir():
         raise InputError(
             "no_such_folder", f"There is no folder {folder}.", "Give the --out of a training."
@@ -150,12 +159,11 @@ def found_networks(folder: Path | None, device: str) -> tuple[dict[str, nn.Modul
                 raise
             progress(f"{path.name}: left out, {error.message}")
             continue
-        sums[path.stem] = record.sha256
+        records[path.stem] = record
     for name in BASE_NETWORKS:
         if name not in networks:
-            networks[name], record = load_network(name, None, device)
-            sums[name] = record.sha256
-    return networks, sums
+            networks[name], records[name] = load_network(name, None, device)
+    return networks, records
 
 
 def all_systems(
