@@ -177,7 +177,7 @@ def test_a_trained_network_judges_the_vertebrae_of_a_ct(bank, tmp_path):
     network, _ = load_weights_file(tmp_path / "fracresnet_focal.safetensors")
     ct = CtVolume(np.full((40, 50, 60), 40, np.int16), (1.0, 1.0, 1.0), (10.0, 20.0, 30.0))
     inside, corner = (40.0, 45.0, 50.0), (10.0, 20.0, 30.0)
-    opinions = fracture_opinions(ct, [inside, corner], network, shape_zyx=CROP)
+    opinions = fracture_opinions(ct, [inside, corner], network)
     assert sum(opinions[0].grade_probabilities) == pytest.approx(1, abs=1e-4)
     assert opinions[0].grade == int(np.argmax(opinions[0].grade_probabilities))
     assert set(opinions[0].wall_probabilities) == set(WALLS)

@@ -151,12 +151,17 @@ def test_it_trains_with_and_without_modulation_and_its_weights_load(modulation, 
     network, record = load_weights_file(tmp_path / f"{name}.safetensors")
     assert record.metadata["architecture"] == "VertebraFormer"
     assert (network.modulation is not None) == modulation
+    assert network.window == BLOCK
 
 
 class BrightSays(nn.Module):
     """Intensity names what is there: 1 bone of L1, 2 body of L1, 3 body of L2, 4 a lytic lesion."""
 
     size_multiple = 8
+
+    def __init__(self, window=(32, 32, 32)):
+        super().__init__()
+        self.window = window
 
     def forward(self, x):
         x = x / 0.7
@@ -182,7 +187,7 @@ def _ct() -> CtVolume:
 def test_vertebrae_levels_and_lesions_are_read_off_a_scan():
     ct = _ct()
     done: list[float] = []
-    found = apply_vertebraformer(ct, BrightSays(), done.append, window_zyx=(32, 32, 32), overlap=8)
+    found = apply_vertebraformer(ct, BrightSays(), done.append)
     assert done[-1] == 1.0
     expected = ct.index_to_lps(np.array([[39.5, 17.5, 20.5], [17.5, 17.5, 20.5]]))
     assert np.abs(found.centres_lps_mm - expected).max() < 0.6
@@ -199,7 +204,7 @@ def test_vertebrae_levels_and_lesions_are_read_off_a_scan():
 
 def test_a_scan_without_bone_shows_nothing():
     empty = CtVolume(np.full((20, 20, 20), -900.0, np.float32), (2.0,) * 3, (0.0,) * 3)
-    found = apply_vertebraformer(empty, BrightSays(), window_zyx=(16, 16, 16), overlap=4)
+    found = apply_vertebraformer(empty, BrightSays((16, 16, 16)))
     assert not len(found.centres_lps_mm) and found.lesions == ()
     assert (found.owner == -1).all()
 

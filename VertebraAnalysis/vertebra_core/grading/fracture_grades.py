@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import nn
+from torch.nn import functional
 
 from ..networks.normalisation import AIR, normalise_hu_array
 from ..segmentation.crops import extract_crop
 from ..volume import CtVolume
-from .fracture_networks import CROP_SHAPE_ZYX, GRADE, MASK, WALL, WALLS
+from .fracture_networks import GRADE, MASK, WALL, WALLS
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,8 @@ class FractureOpinion:
         Name of a wall (see `fracture_networks.WALLS`) -> probability that it broke; empty where
         the network does not tell.
     mask : ndarray of float16, shape (z, y, x), or None
-        Probability of the vertebra on the crop's grid; None where the network does not segment.
+        Probability of the vertebra on the crop's part of the CT's grid; None where the network does
+        not segment.
     origin_index_zyx : tuple of int
         Index of the crop's first voxel in the CT; may be negative.
     """
@@ -48,7 +50,6 @@ def fracture_opinions(
     centres_lps_mm: Sequence[Sequence[float]],
     network: nn.Module,
     device: str = "cpu",
-    shape_zyx: tuple[int, int, int] = CROP_SHAPE_ZYX,
 ) -> tuple[FractureOpinion, ...]:
     """Ask a fracture network about the vertebra at each centre.
 
@@ -59,23 +60,34 @@ def fracture_opinions(
     centres_lps_mm : sequence of points
         Body centres, LPS mm, x, y, z.
     network : Module
-        `FracNet`, `FracSegNet` or `FracResNet` on `device`.
+        `FracNet`, `FracSegNet` or `FracResNet` on `device`. It says how large its crops are and of
+        which spacing.
     device : str
-    shape_zyx : tuple of int
-        Size of the crop in voxels.
     """
     network.eval()
     kind = torch.device(device).type
     image = normalise_hu_array(ct.hu)
+    span = [round(n * network.crop_spacing_mm) for n in network.crop_shape]
     opinions = []
     for center in centres_lps_mm:
         index = ct.lps_to_index(np.asarray(center, float))
-        origin = np.floor(index - (np.asarray(shape_zyx) - 1) / 2 + 0.5).astype(int)
-        crop = torch.from_numpy(extract_crop(image, origin, shape_zyx, AIR))[None, None]
+        origin = np.floor(index - (np.asarray(span) - 1) / 2 + 0.5).astype(int)
+        crop = torch.from_numpy(extract_crop(image, origin, span, AIR))[None, None]
+        crop = _resized(crop, network.crop_shape)
         with torch.no_grad(), torch.autocast(kind, torch.bfloat16, enabled=kind != "mps"):
             output = network(crop.to(device))
-        opinions.append(_opinion({k: v.float().cpu() for k, v in output.items()}, origin))
+        output = {k: v.float().cpu() for k, v in output.items()}
+        if MASK in output:
+            output[MASK] = _resized(output[MASK], span)
+        opinions.append(_opinion(output, origin))
     return tuple(opinions)
+
+
+def _resized(block: torch.Tensor, shape_zyx: Sequence[int]) -> torch.Tensor:
+    """Bring [1, 1, z, y, x] to another number of voxels over the same space."""
+    if tuple(block.shape[2:]) == tuple(shape_zyx):
+        return block
+    return functional.interpolate(block, tuple(shape_zyx), mode="trilinear", align_corners=False)
 
 
 def _opinion(output: dict[str, torch.Tensor], origin: np.ndarray) -> FractureOpinion:

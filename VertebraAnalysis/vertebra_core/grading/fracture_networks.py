@@ -12,13 +12,14 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from ..networks.blocks import NEGATIVE_SLOPE, group_norm
+from ..networks.blocks import NEGATIVE_SLOPE, depth_to_space, group_norm, space_to_depth
 from ..networks.resnet3d import ResNet3d
 from ..networks.unet3d import UNet3d
 
 CROP_SHAPE_ZYX = (96, 96, 96)
 CROP_SPACING_MM = 1.0
-"""What the networks see: the CT alone, along the patient's axes, around the body's centre."""
+"""What the networks see as VertFault describes them: the CT alone, along the patient's axes, around
+the body's centre."""
 
 N_GRADES = 4
 WALLS = ("superior endplate", "inferior endplate", "posterior wall")
@@ -50,6 +51,17 @@ class FracNet(nn.Module):
     dropout : float
     walls : bool
         Whether to tell the broken walls apart.
+    folded : bool
+        Whether the layers work on half the grid, see `UNet3d`.
+    crop_shape : sequence of int
+        Size of the crops it is trained on, voxels z, y, x.
+    crop_spacing_mm : float
+        Their spacing. Both are kept with the weights, so that they are applied to the same.
+
+    Raises
+    ------
+    ValueError
+        If a side of the crop is not a whole number of millimetres.
     """
 
     architecture = "FracNet"
@@ -59,11 +71,22 @@ class FracNet(nn.Module):
         widths: Sequence[int] = (16, 32, 64, 96, 128),
         dropout: float = 0.3,
         walls: bool = True,
+        folded: bool = False,
+        crop_shape: Sequence[int] = CROP_SHAPE_ZYX,
+        crop_spacing_mm: float = CROP_SPACING_MM,
     ) -> None:
         super().__init__()
         widths = [int(w) for w in widths]
-        self._config = {"widths": widths, "dropout": dropout, "walls": bool(walls)}
-        self.backbone = UNet3d(1, widths)
+        self.crop_shape, self.crop_spacing_mm = checked_crop(crop_shape, crop_spacing_mm)
+        self._config = {
+            "widths": widths,
+            "dropout": dropout,
+            "walls": bool(walls),
+            "folded": bool(folded),
+            "crop_shape": list(self.crop_shape),
+            "crop_spacing_mm": self.crop_spacing_mm,
+        }
+        self.backbone = UNet3d(1, widths, folded)
         self.grade_head = VectorHead(widths[0], N_GRADES, dropout)
         self.wall_head = VectorHead(widths[0], len(WALLS), dropout) if walls else None
 
@@ -94,14 +117,21 @@ class FracSegNet(FracNet):
         widths: Sequence[int] = (16, 32, 64, 96, 128),
         dropout: float = 0.3,
         walls: bool = True,
+        folded: bool = False,
+        crop_shape: Sequence[int] = CROP_SHAPE_ZYX,
+        crop_spacing_mm: float = CROP_SPACING_MM,
     ) -> None:
-        super().__init__(widths, dropout, walls)
-        self.mask_head = nn.Conv3d(int(widths[0]), 1, 1)
+        super().__init__(widths, dropout, walls, folded, crop_shape, crop_spacing_mm)
+        self.mask_head = nn.Conv3d(int(widths[0]), 8 if folded else 1, 1)
 
     def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return logits by `GRADE`, `MASK` and `WALL` for crops [b, 1, z, y, x]."""
         features = self.backbone(x)
-        return {**self.judge(features), MASK: self.mask_head(features)}
+        mask = self.mask_head(features)
+        return {
+            **self.judge(features),
+            MASK: depth_to_space(mask) if self.backbone.folded else mask,
+        }
 
 
 class FracResNet(nn.Module):
@@ -110,10 +140,9 @@ class FracResNet(nn.Module):
     Parameters
     ----------
     widths, depths : sequence of int
-        Channels and blocks per stage of the encoder, finest (2 mm) first.
-    dropout : float
-    walls : bool
-        Whether to tell the broken walls apart.
+        Channels and blocks per stage of the encoder, finest (stride 2) first.
+    dropout, walls, folded, crop_shape, crop_spacing_mm
+        See `FracNet`.
     """
 
     architecture = "FracResNet"
@@ -124,25 +153,37 @@ class FracResNet(nn.Module):
         depths: Sequence[int] = (2, 2, 2, 2),
         dropout: float = 0.3,
         walls: bool = True,
+        folded: bool = False,
+        crop_shape: Sequence[int] = CROP_SHAPE_ZYX,
+        crop_spacing_mm: float = CROP_SPACING_MM,
     ) -> None:
         super().__init__()
         widths, depths = [int(w) for w in widths], [int(d) for d in depths]
+        self.folded = bool(folded)
+        self.crop_shape, self.crop_spacing_mm = checked_crop(crop_shape, crop_spacing_mm)
         self._config = {
             "widths": widths,
             "depths": depths,
             "dropout": dropout,
             "walls": bool(walls),
+            "folded": self.folded,
+            "crop_shape": list(self.crop_shape),
+            "crop_spacing_mm": self.crop_spacing_mm,
         }
-        self.encoder = ResNet3d(1, widths, depths)
+        self.encoder = ResNet3d(1, widths, depths, folds=int(self.folded))
         self.grade_head = VectorHead(widths[-1], N_GRADES, dropout)
         self.wall_head = VectorHead(widths[-1], len(WALLS), dropout) if walls else None
         pairs = list(zip(widths[:-1], widths[1:], strict=True))
         self.ups = nn.ModuleList([nn.ConvTranspose3d(w, v, 2, stride=2) for v, w in pairs])
         self.fuses = nn.ModuleList([_fuse(2 * v, v) for v, _ in pairs])
         # The stem halves the grid; the image itself sharpens the last step.
-        self.last_up = nn.ConvTranspose3d(widths[0], widths[0] // 2, 2, stride=2)
-        self.refine = _fuse(widths[0] // 2 + 1, widths[0] // 2)
-        self.mask_head = nn.Conv3d(widths[0] // 2, 1, 1)
+        if self.folded:
+            self.refine = _fuse(widths[0] + 8, widths[0])
+            self.mask_head = nn.Conv3d(widths[0], 8, 1)
+        else:
+            self.last_up = nn.ConvTranspose3d(widths[0], widths[0] // 2, 2, stride=2)
+            self.refine = _fuse(widths[0] // 2 + 1, widths[0] // 2)
+            self.mask_head = nn.Conv3d(widths[0] // 2, 1, 1)
 
     def config(self) -> dict[str, object]:
         """Return what rebuilds this network: ``FracResNet(**config)``."""
@@ -158,8 +199,19 @@ class FracResNet(nn.Module):
         y = features[-1]
         for level in reversed(range(len(self.fuses))):
             y = self.fuses[level](torch.cat([features[level], self.ups[level](y)], 1))
+        if self.folded:
+            y = self.refine(torch.cat([y, space_to_depth(x).to(y.dtype)], 1))
+            return {**found, MASK: depth_to_space(self.mask_head(y))}
         y = self.refine(torch.cat([self.last_up(y), x.to(y.dtype)], 1))
         return {**found, MASK: self.mask_head(y)}
+
+
+def checked_crop(shape_zyx: Sequence[int], spacing_mm: float) -> tuple[tuple[int, int, int], float]:
+    """Return shape and spacing of a crop, or raise ValueError where its sides are no whole mm."""
+    sides = [int(n) * float(spacing_mm) for n in shape_zyx]
+    if len(sides) != 3 or min(sides) <= 0 or any(abs(s - round(s)) > 1e-6 for s in sides):
+        raise ValueError(f"a crop of {sides} mm does not fit the grid of 1 mm")
+    return tuple(int(n) for n in shape_zyx), float(spacing_mm)
 
 
 def _fuse(in_channels: int, out_channels: int) -> nn.Sequential:

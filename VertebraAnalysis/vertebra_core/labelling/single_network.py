@@ -32,6 +32,8 @@ class SingleVertebraNetwork(nn.Module):
     layers, heads : int
         Of the transformer.
     dropout : float
+    folds : int
+        See `ResNet3d`: two start at stride 4, as a ResNet with its pooling does.
 
     Attributes
     ----------
@@ -54,6 +56,7 @@ class SingleVertebraNetwork(nn.Module):
         layers: int = 3,
         heads: int = 4,
         dropout: float = 0.1,
+        folds: int = 0,
     ) -> None:
         super().__init__()
         if width % heads:
@@ -65,8 +68,9 @@ class SingleVertebraNetwork(nn.Module):
             "layers": layers,
             "heads": heads,
             "dropout": dropout,
+            "folds": folds,
         }
-        self.features = ResNet3d(1, list(widths), list(depths))
+        self.features = ResNet3d(1, list(widths), list(depths), folds)
         cells = 1
         for size in MASK_SHAPE_ZYX:
             cells *= size // self.features.size_multiple

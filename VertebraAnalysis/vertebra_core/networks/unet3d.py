@@ -1,7 +1,8 @@
 """The plain 3D U-Net of VertFault: double convolutions, max pooling, concatenated skips.
 
-Unlike `SubpixelUNet` it works at full resolution throughout. It is kept as that work describes it,
-so that its fracture networks can be compared with ours on equal terms.
+Unlike `SubpixelUNet` it works at full resolution throughout, as that work describes it, so that its
+fracture networks can be compared with ours on equal terms. Folded, the same layers work on half the
+grid, with the sub-voxels as channels: an eighth of the cost, for training on a CPU.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from .blocks import NEGATIVE_SLOPE
+from .blocks import NEGATIVE_SLOPE, space_to_depth
 
 
 class DoubleConvolution(nn.Sequential):
@@ -38,6 +39,8 @@ class UNet3d(nn.Module):
     in_channels : int
     widths : sequence of int
         Channels per level, finest first.
+    folded : bool
+        Whether the input is folded by 2 first; the features then lie on half the grid.
 
     Attributes
     ----------
@@ -45,10 +48,11 @@ class UNet3d(nn.Module):
         Sizes of the input grid must be multiples of this.
     """
 
-    def __init__(self, in_channels: int, widths: Sequence[int]) -> None:
+    def __init__(self, in_channels: int, widths: Sequence[int], folded: bool = False) -> None:
         super().__init__()
-        self.size_multiple = 2 ** (len(widths) - 1)
-        inputs = [in_channels, *widths[:-1]]
+        self.folded = folded
+        self.size_multiple = 2 ** (len(widths) - 1 + folded)
+        inputs = [in_channels * (8 if folded else 1), *widths[:-1]]
         self.encoders = nn.ModuleList(
             [DoubleConvolution(i, o) for i, o in zip(inputs, widths, strict=True)]
         )
@@ -60,6 +64,8 @@ class UNet3d(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return features [b, widths[0], z, y, x] for an input [b, in_channels, z, y, x].
 
+        Folded, the features' grid is half as large along every axis.
+
         Raises
         ------
         ValueError
@@ -68,6 +74,7 @@ class UNet3d(nn.Module):
         if any(size % self.size_multiple for size in x.shape[2:]):
             raise ValueError(f"grid {tuple(x.shape[2:])} is not a multiple of {self.size_multiple}")
         skips = []
+        x = space_to_depth(x) if self.folded else x
         for level, encoder in enumerate(self.encoders):
             x = encoder(x if level == 0 else self.pool(x))
             skips.append(x)

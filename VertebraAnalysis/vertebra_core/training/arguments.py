@@ -9,6 +9,10 @@ from pathlib import Path
 
 from .task import TrainingConfig
 
+SMALL, FULL = "small", "full"
+SIZES = (SMALL, FULL)
+"""Sizes of the networks that stand for other works in comparisons."""
+
 
 def add_training_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `TrainingConfig` to `parser`."""
@@ -39,6 +43,17 @@ def add_training_arguments(parser: argparse.ArgumentParser) -> None:
     ):
         flag, value = "--" + name.replace("_", "-"), default[name]
         parser.add_argument(flag, type=kind, default=value, help=f"(default {value})")
+
+
+def add_size_argument(parser: argparse.ArgumentParser) -> None:
+    """Add ``--size``: a network for minutes on a CPU, or one of the size that was published."""
+    parser.add_argument(
+        "--size",
+        choices=SIZES,
+        default=SMALL,
+        help="small: coarser and narrower, trains in minutes on a CPU (default); full: as the work "
+        "it is after describes it, for hours or a GPU",
+    )
 
 
 def training_config(args: argparse.Namespace) -> TrainingConfig:

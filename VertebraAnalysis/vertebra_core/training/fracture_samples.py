@@ -37,7 +37,9 @@ class PhantomFractureSource(BankSource):
     validation : bool
         Use the scenes held aside.
     shape_zyx : tuple of int
-        Size of a crop at 1 mm.
+        Size of a crop.
+    spacing_mm : float
+        Its spacing.
     """
 
     def __init__(
@@ -45,9 +47,11 @@ class PhantomFractureSource(BankSource):
         folder: Path,
         validation: bool = False,
         shape_zyx: tuple[int, int, int] = CROP_SHAPE_ZYX,
+        spacing_mm: float = CROP_SPACING_MM,
     ) -> None:
         super().__init__(folder, validation)
         self._shape = tuple(shape_zyx)
+        self._spacing_mm = spacing_mm
 
     def draw(self, name: str, rng: np.random.Generator) -> Sample:
         """Draw a crop from the scene `name`."""
@@ -57,10 +61,10 @@ class PhantomFractureSource(BankSource):
             return self._empty()
         matrix = random_matrix(rng, 6.0, (0.88, 1.12))
         center = np.asarray(body.center_zyx_mm) + matrix @ rng.normal(0, _JITTER_SD_MM, 3)
-        sampled = sample_scene(scene, center, CROP_SPACING_MM, self._shape, matrix, 0.0, rng)
-        spacing = (CROP_SPACING_MM,) * 3
-        hu = render(sampled, spacing, Appearance.random(rng), ScanProtocol.random(rng), rng)
-        vertebra, _ = occupancy(sampled, body.level, CROP_SPACING_MM)
+        spacing = self._spacing_mm
+        sampled = sample_scene(scene, center, spacing, self._shape, matrix, 0.0, rng)
+        hu = render(sampled, (spacing,) * 3, Appearance.random(rng), ScanProtocol.random(rng), rng)
+        vertebra, _ = occupancy(sampled, body.level, spacing)
         return {
             "hu": hu.clamp(-2000, 4000).to(torch.float16),
             "vertebra": (vertebra * 255).round().to(torch.uint8),

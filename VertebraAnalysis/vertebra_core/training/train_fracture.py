@@ -15,6 +15,7 @@ from torch import nn
 
 from ..grading.fracture_networks import (
     CROP_SHAPE_ZYX,
+    CROP_SPACING_MM,
     GRADE,
     MASK,
     WALL,
@@ -23,7 +24,7 @@ from ..grading.fracture_networks import (
     FracSegNet,
 )
 from ..networks.normalisation import normalise_hu
-from .arguments import add_training_arguments, training_config
+from .arguments import SMALL, add_size_argument, add_training_arguments, training_config
 from .class_losses import (
     CLASS_LOSSES,
     class_loss,
@@ -41,7 +42,13 @@ from .variation import flip_left_right, vary_intensity
 NETWORKS = {"fracnet": FracNet, "fracsegnet": FracSegNet, "fracresnet": FracResNet}
 WALL_WEIGHT = 0.5
 
-_BATCH_SIZE = 2
+SMALL_CROP = {"crop_shape": (48, 48, 48), "crop_spacing_mm": 2.0, "folded": True}
+SMALL_WIDTHS = {"fracresnet": (16, 32, 64, 96)}
+SMALL_UNET = (16, 32, 48, 64)
+"""A small network sees the same 96 mm as VertFault's; a step costs a thirtieth (on one core 0.08 s
+a crop instead of 2.5 s)."""
+
+_BATCH_SIZE = 4
 
 
 @dataclass(frozen=True)
@@ -63,7 +70,11 @@ class FractureConfig:
     widths : tuple of int
         Channels per level; empty takes the network's own.
     crop_shape : tuple of int
-        Size of a crop (z, y, x) at 1 mm.
+        Size of a crop, voxels z, y, x.
+    crop_spacing_mm : float
+        Its spacing.
+    folded : bool
+        Whether the network works on half the grid, see `UNet3d`.
     """
 
     training: TrainingConfig
@@ -73,6 +84,8 @@ class FractureConfig:
     walls: bool = True
     widths: tuple[int, ...] = ()
     crop_shape: tuple[int, int, int] = CROP_SHAPE_ZYX
+    crop_spacing_mm: float = CROP_SPACING_MM
+    folded: bool = False
 
 
 class FractureTask(TrainingTask):
@@ -93,14 +106,22 @@ class FractureTask(TrainingTask):
 
     def build_network(self) -> nn.Module:
         """Return a new network."""
-        sizes = {"widths": self._config.widths} if self._config.widths else {}
-        if self._config.network == "fracresnet" and self._config.widths:
-            sizes["depths"] = (1,) * len(self._config.widths)
-        return NETWORKS[self._config.network](walls=self._config.walls, **sizes)
+        config = self._config
+        sizes = {"widths": config.widths} if config.widths else {}
+        if config.network == "fracresnet" and config.widths:
+            sizes["depths"] = (1,) * len(config.widths)
+        return NETWORKS[config.network](
+            walls=config.walls,
+            folded=config.folded,
+            crop_shape=config.crop_shape,
+            crop_spacing_mm=config.crop_spacing_mm,
+            **sizes,
+        )
 
     def source(self, validation: bool) -> SampleSource:
         """Return crops of phantoms."""
-        return PhantomFractureSource(self._config.bank, validation, self._config.crop_shape)
+        crop = self._config.crop_shape, self._config.crop_spacing_mm
+        return PhantomFractureSource(self._config.bank, validation, *crop)
 
     def prepare(
         self, samples: list[Sample], rng: np.random.Generator | None
@@ -191,12 +212,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--widths", type=int, nargs="+", default=[], help="channels per level, finest first"
     )
+    add_size_argument(parser)
     add_training_arguments(parser)
     parser.set_defaults(batch_size=_BATCH_SIZE, learning_rate=5e-4)
 
 
 def config_from(args: argparse.Namespace) -> FractureConfig:
     """Make a configuration from parsed arguments."""
+    widths, crop = tuple(args.widths), {}
+    if args.size == SMALL:
+        widths, crop = widths or SMALL_WIDTHS.get(args.network, SMALL_UNET), SMALL_CROP
     return FractureConfig(
-        training_config(args), args.bank, args.network, args.loss, args.walls, tuple(args.widths)
+        training_config(args), args.bank, args.network, args.loss, args.walls, widths, **crop
     )

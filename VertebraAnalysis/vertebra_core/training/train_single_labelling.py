@@ -15,13 +15,22 @@ from torch import nn
 from torch.nn import functional
 
 from ..labelling.single_network import N_LEVELS, SingleVertebraNetwork
-from .arguments import add_training_arguments, training_config
+from .arguments import SMALL, add_size_argument, add_training_arguments, training_config
 from .loop import Trainer
 from .mask_samples import UNKNOWN_LEVEL, PhantomMaskSource
 from .sources import Sample, SampleSource
 from .task import TrainingConfig, TrainingTask
 from .train_labelling import fit_temperature
 from .variation import flip_left_right
+
+SMALL_NETWORK = {
+    "widths": (32, 64, 128),
+    "depths": (2, 2, 2),
+    "width": 128,
+    "layers": 2,
+    "folds": 2,
+}
+"""Masks are as large as Lu et al. make them, but the first layer works on a quarter of the grid."""
 
 
 @dataclass(frozen=True)
@@ -135,10 +144,12 @@ def _held_aside_logits(
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this training to `parser`."""
     parser.add_argument("--bank", type=Path, required=True, help="folder of phantom scenes")
+    add_size_argument(parser)
     add_training_arguments(parser)
     parser.set_defaults(batch_size=8, learning_rate=6e-4, validation_samples=96)
 
 
 def config_from(args: argparse.Namespace) -> SingleLabellingConfig:
     """Make a configuration from parsed arguments."""
-    return SingleLabellingConfig(training_config(args), args.bank)
+    network = SMALL_NETWORK if args.size == SMALL else None
+    return SingleLabellingConfig(training_config(args), args.bank, network)

@@ -29,7 +29,7 @@ from ..vertebraformer.outputs import (
     SEGMENTATION,
     WINDOW_ZYX,
 )
-from .arguments import add_training_arguments, training_config
+from .arguments import SMALL, add_size_argument, add_training_arguments, training_config
 from .former_samples import PhantomFormerSource, is_body
 from .imaging_domains import DOMAINS, domain_numbers
 from .loop import Trainer
@@ -41,6 +41,9 @@ from .variation import flip_left_right, vary_intensity
 CROSS_ENTROPY_WEIGHT, NUMBERING_WEIGHT = 2.0, 0.5
 LESION_WEIGHT, DOMAIN_WEIGHT = 0.5, 0.1
 LESION_SIGMA_MM = 6.0
+
+SMALL_NETWORK = {"widths": (16, 32, 64), "width": 96, "layers": 4}
+SMALL_BLOCK = (96, 64, 64)
 
 _UNKNOWN = -100
 _HEAT_FLOOR = 60.0
@@ -94,6 +97,7 @@ class FormerTask(TrainingTask):
         network = VertebraFormer(
             modulation=self._config.modulation,
             domains=len(DOMAINS),
+            window=self._config.block_shape,
             **(self._config.network or {}),
         )
         network.start_at(0.05, 0.01)
@@ -248,16 +252,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="imaging domains to validate on; by default those of the training",
     )
+    add_size_argument(parser)
     add_training_arguments(parser)
     parser.set_defaults(learning_rate=6e-4)
 
 
 def config_from(args: argparse.Namespace) -> FormerConfig:
     """Make a configuration from parsed arguments."""
+    small = {"network": SMALL_NETWORK, "block_shape": SMALL_BLOCK} if args.size == SMALL else {}
     return FormerConfig(
         training_config(args),
         args.bank,
         args.modulation,
         tuple(args.domains),
         tuple(args.validate_domains),
+        **small,
     )

@@ -23,7 +23,6 @@ from .outputs import (
     N_LEVELS,
     NUMBERING,
     SEGMENTATION,
-    WINDOW_ZYX,
     WORKING_SPACING_MM,
 )
 
@@ -90,13 +89,14 @@ def apply_vertebraformer(
     on_progress: Progress | None = None,
     cancelled: Predicate | None = None,
     device: str = "cpu",
-    window_zyx: tuple[int, int, int] = WINDOW_ZYX,
-    overlap: int = 24,
+    overlap: int | None = None,
 ) -> FormerResult:
     """Run the network over a CT on the 2 mm grid and read vertebrae and lesions off its output.
 
     Bodies that hang together are one vertebra, which all its voxels name together. The remaining
-    bone goes to the nearest vertebra of the level it says it is.
+    bone goes to the nearest vertebra of the level it says it is. The windows are as large as the
+    blocks the network was trained on and share `overlap` voxels, a quarter of their shortest side
+    by default.
 
     Raises
     ------
@@ -106,8 +106,9 @@ def apply_vertebraformer(
         When `cancelled` returns True.
     """
     check_working_grid(ct, WORKING_SPACING_MM)
+    overlap = min(network.window) // 4 if overlap is None else overlap
     fine, coarse = _windows(
-        normalise_hu_array(ct.hu), network, window_zyx, overlap, device, on_progress, cancelled
+        normalise_hu_array(ct.hu), network, network.window, overlap, device, on_progress, cancelled
     )
     size = ct.hu.shape
     inside, body = (fine[k][tuple(slice(0, n) for n in size)].numpy() > 0 for k in (0, 1))

@@ -21,7 +21,15 @@ from ..networks.blocks import (
     space_to_depth,
 )
 from .modulation import DynamicModulation
-from .outputs import DOMAIN, LESION_KINDS, LESIONS, N_LEVELS, NUMBERING, SEGMENTATION
+from .outputs import (
+    DOMAIN,
+    LESION_KINDS,
+    LESIONS,
+    N_LEVELS,
+    NUMBERING,
+    SEGMENTATION,
+    WINDOW_ZYX,
+)
 
 
 class VertebraFormer(nn.Module):
@@ -39,6 +47,9 @@ class VertebraFormer(nn.Module):
         Whether features are adapted to the imaging domain.
     domains : int
         Imaging domains known in training.
+    window : sequence of int
+        Size of the blocks it is trained on, voxels z, y, x; kept with the weights, so that they are
+        applied in windows of that size.
 
     Attributes
     ----------
@@ -62,13 +73,16 @@ class VertebraFormer(nn.Module):
         heads: int = 6,
         modulation: bool = True,
         domains: int = 9,
+        window: Sequence[int] = WINDOW_ZYX,
     ) -> None:
         super().__init__()
         widths = [int(w) for w in widths]
         if len(widths) != 3 or width % heads or width % 6:
             raise ValueError("three widths are needed, and tokens divisible by the heads and by 6")
+        self.window = tuple(int(n) for n in window)
         self._config = {
             "widths": widths,
+            "window": list(self.window),
             "width": width,
             "layers": layers,
             "heads": heads,
