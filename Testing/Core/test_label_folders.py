@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
-import SimpleITK as sitk  # noqa: N813
 import torch
+from labelled_folder import CENTERS_LPS, write_plain_case, write_verse_subject
+from vertebra_core.training.label_arguments import LabelledData
 from vertebra_core.training.label_folders import (
     LabelledLocalisationSource,
     LabelledSegmentationSource,
@@ -19,58 +19,12 @@ from vertebra_core.training.task import TrainingConfig
 from vertebra_core.training.train_localisation import LocalisationConfig, LocalisationTask
 from vertebra_core.training.train_segmentation import SegmentationConfig, SegmentationTask
 
-SPACING_XYZ = (1.5, 1.25, 2.0)
-SIZE_XYZ = (50, 60, 48)
-CENTERS_LPS = {20: (1.0, -6.0, 74.0), 21: (2.0, -4.0, 46.0), 22: (1.0, -6.0, 18.0)}
-
-
-def images(directions: str) -> tuple[sitk.Image, sitk.Image, sitk.Image]:
-    """CT, vertebrae and bodies of three boxes with arches, in the axes `directions` name."""
-    labels = np.zeros(SIZE_XYZ[::-1], np.uint8)
-    bodies = labels.copy()
-    reference = placed(labels)
-    index = np.stack(np.meshgrid(*[np.arange(n) for n in SIZE_XYZ], indexing="ij"), -1)
-    world = index * SPACING_XYZ + reference.GetOrigin()
-    for number, center in CENTERS_LPS.items():
-        x, y, z = np.moveaxis(world - center, -1, 0)
-        body = (abs(x) < 16) & (abs(y) < 12) & (abs(z) < 10)
-        arch = (abs(x) < 6) & (y >= 12) & (y < 34) & (abs(z) < 6)
-        labels[(body | arch).T] = number
-        bodies[body.T] = number
-    # Muscle, fat around it, air in front: what a CT must show to be taken for one.
-    hu = np.where(labels > 0, 450, 45)
-    hu[:, :12] = hu[:, -4:] = -100
-    hu[:, :6] = -1000
-    hu = hu + np.random.default_rng(0).normal(0, 12, labels.shape)
-    hu = np.rint(hu).astype(np.int16)
-    oriented = sitk.DICOMOrientImageFilter()
-    oriented.SetDesiredCoordinateOrientation(directions)
-    return tuple(oriented.Execute(placed(a)) for a in (hu, labels, bodies))
-
-
-def placed(array: np.ndarray) -> sitk.Image:
-    image = sitk.GetImageFromArray(array)
-    image.SetSpacing(SPACING_XYZ)
-    image.SetOrigin((-36.0, -40.0, 0.0))
-    return image
-
 
 @pytest.fixture(scope="module")
 def verse(tmp_path_factory) -> Path:
     """A VerSe download of one subject, stored in RAS axes."""
     root = tmp_path_factory.mktemp("verse")
-    ct, labels, _ = images("RAS")
-    raw = root / "rawdata" / "sub-verse900"
-    derived = root / "derivatives" / "sub-verse900"
-    raw.mkdir(parents=True)
-    derived.mkdir(parents=True)
-    sitk.WriteImage(ct, raw / "sub-verse900_ct.nii.gz")
-    sitk.WriteImage(labels, derived / "sub-verse900_seg-vert_msk.nii.gz")
-    entries: list[dict] = [{"direction": ["R", "A", "S"]}]
-    for number, center in CENTERS_LPS.items():
-        x, y, z = labels.TransformPhysicalPointToContinuousIndex(center)
-        entries.append({"label": number, "X": x, "Y": y, "Z": z})
-    (derived / "sub-verse900_seg-subreg_ctd.json").write_text(json.dumps(entries))
+    write_verse_subject(root, "sub-verse900")
     return root
 
 
@@ -78,8 +32,7 @@ def verse(tmp_path_factory) -> Path:
 def plain(tmp_path_factory) -> Path:
     """A folder of one case with a map of bodies, stored in LPS axes."""
     root = tmp_path_factory.mktemp("plain")
-    for role, image in zip(("ct", "labels", "bodies"), images("LPS"), strict=True):
-        sitk.WriteImage(image, root / f"case1_{role}.nii.gz")
+    write_plain_case(root, "case1")
     return root
 
 
@@ -158,12 +111,12 @@ def test_networks_train_from_a_verse_download(kind, verse, tmp_path):
     )
     if kind == "segmentation":
         config = SegmentationConfig(
-            training, None, (verse,), crop_shape=(32, 48, 48), widths=(8, 16)
+            training, None, LabelledData((verse,)), crop_shape=(32, 48, 48), widths=(8, 16)
         )
         run = Trainer(SegmentationTask(config), training)
     else:
         config = LocalisationConfig(
-            training, None, (verse,), block_shape=(32, 32, 32), widths=(8, 16)
+            training, None, LabelledData((verse,)), block_shape=(32, 32, 32), widths=(8, 16)
         )
         run = Trainer(LocalisationTask(config), training)
     run.run()
@@ -173,7 +126,9 @@ def test_networks_train_from_a_verse_download(kind, verse, tmp_path):
 
 def test_unknown_bodies_do_not_enter_the_loss(verse, tmp_path):
     training = TrainingConfig(out=tmp_path, steps=1)
-    config = SegmentationConfig(training, None, (verse,), crop_shape=(32, 48, 48), widths=(8, 16))
+    config = SegmentationConfig(
+        training, None, LabelledData((verse,)), crop_shape=(32, 48, 48), widths=(8, 16)
+    )
     task = SegmentationTask(config)
     source = task.source(validation=False)
     samples = [source.draw(source.names()[0], np.random.default_rng(seed)) for seed in range(4)]

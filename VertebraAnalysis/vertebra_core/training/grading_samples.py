@@ -20,6 +20,9 @@ from .sources import Sample
 FRACTURED_SHARE = 0.55
 """Share of samples that are fractured: patients have far fewer, but the head must see them."""
 
+UNKNOWN = -100
+"""Grade or shape of a sample that is not known; it carries no loss."""
+
 _SPACING_MM = 1.0
 _HEIGHT_SD_MM = 0.6
 _REFERENCE_SD = 0.04
@@ -45,7 +48,7 @@ class PhantomGradingSource(BankSource):
         scene = self._bank.load(name)
         vertebra = choose_body(scene, rng)
         if vertebra is None:
-            return _empty()
+            return empty_sample()
         axes = np.asarray(vertebra.axes_zyx)
         variation = random_matrix(rng, 4.0, (0.88, 1.12), 0.03)
         matrix = axes.T @ variation
@@ -56,7 +59,7 @@ class PhantomGradingSource(BankSource):
             sampled, (_SPACING_MM,) * 3, Appearance.random(rng), ScanProtocol.random(rng), rng
         )
         whole, body = occupancy(sampled, vertebra.level, _SPACING_MM)
-        whole, body = _as_segmented(whole, body, rng)
+        whole, body = as_segmented(whole, body, rng)
         return {
             "hu": hu.clamp(-2000, 4000).to(torch.float16),
             "body": (body * 255).round().to(torch.uint8),
@@ -107,7 +110,7 @@ def _measured_losses(vertebra, rng: np.random.Generator) -> np.ndarray:
     )
 
 
-def _as_segmented(whole, body, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+def as_segmented(whole, body, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
     """Make exact occupancy look like a network's probability: blurred, surfaces a little off."""
     width = int(rng.choice([1, 3, 3, 5]))
     gain, level = float(rng.uniform(1.5, 4)), float(rng.normal(0.5, 0.08))
@@ -120,7 +123,7 @@ def _as_segmented(whole, body, rng: np.random.Generator) -> tuple[torch.Tensor, 
     return whole, torch.minimum(seen(body), whole)
 
 
-def _empty() -> Sample:
+def empty_sample() -> Sample:
     """A sample that carries no loss, for a scene without a gradable body."""
     blank = torch.zeros(CROP_SHAPE_ZYX, dtype=torch.uint8)
     return {
@@ -128,6 +131,6 @@ def _empty() -> Sample:
         "body": blank,
         "vertebra": blank.clone(),
         "losses": torch.zeros(3),
-        "grade": torch.tensor(-100),
-        "shape": torch.tensor(-100),
+        "grade": torch.tensor(UNKNOWN),
+        "shape": torch.tensor(UNKNOWN),
     }

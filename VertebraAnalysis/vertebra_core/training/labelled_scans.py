@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -19,9 +20,11 @@ from ..evaluation.case_files import CaseFiles, find_cases
 from ..evaluation.case_loading import load_case
 from ..levels import level_named
 from ..volume import LabelVolume, resample_labels, resample_to_working_grid
+from .patient_split import split_patients
+from .scan_bodies import ScanBody, bodies_of_scan
 
-HELD_ASIDE_EVERY = 10
-"""One scan in this many (in the order of names) validates and is never trained on."""
+_FORMAT = 2
+"""Of the files in the cache."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,8 @@ class LabelledScan:
         VerSe numbers of the vertebrae in view, whose centres are known.
     centers_zyx : ndarray, shape (n, 3)
         Body centres in voxels.
+    measured : tuple of ScanBody
+        Bodies measured for grading; empty unless asked for.
     """
 
     hu: np.ndarray
@@ -45,6 +50,7 @@ class LabelledScan:
     bodies: np.ndarray | None
     numbers: np.ndarray
     centers_zyx: np.ndarray
+    measured: tuple[ScanBody, ...] = ()
 
 
 class LabelledScans:
@@ -58,66 +64,100 @@ class LabelledScans:
         Where scans are kept once they are on the working grid.
     spacing_mm : float
     validation : bool
-        Only the scans kept for validation, instead of only the others.
+        Only the scans of patients kept for validation, instead of only the others; see
+        `patient_split`.
+    split_bodies : bool
+        Cut bodies out of the vertebrae where a scan has no map of them, and measure them for
+        grading. Needs a grid of 1 mm.
     """
 
     def __init__(
-        self, folders: Sequence[Path], cache: Path, spacing_mm: float, validation: bool
+        self,
+        folders: Sequence[Path],
+        cache: Path,
+        spacing_mm: float,
+        validation: bool,
+        split_bodies: bool = False,
     ) -> None:
         self._cache = Path(cache)
         self.spacing_mm = spacing_mm
+        self._split_bodies = split_bodies
         self._files: dict[str, CaseFiles] = {}
-        for number, folder in enumerate(folders):
-            found = [c for c in find_cases(Path(folder)) if c.labels is not None]
-            for index, case in enumerate(found):
-                if (index % HELD_ASIDE_EVERY == HELD_ASIDE_EVERY - 1) == validation:
-                    self._files[f"{number}:{case.name}"] = case
+        found = [(n, c) for n, folder in enumerate(folders) for c in find_cases(Path(folder))]
+        found = [(n, c) for n, c in found if c.labels is not None]
+        split = split_patients([c.name for _, c in found], folders)
+        for number, case in found:
+            if split.takes(case.name, validation):
+                self._files[f"{number}:{case.name}"] = case
 
     def names(self) -> list[str]:
         """Return the names of the scans."""
         return sorted(self._files)
 
+    def files(self, name: str) -> CaseFiles:
+        """Return the files of a scan."""
+        return self._files[name]
+
     def load(self, name: str) -> LabelledScan:
         """Return a scan, from the cache if it is there."""
         files = self._files[name]
-        key = hashlib.sha256(f"{files.ct.resolve()} {self.spacing_mm}".encode()).hexdigest()[:16]
-        path = self._cache / f"{key}.npy"
+        path = self._cache / f"{self._key(files)}.npy"
         if not path.exists():
-            _store(files, path, self.spacing_mm)
+            _store(files, path, self.spacing_mm, self._split_bodies)
         return _read(path)
 
+    def _key(self, files: CaseFiles) -> str:
+        """A name that changes when the scan or its labels do."""
+        used = (files.ct, files.labels, files.bodies, files.truth, files.centroids)
+        stats = [(str(p.resolve()), p.stat().st_mtime_ns) for p in used if p is not None]
+        text = json.dumps([_FORMAT, stats, self.spacing_mm, self._split_bodies])
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
-def _store(files: CaseFiles, path: Path, spacing_mm: float) -> None:
+
+def _store(files: CaseFiles, path: Path, spacing_mm: float, split_bodies: bool) -> None:
     ct, truth = load_case(files)
     grid = resample_to_working_grid(ct, spacing_mm)
 
+    def on_ct(labels: np.ndarray) -> LabelVolume:
+        return LabelVolume(labels, ct.spacing_xyz_mm, ct.origin_lps_mm, ct.direction)
+
     def on_grid(labels: np.ndarray) -> np.ndarray:
-        volume = LabelVolume(labels, ct.spacing_xyz_mm, ct.origin_lps_mm, ct.direction)
-        return resample_labels(volume, grid).labels.astype(np.int16)
+        return resample_labels(on_ct(labels), grid).labels.astype(np.int16)
 
     layers = [np.clip(np.rint(grid.hu), -32768, 32767).astype(np.int16), on_grid(truth.labels)]
-    if truth.bodies is not None:
-        layers.append(on_grid(truth.bodies))
+    drawn = None if truth.bodies is None else on_ct(truth.bodies)
+    cut, measured = None, ()
+    if split_bodies:
+        cut, measured = bodies_of_scan(on_ct(truth.labels), drawn, grid, truth.vertebrae)
+    if drawn is not None:
+        layers.append(on_grid(drawn.labels))
+    elif cut is not None:
+        layers.append(np.where(cut == layers[1], cut, 0).astype(np.int16))
     centers = {
         str(level_named(v.level).number): grid.lps_to_index(np.array(v.center_lps_mm)).tolist()
         for v in truth.vertebrae
         if v.in_view
     }
+    facts = {"centers": centers, "measured": [asdict(body) for body in measured]}
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.with_suffix(".json").write_text(json.dumps(centers))
-    temporary = path.with_suffix(".tmp.npy")
-    np.save(temporary, np.stack(layers))
+    # Several processes may come to the same scan at once; each writes its own and the last stays.
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    temporary.write_text(json.dumps(facts))
+    temporary.replace(path.with_suffix(".json"))
+    with temporary.open("wb") as file:
+        np.save(file, np.stack(layers))
     temporary.replace(path)
 
 
 @lru_cache(maxsize=32)
 def _read(path: Path) -> LabelledScan:
     layers = np.load(path, mmap_mode="r", allow_pickle=False)
-    centers = json.loads(path.with_suffix(".json").read_text())
+    facts = json.loads(path.with_suffix(".json").read_text())
     return LabelledScan(
         layers[0],
         layers[1],
         layers[2] if len(layers) > 2 else None,
-        np.array([int(k) for k in centers], int),
-        np.array(list(centers.values()), float).reshape(-1, 3),
+        np.array([int(k) for k in facts["centers"]], int),
+        np.array(list(facts["centers"].values()), float).reshape(-1, 3),
+        tuple(ScanBody(**body) for body in facts["measured"]),
     )

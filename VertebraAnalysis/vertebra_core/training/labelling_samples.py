@@ -76,7 +76,7 @@ class PhantomLabellingSource(BankSource):
         middle = scene.size_mm / 2
         local = (centers - middle) @ np.linalg.inv(matrix).T
         inside = ((centers > 0) & (centers < scene.size_mm)).all(1)
-        low, high = _field_of_view(local[inside], self._longest, rng)
+        low, high = field_of_view(local[inside], self._longest, rng)
         shape = tuple(np.maximum(8, np.ceil((high - low) / CROP_SPACING_MM)).astype(int).tolist())
         box_center = low + (np.array(shape) - 1) / 2 * CROP_SPACING_MM
         elastic = rng.uniform(0, 2.5) if rng.random() < 0.3 else 0.0
@@ -88,13 +88,19 @@ class PhantomLabellingSource(BankSource):
         code = sampled.labels & CODE_MASK
         instances = torch.where(sampled.bone_sdf < 0.3 * CROP_SPACING_MM, code, 0)
         voxels = (local - low) / CROP_SPACING_MM
-        in_view = inside & _in_view(voxels, shape, seen)
-        found, found_numbers = _found_centers(voxels[in_view], numbers[in_view], shape, rng)
-        for sacral, number in _sacral_places(mobile, in_view, rng):
-            place = ((sacral - middle) @ np.linalg.inv(matrix).T - low) / CROP_SPACING_MM
-            if _in_view(place[None], shape, seen)[0]:
-                found = np.vstack([found, place])
-                found_numbers = np.append(found_numbers, number)
+        in_view = inside & are_in_view(voxels, shape, seen)
+        found, found_numbers = found_centers(voxels[in_view], numbers[in_view], shape, rng)
+        sacral = []
+        if len(mobile) and in_view[-1]:
+            last = mobile[-1]
+            up, back, _ = np.asarray(last.axes_zyx)
+            # The next body below is the sacrum's: the scene holds all mobile vertebrae near it.
+            sacral = sacral_places(last.level, np.asarray(last.center_zyx_mm), up, back, rng)
+        places = [
+            (((point - middle) @ np.linalg.inv(matrix).T - low) / CROP_SPACING_MM, number)
+            for point, number in sacral
+        ]
+        found, found_numbers = with_places(found, found_numbers, places, shape, seen)
         return pack_labelling(hu, instances, found, found_numbers)
 
 
@@ -126,7 +132,7 @@ def unpack_hu(packed: torch.Tensor) -> torch.Tensor:
     return packed.float() * _HU_STEP + LOWEST_HU
 
 
-def _field_of_view(
+def field_of_view(
     local_mm: np.ndarray, longest: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Lowest and highest corner (z, y, x, mm) of a scan of some neighbouring vertebrae."""
@@ -149,7 +155,8 @@ def _field_of_view(
     return low, high
 
 
-def _in_view(voxels: np.ndarray, shape, seen: torch.Tensor | None) -> np.ndarray:
+def are_in_view(voxels: np.ndarray, shape, seen: torch.Tensor | None) -> np.ndarray:
+    """Tell which places (n, 3) lie in a block and where the scan reaches."""
     inside = ((voxels >= 0) & (voxels <= np.array(shape) - 1)).all(1)
     if seen is not None:
         for i in np.nonzero(inside)[0]:
@@ -157,7 +164,7 @@ def _in_view(voxels: np.ndarray, shape, seen: torch.Tensor | None) -> np.ndarray
     return inside
 
 
-def _found_centers(
+def found_centers(
     voxels: np.ndarray, numbers: np.ndarray, shape, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Centres as a localiser finds them: a little off, some missed, now and then a spurious one."""
@@ -177,19 +184,37 @@ def _found_centers(
     return found, numbers
 
 
-def _sacral_places(
-    mobile, in_view: np.ndarray, rng: np.random.Generator
+def with_places(
+    found: np.ndarray, numbers: np.ndarray, places, shape, seen: torch.Tensor | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Add those (place in voxels, number) that are in view to found centres and their numbers."""
+    for place, number in places:
+        if are_in_view(place[None], shape, seen)[0]:
+            found, numbers = np.vstack([found, place]), np.append(numbers, number)
+    return found, numbers
+
+
+def sacral_places(
+    level: int, center_mm: np.ndarray, up: np.ndarray, back: np.ndarray, rng: np.random.Generator
 ) -> list[tuple[np.ndarray, int]]:
-    """Places (z, y, x, mm) in S1, now and then in S2 too, with their numbers; none where the
-    stretch ends above the sacrum."""
-    if not len(mobile) or not in_view[-1] or rng.random() >= SACRUM_SHARE:
+    """Draw what a localiser finds below the last mobile vertebra.
+
+    Parameters
+    ----------
+    level : int
+        Its VerSe number; none is drawn below another than a lumbar one.
+    center_mm, up, back : ndarray, shape (3,)
+        Its centre and axes, z, y, x.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    list of (ndarray, int)
+        Places (z, y, x, mm) in S1, now and then in S2 too, with their numbers.
+    """
+    if rng.random() >= SACRUM_SHARE or level_numbered(level).region is not Region.LUMBAR:
         return []
-    last = mobile[-1]
-    if level_numbered(last.level).region is not Region.LUMBAR:
-        return []
-    # The next body below is the sacrum's: the scene holds all mobile vertebrae that are near.
-    up, back, _ = np.asarray(last.axes_zyx)
-    first = np.asarray(last.center_zyx_mm) - rng.normal(_L5_TO_S1_MM, 3.0) * up
+    first = center_mm - rng.normal(_L5_TO_S1_MM, 3.0) * up
     first = first + rng.normal(0, 3.0, 3)
     if rng.random() >= SECOND_SACRAL_SHARE:
         return [(first, SACRUM_NUMBER)]

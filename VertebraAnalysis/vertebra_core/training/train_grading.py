@@ -15,12 +15,15 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from ..evaluation.case_files import read_grades
 from ..grading.network import GRADES, N_GRADES, SHAPES, GradeNetwork
 from ..networks.normalisation import normalise_hu
 from .arguments import add_training_arguments, log_to_terminal, training_config
-from .grading_samples import PhantomGradingSource
+from .graded_scans import LabelledGradingSource
+from .grading_samples import UNKNOWN, PhantomGradingSource
+from .label_arguments import LabelledData, add_source_arguments, labelled_data
 from .loop import Trainer
-from .sources import Sample, SampleSource
+from .sources import Sample, SampleSource, phantoms_and_scans
 from .task import Inputs, TrainingConfig, TrainingTask
 from .variation import flip_left_right, vary_intensity
 
@@ -28,8 +31,6 @@ FOCAL_GAMMA = 1.0
 ORDINAL_WEIGHT, SHAPE_WEIGHT = 0.5, 0.5
 LOSSES_HIDDEN_SHARE = 0.3
 """Share of training samples whose measured losses are hidden: the head must judge by sight, too."""
-
-_IGNORED = -100
 
 
 @dataclass(frozen=True)
@@ -39,12 +40,19 @@ class GradingConfig:
     Attributes
     ----------
     training : TrainingConfig
-    bank : Path
+    bank : Path or None
         Folder of phantom scenes.
+    labels : LabelledData
+        Labelled scans; those with grades are used.
+    grades : Path or None
+        Table of their Genant grades; see `evaluation.case_files.read_grades`. Grades may also be
+        in truth files.
     """
 
     training: TrainingConfig
-    bank: Path
+    bank: Path | None
+    labels: LabelledData = LabelledData()
+    grades: Path | None = None
 
 
 class GradingTask(TrainingTask):
@@ -60,8 +68,16 @@ class GradingTask(TrainingTask):
         return GradeNetwork()
 
     def source(self, validation: bool) -> SampleSource:
-        """Return phantom bodies."""
-        return PhantomGradingSource(self._config.bank, validation)
+        """Return bodies of phantoms, of graded scans, or of both."""
+        config = self._config
+        phantoms = scans = None
+        if config.bank:
+            phantoms = PhantomGradingSource(config.bank, validation)
+        if config.labels.folders:
+            grades = read_grades(config.grades) if config.grades else {}
+            cache = config.labels.cache_in(config.training.out)
+            scans = LabelledGradingSource(config.labels.folders, cache, grades, validation)
+        return phantoms_and_scans(phantoms, scans, config.labels.share)
 
     def prepare(
         self, samples: list[Sample], rng: np.random.Generator | None
@@ -87,23 +103,25 @@ class GradingTask(TrainingTask):
         self, output: torch.Tensor, targets: dict[str, torch.Tensor]
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """Focal loss on grades, an ordinal term that punishes distant grades, shape."""
-        known = targets["grade"] != _IGNORED
+        known, shaped = targets["grade"] != UNKNOWN, targets["shape"] != UNKNOWN
+        zero = output.sum() * 0
         if not bool(known.any()):
-            zero = output.sum() * 0
             return zero, {"grade": zero, "ordinal": zero, "shape": zero}
-        grade, shape = targets["grade"][known], targets["shape"][known]
+        grade, shape = targets["grade"][known], targets["shape"][shaped]
         logits = output[known][:, GRADES]
         parts = {
             "grade": focal_cross_entropy(logits, grade),
             "ordinal": ordinal_loss(logits, grade),
-            "shape": functional.cross_entropy(output[known][:, SHAPES], shape),
+            "shape": functional.cross_entropy(output[shaped][:, SHAPES], shape)
+            if len(shape)
+            else zero,
         }
         total = parts["grade"] + ORDINAL_WEIGHT * parts["ordinal"]
         return total + SHAPE_WEIGHT * parts["shape"], parts
 
     def measure(self, output: torch.Tensor, targets: dict[str, torch.Tensor]) -> dict[str, float]:
         """Share of exact grades, grades within one, and fractures told from none."""
-        known = targets["grade"] != _IGNORED
+        known = targets["grade"] != UNKNOWN
         if not bool(known.any()):
             return {}
         truth, found = targets["grade"][known], output[known][:, GRADES].argmax(1)
@@ -141,14 +159,25 @@ def train_grading(config: GradingConfig) -> dict[str, float]:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this training to `parser`."""
-    parser.add_argument("--bank", type=Path, required=True, help="folder of phantom scenes")
+    add_source_arguments(parser)
+    add_grades_argument(parser)
     add_training_arguments(parser)
     parser.set_defaults(batch_size=8)
 
 
+def add_grades_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the argument that names a table of grades."""
+    parser.add_argument(
+        "--grades",
+        type=Path,
+        metavar="CSV",
+        help="Genant grades of the labelled scans: columns case, label and genant_grade",
+    )
+
+
 def config_from(args: argparse.Namespace) -> GradingConfig:
     """Make a configuration from parsed arguments."""
-    return GradingConfig(training_config(args), args.bank)
+    return GradingConfig(training_config(args), args.bank, labelled_data(args), args.grades)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -25,10 +25,12 @@ from ..labelling.crops import (
 from ..labelling.network import N_CLASSES, SACRUM, SEQUENCE_HEAD, SINGLE_HEAD, LabellingNetwork
 from ..networks.normalisation import normalise_hu
 from .arguments import add_training_arguments, log_to_terminal, training_config
+from .label_arguments import LabelledData, add_source_arguments, labelled_data
+from .labelled_stretches import LabelledStretchSource
 from .labelling_samples import PhantomLabellingSource, unpack_hu
 from .localisation_samples import SACRUM_NUMBER
 from .loop import Trainer
-from .sources import Sample, SampleSource
+from .sources import Sample, SampleSource, phantoms_and_scans
 from .task import TrainingConfig, TrainingTask
 from .variation import flip_left_right, vary_intensity
 
@@ -51,15 +53,18 @@ class LabellingConfig:
     Attributes
     ----------
     training : TrainingConfig
-    bank : Path
+    bank : Path or None
         Folder of phantom scenes.
     longest : int
         Vertebrae in the longest row; bounds time and memory of a step.
+    labels : LabelledData
+        Labelled scans, VerSe downloads among them.
     """
 
     training: TrainingConfig
-    bank: Path
+    bank: Path | None
     longest: int = 25
+    labels: LabelledData = LabelledData()
 
 
 class LabellingTask(TrainingTask):
@@ -75,8 +80,15 @@ class LabellingTask(TrainingTask):
         return LabellingNetwork()
 
     def source(self, validation: bool) -> SampleSource:
-        """Return phantom stretches."""
-        return PhantomLabellingSource(self._config.bank, validation, self._config.longest)
+        """Return stretches of phantoms, of labelled scans, or of both."""
+        config = self._config
+        phantoms = scans = None
+        if config.bank:
+            phantoms = PhantomLabellingSource(config.bank, validation, config.longest)
+        if config.labels.folders:
+            cache, longest = config.labels.cache_in(config.training.out), config.longest
+            scans = LabelledStretchSource(config.labels.folders, cache, validation, longest)
+        return phantoms_and_scans(phantoms, scans, config.labels.share)
 
     def prepare(
         self, samples: list[Sample], rng: np.random.Generator | None
@@ -214,14 +226,14 @@ def _held_aside_logits(
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this training to `parser`."""
-    parser.add_argument("--bank", type=Path, required=True, help="folder of phantom scenes")
+    add_source_arguments(parser)
     parser.add_argument("--longest", type=int, default=25, help="vertebrae in the longest row")
     add_training_arguments(parser)
 
 
 def config_from(args: argparse.Namespace) -> LabellingConfig:
     """Make a configuration from parsed arguments."""
-    return LabellingConfig(training_config(args), args.bank, args.longest)
+    return LabellingConfig(training_config(args), args.bank, args.longest, labelled_data(args))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

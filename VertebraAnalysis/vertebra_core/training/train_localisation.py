@@ -26,6 +26,7 @@ from ..localisation.targets import localisation_targets
 from ..networks.normalisation import normalise_hu
 from ..networks.subpixel_unet import SubpixelUNet
 from .arguments import add_training_arguments, log_to_terminal, training_config
+from .label_arguments import LabelledData, add_source_arguments, labelled_data
 from .label_folders import LabelledLocalisationSource
 from .localisation_samples import PhantomLocalisationSource
 from .loop import Trainer
@@ -53,10 +54,8 @@ class LocalisationConfig:
     training : TrainingConfig
     bank : Path or None
         Folder of phantom scenes.
-    label_folders : tuple of Path
-        Folders of labelled scans, VerSe downloads among them; see `label_folders`.
-    real_share : float
-        Share of samples from labelled scans where there are both.
+    labels : LabelledData
+        Labelled scans, VerSe downloads among them.
     block_shape : tuple of int
         Size of a block (z, y, x) at 2 mm.
     widths : tuple of int
@@ -65,8 +64,7 @@ class LocalisationConfig:
 
     training: TrainingConfig
     bank: Path | None
-    label_folders: tuple[Path, ...] = ()
-    real_share: float = 0.5
+    labels: LabelledData = LabelledData()
     block_shape: tuple[int, int, int] = (96, 96, 96)
     widths: tuple[int, ...] = (32, 48, 96, 192)
 
@@ -92,11 +90,10 @@ class LocalisationTask(TrainingTask):
         phantoms = scans = None
         if config.bank:
             phantoms = PhantomLocalisationSource(config.bank, validation, config.block_shape)
-        if config.label_folders:
-            cache = Path(config.training.out) / "label_cache"
-            shape = config.block_shape
-            scans = LabelledLocalisationSource(config.label_folders, cache, validation, shape)
-        return phantoms_and_scans(phantoms, scans, config.real_share)
+        if config.labels.folders:
+            cache, shape = config.labels.cache_in(config.training.out), config.block_shape
+            scans = LabelledLocalisationSource(config.labels.folders, cache, validation, shape)
+        return phantoms_and_scans(phantoms, scans, config.labels.share)
 
     def prepare(
         self, samples: list[Sample], rng: np.random.Generator | None
@@ -197,15 +194,7 @@ def train_localisation(config: LocalisationConfig) -> dict[str, float]:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this training to `parser`."""
-    parser.add_argument("--bank", type=Path, help="folder of phantom scenes")
-    parser.add_argument(
-        "--labels",
-        type=Path,
-        nargs="*",
-        default=[],
-        help="folders of CT and label maps; a VerSe download is one",
-    )
-    parser.add_argument("--real-share", type=float, default=0.5)
+    add_source_arguments(parser)
     parser.add_argument(
         "--block",
         type=int,
@@ -219,9 +208,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def config_from(args: argparse.Namespace) -> LocalisationConfig:
     """Make a configuration from parsed arguments."""
-    folders = tuple(args.labels)
     block = tuple(args.block)
-    return LocalisationConfig(training_config(args), args.bank, folders, args.real_share, block)
+    return LocalisationConfig(training_config(args), args.bank, labelled_data(args), block)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -18,6 +18,7 @@ from ..networks.normalisation import normalise_hu
 from ..networks.subpixel_unet import SubpixelUNet
 from ..segmentation.crops import CROP_SHAPE_ZYX, center_prior
 from .arguments import add_training_arguments, log_to_terminal, training_config
+from .label_arguments import LabelledData, add_source_arguments, labelled_data
 from .label_folders import LabelledSegmentationSource
 from .loop import Trainer
 from .losses import binary_cross_entropy, boundary_weight, soft_dice
@@ -39,25 +40,26 @@ class SegmentationConfig:
     training : TrainingConfig
     bank : Path or None
         Folder of phantom scenes.
-    label_folders : tuple of Path
-        Folders of labelled scans, VerSe downloads among them; see `label_folders`.
-    real_share : float
-        Share of samples from labelled scans where there are both.
+    labels : LabelledData
+        Labelled scans, VerSe downloads among them.
     crop_shape : tuple of int
         Size of a crop (z, y, x) at 1 mm.
     widths : tuple of int
         Channels per level of the network.
     attention : bool
         Attention gates on the skips.
+    split_bodies : bool
+        Cut bodies out of labelled vertebrae where a scan has no map of bodies; else those bodies
+        teach nothing.
     """
 
     training: TrainingConfig
     bank: Path | None
-    label_folders: tuple[Path, ...] = ()
-    real_share: float = 0.5
+    labels: LabelledData = LabelledData()
     crop_shape: tuple[int, int, int] = CROP_SHAPE_ZYX
     widths: tuple[int, ...] = (32, 48, 96, 192)
     attention: bool = True
+    split_bodies: bool = False
 
 
 class SegmentationTask(TrainingTask):
@@ -80,11 +82,12 @@ class SegmentationTask(TrainingTask):
         phantoms = scans = None
         if config.bank:
             phantoms = PhantomSegmentationSource(config.bank, validation, config.crop_shape)
-        if config.label_folders:
-            cache = Path(config.training.out) / "label_cache"
-            shape = config.crop_shape
-            scans = LabelledSegmentationSource(config.label_folders, cache, validation, shape)
-        return phantoms_and_scans(phantoms, scans, config.real_share)
+        if config.labels.folders:
+            cache = config.labels.cache_in(config.training.out)
+            scans = LabelledSegmentationSource(
+                config.labels.folders, cache, validation, config.crop_shape, config.split_bodies
+            )
+        return phantoms_and_scans(phantoms, scans, config.labels.share)
 
     def prepare(
         self, samples: list[Sample], rng: np.random.Generator | None
@@ -143,15 +146,7 @@ def train_segmentation(config: SegmentationConfig) -> dict[str, float]:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this training to `parser`."""
-    parser.add_argument("--bank", type=Path, help="folder of phantom scenes")
-    parser.add_argument(
-        "--labels",
-        type=Path,
-        nargs="*",
-        default=[],
-        help="folders of CT and label maps; a VerSe download is one",
-    )
-    parser.add_argument("--real-share", type=float, default=0.5)
+    add_source_arguments(parser)
     parser.add_argument(
         "--crop",
         type=int,
@@ -160,13 +155,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar=("Z", "Y", "X"),
         help="size of a crop in voxels of 1 mm; smaller ones train faster",
     )
+    parser.add_argument(
+        "--split-bodies",
+        action="store_true",
+        help="cut bodies out of labelled vertebrae where there is no label map of bodies",
+    )
     add_training_arguments(parser)
 
 
 def config_from(args: argparse.Namespace) -> SegmentationConfig:
     """Make a configuration from parsed arguments."""
     return SegmentationConfig(
-        training_config(args), args.bank, tuple(args.labels), args.real_share, tuple(args.crop)
+        training_config(args),
+        args.bank,
+        labelled_data(args),
+        tuple(args.crop),
+        split_bodies=args.split_bodies,
     )
 
 
