@@ -312,6 +312,18 @@ def test_plan_goes_on_where_it_was(bank):
     assert [plan.next() for _ in range(20)] == [other.next() for _ in range(20)]
 
 
+def test_plan_goes_on_without_a_case_that_was_removed(bank, tmp_path):
+    for path in bank.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    plan = SamplePlan(PhantomSegmentationSource(tmp_path), 3, replay_size=6)
+    assert "scene_00000002.npy" in {plan.next()[0].name for _ in range(20)}
+    other = SamplePlan(PhantomSegmentationSource(tmp_path), 3, replay_size=6)
+    for path in tmp_path.glob("scene_00000002*"):
+        path.unlink()
+    other.restore(plan.state())
+    assert {other.next()[0].name for _ in range(20)} == {"scene_00000001.npy"}
+
+
 def test_plan_replays_about_the_share_it_is_told(bank):
     plan = SamplePlan(PhantomSegmentationSource(bank), 0, replay_size=10, replay_share=0.5)
     replays = [plan.next()[1] for _ in range(300)]

@@ -97,7 +97,9 @@ class SamplePlan:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a state that `state` returned."""
+        """Go on from a state that `state` returned; cases that are gone since are forgotten."""
+        there = set(self.source.names())
         self.draws, self.made = int(state["draws"]), int(state["made"])
-        self.names = list(state["names"])
-        self.buffer = [SampleKey(int(seed), name) for seed, name in state["buffer"]]
+        self.names = [name for name in state["names"] if name in there]
+        buffer = [SampleKey(int(seed), name) for seed, name in state["buffer"]]
+        self.buffer = [key for key in buffer if key.name in there]
