@@ -42,6 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="score what `analyze` wrote to FOLDER/CASE instead of analysing",
     )
     parser.add_argument(
+        "--models", type=Path, metavar="FOLDER", help="weights to use instead of the bundled ones"
+    )
+    parser.add_argument(
         "--numbers", choices=SCHEMES, default=AUTO, help="numbering of the true label maps"
     )
     parser.add_argument("--grades", type=Path, metavar="CSV", help="table of Genant grades")
@@ -95,7 +98,7 @@ def run(args: argparse.Namespace, analyse: Analyse | None = None) -> int:
             "Try `evaluate cases FOLDER`.",
         )
     log = RecordLog(args.output / "records.jsonl" if args.output else None)
-    predict = predictor(args.results, analyse, args.localisers)
+    predict = predictor(args.results, analyse, args.localisers, args.models)
     if args.public_data is not None:
         from .public_cases import evaluate_public_data
 
@@ -127,7 +130,10 @@ def _groups(records: list[CaseRecord], args: argparse.Namespace) -> dict[str, li
 
 
 def predictor(
-    results: Path | None, analyse: Analyse | None, with_localisers: bool = False
+    results: Path | None,
+    analyse: Analyse | None,
+    with_localisers: bool = False,
+    models_folder: Path | None = None,
 ) -> Predict:
     """Return what predicts a case from its name and CT: files of an earlier run, or the analysis.
 
@@ -142,6 +148,8 @@ def predictor(
         By default the whole pipeline with its default options.
     with_localisers : bool
         Whether to run each localiser alone as well.
+    models_folder : Path, optional
+        Weights of both; by default the bundled ones.
     """
     predict: Predict
     if results is not None:
@@ -150,7 +158,7 @@ def predictor(
             return read_result(_result_folder(results, name), ct)
 
     else:
-        chosen = analyse or _pipeline()
+        chosen = analyse or _pipeline(models_folder)
 
         def predict(name: str, ct: CtVolume) -> Prediction:
             try:
@@ -162,7 +170,7 @@ def predictor(
         return predict
     from .localiser_comparison import comparison
 
-    compare = comparison()
+    compare = comparison(models_folder)
     return lambda name, ct: replace(predict(name, ct), centres_by_localiser=compare(ct))
 
 
@@ -199,11 +207,11 @@ def evaluate_cases(
     return records
 
 
-def _pipeline() -> Analyse:
+def _pipeline(models_folder: Path | None) -> Analyse:
     # Imported here: scoring the files of an earlier run needs neither torch nor weights.
     from ..pipeline import AnalysisOptions, analyze
 
-    options = AnalysisOptions()
+    options = AnalysisOptions(models_folder=models_folder)
     return lambda ct: analyze(ct, options)
 
 
