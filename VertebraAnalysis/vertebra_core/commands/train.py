@@ -1,4 +1,4 @@
-"""``train NETWORK``."""
+"""``train NETWORK``; under ``torchrun`` on several GPUs at once."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from ..console import Console
 from ..errors import InputError
 
 TRAININGS: dict[str, tuple[str, str]] = {
+    "all": ("train_all", "trains all networks of an analysis, one after another"),
     "locnet": ("train_localisation", "finds the centres of vertebral bodies"),
     "segmentation": ("train_segmentation", "segments one vertebra and its body"),
     "labelling": ("train_labelling", "names the levels of a whole spine"),
@@ -29,26 +30,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         # Installations for use alone may leave a training out.
         if find_spec(f"..training.{name}", __package__) is None:
             continue
-        own = networks.add_parser(
-            network, help=purpose, description=f"Train the network that {purpose}."
-        )
+        sentence = f"{purpose[0].upper()}{purpose[1:]}."
+        own = networks.add_parser(network, help=purpose, description=sentence)
         module = import_module(f"..training.{name}", __package__)
         module.add_arguments(own)
         own.set_defaults(train=getattr(module, name), config_from=module.config_from)
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
-    """Run ``train``; progress is logged on standard error."""
+    """Run ``train``; progress is logged on standard error.
+
+    Of several processes the first tells the result, for all.
+    """
+    from ..training import parallel
     from ..training.arguments import log_to_terminal
 
     log_to_terminal()
     try:
         config = args.config_from(args)
         figures = args.train(config)
+        if not parallel.is_first():
+            return 0
     except (ValueError, FileNotFoundError) as error:
         raise InputError(
             "bad_training_data", f"The training cannot start or go on: {error}.".replace("..", ".")
         ) from error
+    finally:
+        parallel.leave()
     text = "\n".join(f"{name}: {value:.4g}" for name, value in (figures or {}).items())
     console.result({"figures": figures or {}}, text)
     return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 from dataclasses import fields
 from pathlib import Path
 
@@ -24,7 +25,13 @@ def add_training_arguments(parser: argparse.ArgumentParser) -> None:
         "--cpu-minutes", type=float, help="length of the schedule in minutes of processor time"
     )
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
-    parser.add_argument("--initial-weights", type=Path, help="weights to start from")
+    parser.add_argument(
+        "--initial-weights",
+        type=Path,
+        metavar="FILE",
+        help="weights to start from: a file, a folder of weights, or bundled for those of the "
+        "program",
+    )
     for name, kind in (
         ("seed", int),
         ("batch_size", int),
@@ -63,5 +70,6 @@ def training_config(args: argparse.Namespace) -> TrainingConfig:
 
 
 def log_to_terminal() -> None:
-    """Let the training's progress appear on standard error."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    """Let the training's progress appear on standard error; of several processes, the first's."""
+    level = logging.INFO if os.environ.get("RANK", "0") == "0" else logging.WARNING
+    logging.basicConfig(level=level, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")

@@ -45,7 +45,6 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     tensors |= {f"average/{k}": v for k, v in checkpoint.average.items()}
     for index, entry in checkpoint.optimiser["state"].items():
         tensors |= {f"optimiser/{index}/{k}": torch.as_tensor(v) for k, v in entry.items()}
-    tensors["torch_rng"] = torch.get_rng_state()
     # Safetensors wants plain memory; channels-last weights share it in another order.
     save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, new / _TENSORS)
     state = dict(checkpoint.state, parameter_groups=checkpoint.optimiser["param_groups"])
@@ -73,9 +72,13 @@ def load_checkpoint(folder: Path) -> Checkpoint | None:
         if kind == "optimiser":
             index, _, slot = name.partition("/")
             slots.setdefault(int(index), {})[slot] = tensor
-        elif kind == "torch_rng":
-            torch.set_rng_state(tensor)
-        else:
+        elif kind in groups:
             groups[kind][name] = tensor
     optimiser = {"state": slots, "param_groups": state.pop("parameter_groups")}
     return Checkpoint(groups["network"], groups["average"], optimiser, state)
+
+
+def is_finished(folder: Path) -> bool:
+    """Tell whether the run with its checkpoint in `folder` has come to the end of its schedule."""
+    path = Path(folder) / _STATE
+    return path.exists() and bool(json.loads(path.read_text()).get("finished"))

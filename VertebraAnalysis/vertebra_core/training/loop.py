@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 from torch import nn
 
 from ..models import save_weights
@@ -21,8 +20,10 @@ from ..networks.allocator import keep_freed_memory
 from .checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from .feeder import SampleFeeder
 from .log import TrainingLog
+from .parallel import Processes
 from .plan import SamplePlan
 from .sources import choose_case
+from .start import load_start
 from .task import Inputs, Output, TrainingConfig, TrainingTask, as_float
 
 _log = logging.getLogger(__name__)
@@ -30,7 +31,10 @@ _MAX_BAD_STEPS = 20
 
 
 class Trainer:
-    """One training run of `task` as `config` says."""
+    """One training run of `task` as `config` says.
+
+    Started by ``torchrun``, it is one of several processes that train together (see `parallel`).
+    """
 
     def __init__(self, task: TrainingTask, config: TrainingConfig) -> None:
         if config.steps is None and not (config.minutes or config.cpu_minutes):
@@ -41,16 +45,14 @@ class Trainer:
         self.out.mkdir(parents=True, exist_ok=True)
         if config.threads:
             torch.set_num_threads(config.threads)
-        wanted = config.device
-        self.device = torch.device(
-            ("cuda" if torch.cuda.is_available() else "cpu") if wanted == "auto" else wanted
-        )
+        self.processes = Processes(config.device)
+        self.device = self.processes.device
         if config.keep_memory and self.device.type == "cpu":
             keep_freed_memory()
         torch.manual_seed(config.seed)
         self.network = task.build_network()
         if config.initial_weights:
-            self.network.load_state_dict(load_file(config.initial_weights))
+            load_start(self.network, config.initial_weights, task.name)
         # Channels-last kernels run fastest; the layouts of planes and volumes differ.
         volumes = any(p.dim() == 5 for p in self.network.parameters())
         layout = torch.channels_last_3d if volumes else torch.channels_last
@@ -61,8 +63,9 @@ class Trainer:
         self.optimiser = torch.optim.AdamW(
             self.network.parameters(), config.learning_rate, weight_decay=config.weight_decay
         )
+        self._seed = self.processes.seed(config.seed)
         self.plan = SamplePlan(
-            task.source(validation=False), config.seed, config.replay_size, config.replay_share
+            task.source(validation=False), self._seed, config.replay_size, config.replay_share
         )
         self.step, self.seconds = 0, 0.0
         self._stop = threading.Event()
@@ -71,8 +74,10 @@ class Trainer:
             self._restore()
         self.feeder = SampleFeeder(self.plan, config.workers)
         arguments = (self.step + 1, config.tensorboard)
-        self._log = TrainingLog(self.out, "training", *arguments)
-        self._validation_log = TrainingLog(self.out, "validation", *arguments)
+        self._logs: dict[str, TrainingLog] = {}
+        if self.processes.is_first:
+            for name in ("training", "validation"):
+                self._logs[name] = TrainingLog(self.out, name, *arguments)
 
     def run(self) -> dict[str, float]:
         """Train to the end of the schedule or until told to stop; return the last validation.
@@ -84,13 +89,17 @@ class Trainer:
         try:
             sums: dict[str, float] = {}
             counted, since, bad = 0, time.monotonic(), 0
-            while self._progress() < 1 and not self._stop.is_set():
+            stopping = False
+            while self._progress() < 1 and not stopping:
                 started = self._clock()
                 parts = self._train_step()
                 bad = 0 if parts else bad + 1
                 if bad > _MAX_BAD_STEPS:
                     raise FloatingPointError("the loss is not finite any more")
-                self.seconds += self._clock() - started
+                # All processes end at the same step, whichever was told to stop.
+                told = self._clock() - started, float(self._stop.is_set())
+                seconds, stops = self.processes.mean(told)
+                self.seconds, stopping = self.seconds + seconds, stops > 0
                 counted += 1
                 for key, value in parts.items():
                     sums[key] = sums.get(key, 0.0) + value
@@ -104,12 +113,13 @@ class Trainer:
                     figures = self.validate()
                     since = time.monotonic() if counted == 0 else since
             self.save()
-            if not self._stop.is_set():
+            if not stopping:
                 figures = self.validate()
+            self.processes.wait()
         finally:
             self.feeder.close()
-            self._log.close()
-            self._validation_log.close()
+            for log in self._logs.values():
+                log.close()
             for number, handler in handlers.items():
                 signal.signal(number, handler)
         return figures
@@ -120,11 +130,16 @@ class Trainer:
 
     def save(self) -> None:
         """Write the checkpoint, and the averaged weights as ``<name>.safetensors``."""
+        plans = self.processes.gather(self.feeder.state())
+        if not self.processes.is_first:
+            return
         state = {
             "task": self.task.name,
             "step": self.step,
             "seconds": self.seconds,
-            "plan": self.feeder.state(),
+            "finished": self._progress() >= 1,
+            "plan": plans[0],
+            "plans_of_other_processes": plans[1:],
             "config": {k: str(v) for k, v in asdict(self.config).items()},
         }
         save_checkpoint(
@@ -136,16 +151,28 @@ class Trainer:
                 state,
             ),
         )
+        self.save_weights()
+
+    def save_weights(self) -> None:
+        """Write the averaged weights alone, from the first process."""
+        if not self.processes.is_first:
+            return
         note = {
             "steps": str(self.step),
-            "batch_size": str(self.config.batch_size),
+            "batch_size": str(self.config.batch_size * self.processes.count),
+            "cases": str(len(self.plan.names)),
             "training_seconds": f"{self.seconds:.0f}",
             "training_clock": "processor" if self.config.cpu_minutes else "wall",
         }
         save_weights(self.average, self.out / f"{self.task.name}.safetensors", note)
 
     def validate(self) -> dict[str, float]:
-        """Measure the averaged weights on samples held aside; {} if there are none."""
+        """Measure the averaged weights on samples held aside; {} if there are none.
+
+        Of several processes only the first does, the others return {}.
+        """
+        if not self.processes.is_first:
+            return {}
         if self._validation is None:
             self._validation = self._draw_validation()
         collected: dict[str, list[float]] = {}
@@ -156,7 +183,7 @@ class Trainer:
                 collected.setdefault(key, []).append(value)
         figures = {key: float(np.mean(values)) for key, values in sorted(collected.items())}
         if figures:
-            self._validation_log.write(self.step, figures)
+            self._logs["validation"].write(self.step, figures)
             text = " ".join(f"{k} {v:.4f}" for k, v in figures.items())
             _log.info("step %d validation: %s", self.step, text)
         return figures
@@ -165,8 +192,10 @@ class Trainer:
         """Take one step; {} if the loss was not finite and the step was left out."""
         config = self.config
         drawn = [self.feeder.next() for _ in range(config.batch_size)]
-        rng = np.random.default_rng([config.seed, 2_000_003, self.step])
+        rng = np.random.default_rng([self._seed, 2_000_003, self.step])
         inputs, targets = self.task.prepare([sample for sample, _ in drawn], rng)
+        # Dropout, too, follows from seed and step alone, on any device.
+        torch.manual_seed(int(rng.integers(2**62)))
         targets = {k: v.to(self.device) for k, v in targets.items()}
         warm = min(1.0, (self.step + 1) / max(1, config.warmup_steps))
         cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, self._progress())))
@@ -175,9 +204,11 @@ class Trainer:
         loss, parts = self.task.loss(self._apply(self.network, inputs), targets)
         self.step += 1
         self.optimiser.zero_grad()
-        if not bool(torch.isfinite(loss)):
+        sound = bool(torch.isfinite(loss))
+        if sound:
+            loss.backward()
+        if not self.processes.average_gradients(self.network, sound):
             return {}
-        loss.backward()
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), config.clip_norm)
         if not bool(torch.isfinite(norm)):
             return {}
@@ -201,10 +232,12 @@ class Trainer:
         return self.seconds / (60 * (self.config.cpu_minutes or self.config.minutes))
 
     def _report(self, sums: dict[str, float], counted: int, pace: float) -> None:
+        if not self.processes.is_first:
+            return
         means = {key: value / counted for key, value in sums.items()}
         rate = self.optimiser.param_groups[0]["lr"]
         figures = {"minutes": self.seconds / 60, "seconds_per_step": pace, "learning_rate": rate}
-        self._log.write(self.step, figures | means)
+        self._logs["training"].write(self.step, figures | means)
         text = " ".join(f"{k} {v:.4f}" for k, v in means.items())
         _log.info("step %d %.1f min %.3f s/step %s", self.step, self.seconds / 60, pace, text)
 
@@ -230,7 +263,10 @@ class Trainer:
         self.average.load_state_dict(checkpoint.average)
         self.optimiser.load_state_dict(checkpoint.optimiser)
         self.step, self.seconds = int(state["step"]), float(state["seconds"])
-        self.plan.restore(state["plan"])
+        plans = [state["plan"], *state.get("plans_of_other_processes", [])]
+        # More processes than before begin with samples of their own.
+        if self.processes.rank < len(plans):
+            self.plan.restore(plans[self.processes.rank])
         _log.info("resumed at step %d, %.1f min", self.step, self.seconds / 60)
 
     def _catch_signals(self) -> dict[int, Any]:

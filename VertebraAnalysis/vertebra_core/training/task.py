@@ -35,9 +35,10 @@ class TrainingConfig:
     resume : bool
         Go on from the checkpoint in `out`, if there is one.
     initial_weights : Path or None
-        Weights to start from (safetensors).
+        Weights to start from; see `start.load_start`.
     seed : int
     batch_size : int
+        Samples per step, of each process where there are several.
     learning_rate, weight_decay, warmup_steps, clip_norm : float
         AdamW; cosine schedule down to 1 % of `learning_rate`.
     ema_decay : float

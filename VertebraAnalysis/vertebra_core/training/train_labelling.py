@@ -186,7 +186,7 @@ def train_labelling(config: LabellingConfig) -> dict[str, float]:
         logits, classes = _held_aside_logits(task, trainer.average, config.training)
         temperature = fit_temperature(logits, classes)
         trainer.average.temperature.fill_(temperature)
-        trainer.save()
+        trainer.save_weights()
         figures["temperature"] = temperature
     return figures
 

@@ -116,7 +116,7 @@ def train_single_labelling(config: SingleLabellingConfig) -> dict[str, float]:
         logits, levels = _held_aside_logits(task, trainer.average, config.training)
         temperature = fit_temperature(logits, levels)
         trainer.average.temperature.fill_(temperature)
-        trainer.save()
+        trainer.save_weights()
         figures["temperature"] = temperature
     return figures
 

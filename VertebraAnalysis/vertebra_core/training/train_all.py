@@ -1,0 +1,211 @@
+"""Train every network that an analysis needs, one after another, into one folder of weights.
+
+Run as ``vertebra_core train all --labels VERSE_FOLDER --out FOLDER --minutes N``; afterwards
+``vertebra_core analyze CT --models FOLDER`` uses the weights.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from ..errors import InputError
+from ..evaluation.case_files import read_grades
+from ..models import MODELS_FOLDER, register_weights
+from . import train_grading, train_labelling, train_localisation, train_segmentation
+from .arguments import add_training_arguments
+from .checkpoint import is_finished
+from .graded_scans import LabelledGradingSource
+from .label_arguments import LabelledData, add_source_arguments, labelled_data
+from .parallel import is_first
+from .task import TrainingConfig
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Stop:
+    """A network on the road from CT to grades.
+
+    Attributes
+    ----------
+    name : str
+        Of its weights.
+    module : module
+        Its training.
+    train : callable
+    share : float
+        Of the minutes of all; about what each took for the bundled weights.
+    """
+
+    name: str
+    module: ModuleType
+    train: Callable[[Any], dict[str, float]]
+    share: float
+
+
+STOPS = (
+    Stop("locnet", train_localisation, train_localisation.train_localisation, 0.25),
+    Stop("segmentation", train_segmentation, train_segmentation.train_segmentation, 0.45),
+    Stop("labelling", train_labelling, train_labelling.train_labelling, 0.20),
+    Stop("grading", train_grading, train_grading.train_grading, 0.10),
+)
+
+
+@dataclass(frozen=True)
+class TrainAllConfig:
+    """What all networks are trained from.
+
+    Attributes
+    ----------
+    out : Path
+        Folder for the weights and their index; each training has a folder of its own in it.
+    bank : Path or None
+        Folder of phantom scenes.
+    labels : LabelledData
+    grades : Path or None
+        Table of Genant grades of the labelled scans.
+    steps, minutes, cpu_minutes : int, float or None
+        Steps of each network, or minutes of all together, by the clock or of processor time.
+    resume : bool
+        Go on where the folder's trainings are.
+    options : dict
+        Arguments of the single trainings by name, such as ``workers``, instead of their defaults.
+    """
+
+    out: Path
+    bank: Path | None = None
+    labels: LabelledData = LabelledData()
+    grades: Path | None = None
+    steps: int | None = None
+    minutes: float | None = None
+    cpu_minutes: float | None = None
+    resume: bool = False
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+def train_all(config: TrainAllConfig) -> dict[str, float]:
+    """Train all networks as `config` says; return the figures of their last validations.
+
+    Weights are written to ``<out>/<network>.safetensors`` and entered into ``<out>/models.json``.
+    Told to stop, it ends after the step in progress; with ``resume`` it goes on from there, and a
+    network whose schedule is over is only validated again. Where there are neither phantoms nor
+    grades to train the grade head from, the bundled one is put beside the others.
+
+    Raises
+    ------
+    InputError
+        ``folder_in_use``: there are trainings in the folder, and `config` does not say to resume.
+    ValueError, FileNotFoundError
+        If there is nothing to train from.
+    """
+    if config.steps is None and not (config.minutes or config.cpu_minutes):
+        raise ValueError("say how long to train: steps or minutes")
+    begun = [s.name for s in STOPS if (config.out / s.name / "checkpoint").exists()]
+    if begun and not config.resume:
+        raise InputError(
+            "folder_in_use",
+            f"The folder {config.out} holds trainings of {', '.join(begun)}.",
+            "Add --resume to go on with them, or name another folder.",
+        )
+    figures: dict[str, float] = {}
+    for stop in STOPS:
+        if stop.name == "grading" and not _can_grade(config):
+            _take_bundled(config, stop.name)
+            continue
+        _log.info("training %s", stop.name)
+        found = stop.train(settings_of(stop, config))
+        if not is_finished(config.out / stop.name / "checkpoint"):
+            _log.info("stopped in the training of %s; --resume goes on", stop.name)
+            break
+        figures |= {f"{stop.name} {key}": value for key, value in found.items()}
+        if is_first():
+            _enter(config.out / stop.name / f"{stop.name}.safetensors", config.out)
+    return figures
+
+
+def settings_of(stop: Stop, config: TrainAllConfig) -> Any:
+    """Make the configuration that the network's own command would have.
+
+    Parameters
+    ----------
+    stop : Stop
+    config : TrainAllConfig
+        What it says replaces the defaults of that command.
+    """
+    out = config.out / stop.name
+    parser = argparse.ArgumentParser()
+    stop.module.add_arguments(parser)
+    args = vars(parser.parse_args(["--out", str(out)]))
+    common = {
+        "bank": config.bank,
+        "labels": config.labels.folders,
+        "real_share": config.labels.share,
+        # Segmentation and grading share what was resampled for either.
+        "label_cache": config.labels.cache_in(config.out),
+        "split_bodies": True,
+        "grades": config.grades,
+        "steps": config.steps,
+        "minutes": _shared(config.minutes, stop),
+        "cpu_minutes": _shared(config.cpu_minutes, stop),
+        # A folder that is resumed as a whole may hold networks not begun yet.
+        "resume": True,
+    }
+    args |= {key: value for key, value in (common | config.options).items() if key in args}
+    return stop.module.config_from(argparse.Namespace(**args))
+
+
+def _shared(minutes: float | None, stop: Stop) -> float | None:
+    return None if minutes is None else minutes * stop.share
+
+
+def _can_grade(config: TrainAllConfig) -> bool:
+    if config.bank:
+        return True
+    grades = read_grades(config.grades) if config.grades else {}
+    cache = config.labels.cache_in(config.out)
+    return bool(LabelledGradingSource(config.labels.folders, cache, grades).names())
+
+
+def _take_bundled(config: TrainAllConfig, name: str) -> None:
+    _log.info("no grades and no phantoms: the bundled weights of %s are used", name)
+    if is_first():
+        _enter(MODELS_FOLDER / f"{name}.safetensors", config.out)
+
+
+def _enter(weights: Path, out: Path) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(weights, out / weights.name)
+    register_weights(out / weights.name)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of this training to `parser`."""
+    add_source_arguments(parser)
+    train_grading.add_grades_argument(parser)
+    add_training_arguments(parser)
+    # What is not said keeps the default of each network.
+    parser.set_defaults(**{f.name: None for f in fields(TrainingConfig) if f.name != "out"})
+
+
+def config_from(args: argparse.Namespace) -> TrainAllConfig:
+    """Make a configuration from parsed arguments."""
+    own = {f.name for f in fields(TrainAllConfig)}
+    known = {f.name for f in fields(TrainingConfig)} - own
+    return TrainAllConfig(
+        args.out,
+        args.bank,
+        labelled_data(args),
+        args.grades,
+        args.steps,
+        args.minutes,
+        args.cpu_minutes,
+        bool(args.resume),
+        {k: v for k, v in vars(args).items() if k in known and v is not None},
+    )
