@@ -12,7 +12,6 @@ from typing import Any
 
 MODULE_FOLDER = Path(__file__).resolve().parents[1] / "VertebraAnalysis"
 TERMINOLOGY_FILE = MODULE_FOLDER / "Resources" / "Terminology" / "VertebraAnalysis.term.json"
-CONTEXT_NAME = "Segmentation category and type - VertebraAnalysis"
 
 _SCHEMA = "https://raw.githubusercontent.com/qiicr/dcmqi/master/doc/segment-context-schema.json#"
 _VERTEBRA_RGB = (226, 202, 134)
@@ -25,6 +24,7 @@ def terminology() -> dict[str, Any]:
     """
     sys.path.insert(0, str(MODULE_FOLDER))
     from vertebra_core.levels import LEVELS
+    from vertebra_core.terminology import CONTEXT_NAME
 
     types = [_type("51282000", "Vertebra", "vertebra", _VERTEBRA_RGB)]
     types += [

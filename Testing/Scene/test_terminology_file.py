@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from vertebra_core.levels import LEVELS
+from vertebra_core.terminology import CONTEXT_NAME
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -29,7 +30,7 @@ def test_the_file_is_what_the_command_writes(maker):
 def test_slicer_reads_every_level_with_its_code_and_color(maker, slicer):
     logic = slicer.modules.terminologies.logic()
     name = logic.LoadTerminologyFromFile(str(maker.TERMINOLOGY_FILE))
-    assert name == maker.CONTEXT_NAME
+    assert name == CONTEXT_NAME
     category = slicer.vtkSlicerTerminologyCategory()
     assert logic.GetNthCategoryInTerminology(name, 0, category)
     found = {}
