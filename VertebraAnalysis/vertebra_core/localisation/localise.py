@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -150,13 +151,30 @@ def centres_from_output(
 ) -> Localisation:
     """Read centres off LocNet's output for a CT; `localise` without its network."""
     candidates = [_centre(peak, ct, options.method) for peak in find_peaks(output, options)]
-    candidates.sort(key=lambda c: -c.score)
-    if not options.keep_chain_only:
-        ordered = sorted(candidates, key=lambda c: -c.position_lps_mm[2])
-        return Localisation(tuple(ordered))
-    positions = np.array([c.position_lps_mm for c in candidates])
+    return along_the_spine(candidates, options.keep_chain_only, _without_weak_ends)
+
+
+def along_the_spine(
+    candidates: Sequence[Centre],
+    keep_chain_only: bool,
+    trimmed: Callable[[list[int], Sequence[Centre]], list[int]] | None = None,
+) -> Localisation:
+    """Put candidates in order, head to foot.
+
+    Parameters
+    ----------
+    candidates : sequence of Centre
+    keep_chain_only : bool
+        Reject those that do not line up as a spine.
+    trimmed : callable, optional
+        (chain, candidates) -> the chain without ends that do not belong to it.
+    """
+    candidates = sorted(candidates, key=lambda c: -c.score)
+    if not keep_chain_only:
+        return Localisation(tuple(sorted(candidates, key=lambda c: -c.position_lps_mm[2])))
+    positions = np.array([c.position_lps_mm for c in candidates]).reshape(-1, 3)
     chain = find_chain(positions, np.array([c.score for c in candidates]))
-    chain = _without_weak_ends(chain, candidates)
+    chain = trimmed(chain, candidates) if trimmed else chain
     kept = set(chain)
     rejected = tuple(c for i, c in enumerate(candidates) if i not in kept)
     return Localisation(tuple(candidates[i] for i in chain), rejected)
@@ -211,7 +229,7 @@ def check_working_grid(ct: CtVolume, spacing_mm: float) -> None:
         raise ValueError(f"the volume must be on the working grid of {spacing_mm} mm")
 
 
-def _without_weak_ends(chain: list[int], candidates: list[Centre]) -> list[int]:
+def _without_weak_ends(chain: list[int], candidates: Sequence[Centre]) -> list[int]:
     chain = list(chain)
     for end, neighbours in ((0, slice(1, 4)), (-1, slice(-4, -1))):
         while len(chain) > 3:

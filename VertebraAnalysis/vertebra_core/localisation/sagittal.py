@@ -11,9 +11,8 @@ from torch import nn
 from ..errors import Cancelled
 from ..networks.normalisation import AIR, normalise_hu_array
 from ..volume import CtVolume
-from .chain import find_chain
 from .dbscan import Cluster, dbscan
-from .localise import Centre, Localisation, check_working_grid
+from .localise import Centre, Localisation, along_the_spine, check_working_grid
 from .sagittal_clusters import BoxCluster, ClusterOptions, SliceBoxes, cluster_boxes
 from .sagittal_network import OBJECT, WORKING_SPACING_MM, decode_boxes
 from .sliding_window import Predicate, Progress
@@ -98,13 +97,7 @@ def centres_from_boxes(
     found = cluster_boxes(boxes, options.clusters, cluster)
     most = max((c.count for c in found), default=1)
     centres = [_centre(c, ct, most) for c in found]
-    if not options.keep_chain_only:
-        return Localisation(tuple(sorted(centres, key=lambda c: -c.position_lps_mm[2])))
-    positions = np.array([c.position_lps_mm for c in centres]).reshape(-1, 3)
-    chain = find_chain(positions, np.array([c.score for c in centres]))
-    kept = set(chain)
-    rejected = tuple(c for i, c in enumerate(centres) if i not in kept)
-    return Localisation(tuple(centres[i] for i in chain), rejected)
+    return along_the_spine(centres, options.keep_chain_only)
 
 
 def detect_boxes(
