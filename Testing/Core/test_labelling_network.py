@@ -29,10 +29,10 @@ from vertebra_core.phantom.scene import save_scene
 from vertebra_core.segmentation.segment import VertebraMask
 from vertebra_core.training.labelling_samples import PhantomLabellingSource, unpack_hu
 from vertebra_core.training.task import TrainingConfig
+from vertebra_core.training.temperature import fit_temperature
 from vertebra_core.training.train_labelling import (
     LabellingConfig,
     LabellingTask,
-    fit_temperature,
     soft_targets,
     train_labelling,
 )

@@ -32,6 +32,7 @@ from .localisation_samples import SACRUM_NUMBER
 from .loop import Trainer
 from .sources import Sample, SampleSource, phantoms_and_scans
 from .task import TrainingConfig, TrainingTask
+from .temperature import with_temperature
 from .variation import flip_left_right, vary_intensity
 
 SINGLE_WEIGHT = 0.4
@@ -179,49 +180,14 @@ def train_labelling(config: LabellingConfig) -> dict[str, float]:
     At the end the temperature of its probabilities is fitted on scenes held aside.
     Weights are written to ``<out>/labelling.safetensors``, logs and checkpoint beside them.
     """
-    task = LabellingTask(config)
-    trainer = Trainer(task, config.training)
-    figures = trainer.run()
-    if figures:
-        logits, classes = _held_aside_logits(task, trainer.average, config.training)
-        temperature = fit_temperature(logits, classes)
-        trainer.average.temperature.fill_(temperature)
-        trainer.save_weights()
-        figures["temperature"] = temperature
-    return figures
+    trainer = Trainer(LabellingTask(config), config.training)
+    return with_temperature(trainer, trainer.run(), _opinions)
 
 
-def fit_temperature(logits: torch.Tensor, classes: torch.Tensor) -> float:
-    """Return what logits [m, 28] are best divided by, in likelihood of `classes` [m] [1]_.
-
-    References
-    ----------
-    .. [1] Guo et al., "On calibration of modern neural networks", ICML 2017.
-    """
-    if not len(classes):
-        return 1.0
-    candidates = torch.exp(torch.linspace(-1.0, 1.5, 101))
-    losses = [functional.cross_entropy(logits / t, classes) for t in candidates]
-    return float(candidates[torch.stack(losses).argmin()])
-
-
-def _held_aside_logits(
-    task: LabellingTask, network: nn.Module, training: TrainingConfig
+def _opinions(
+    output: torch.Tensor, targets: dict[str, torch.Tensor]
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    source = task.source(validation=True)
-    names = source.names()
-    logits, classes = [torch.zeros(0, N_CLASSES)], [torch.zeros(0, dtype=torch.int64)]
-    device = next(network.parameters()).device
-    for i in range(training.validation_samples if names else 0):
-        # Other samples than those of the validation, of the same scenes.
-        rng = np.random.default_rng([78, i])
-        sample = source.draw(names[int(rng.integers(len(names)))], rng)
-        row, targets = task.prepare([sample], None)
-        with torch.no_grad():
-            output = network(*(tensor.to(device) for tensor in row))
-        logits.append(output[0, :, SEQUENCE_HEAD].float().cpu())
-        classes.append(targets["classes"][0])
-    return torch.cat(logits), torch.cat(classes)
+    return output[0, :, SEQUENCE_HEAD], targets["classes"][0]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -14,13 +14,13 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from ..labelling.single_network import N_LEVELS, SingleVertebraNetwork
+from ..labelling.single_network import SingleVertebraNetwork
 from .arguments import SMALL, add_size_argument, add_training_arguments, training_config
 from .loop import Trainer
 from .mask_samples import UNKNOWN_LEVEL, PhantomMaskSource
 from .sources import Sample, SampleSource
 from .task import TrainingConfig, TrainingTask
-from .train_labelling import fit_temperature
+from .temperature import with_temperature
 from .variation import flip_left_right
 
 SMALL_NETWORK = {
@@ -109,36 +109,10 @@ def train_single_labelling(config: SingleLabellingConfig) -> dict[str, float]:
     At the end the temperature of the probabilities is fitted on scenes held aside. Weights are
     written to ``<out>/single_labelling.safetensors``, logs and checkpoint beside them.
     """
-    task = SingleLabellingTask(config)
-    trainer = Trainer(task, config.training)
-    figures = trainer.run()
-    if figures:
-        logits, levels = _held_aside_logits(task, trainer.average, config.training)
-        temperature = fit_temperature(logits, levels)
-        trainer.average.temperature.fill_(temperature)
-        trainer.save_weights()
-        figures["temperature"] = temperature
-    return figures
-
-
-def _held_aside_logits(
-    task: SingleLabellingTask, network: nn.Module, training: TrainingConfig
-) -> tuple[torch.Tensor, torch.Tensor]:
-    source = task.source(validation=True)
-    names = source.names()
-    logits, levels = [torch.zeros(0, N_LEVELS)], [torch.zeros(0, dtype=torch.int64)]
-    device = next(network.parameters()).device
-    for i in range(training.validation_samples if names else 0):
-        # Other samples than those of the validation, of the same scenes.
-        rng = np.random.default_rng([78, i])
-        sample = source.draw(names[int(rng.integers(len(names)))], rng)
-        masks, targets = task.prepare([sample], None)
-        if int(targets["level"][0]) == UNKNOWN_LEVEL:
-            continue
-        with torch.no_grad():
-            logits.append(network(masks.to(device)).float().cpu())
-        levels.append(targets["level"])
-    return torch.cat(logits), torch.cat(levels)
+    trainer = Trainer(SingleLabellingTask(config), config.training)
+    return with_temperature(
+        trainer, trainer.run(), lambda output, targets: (output, targets["level"])
+    )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
