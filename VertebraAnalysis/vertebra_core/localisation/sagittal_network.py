@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from ..networks.blocks import group_norm
+from ..networks.blocks import check_grid_size, group_norm
 
 WORKING_SPACING_MM = 2.0
 """Spacing of the slices the detector sees."""
@@ -133,8 +133,7 @@ class SagittalDetector(nn.Module):
         ValueError
             If a size of the slices is not a multiple of ``size_multiple``.
         """
-        if any(size % self.size_multiple for size in x.shape[2:]):
-            raise ValueError(f"slices of {tuple(x.shape[2:])} are no multiple of 16")
+        check_grid_size(x, self.size_multiple)
         fine = self.fine(self.stem(x))
         middle = self.middle(fine)
         coarse = self.coarse(middle)

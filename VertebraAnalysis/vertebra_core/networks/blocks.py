@@ -23,6 +23,13 @@ def group_norm(channels: int, channels_per_group: int = 8) -> nn.GroupNorm:
     return nn.GroupNorm(groups, channels)
 
 
+def check_grid_size(x: torch.Tensor, size_multiple: int) -> None:
+    """Raise ValueError unless all sizes of the grid of `x` [b, c, ...] are multiples of one."""
+    grid = tuple(x.shape[2:])
+    if any(size % size_multiple for size in grid):
+        raise ValueError(f"grid {grid} is not a multiple of {size_multiple}")
+
+
 def space_to_depth(x: torch.Tensor) -> torch.Tensor:
     """Fold every 2x2x2 block into channels: [b, c, 2z, 2y, 2x] -> [b, 8c, z, y, x].
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from .blocks import NEGATIVE_SLOPE, group_norm, space_to_depth
+from .blocks import NEGATIVE_SLOPE, check_grid_size, group_norm, space_to_depth
 
 
 class BasicBlock(nn.Module):
@@ -93,8 +93,7 @@ class ResNet3d(nn.Module):
         ValueError
             If a size of the grid is not a multiple of ``size_multiple``.
         """
-        if any(size % self.size_multiple for size in x.shape[2:]):
-            raise ValueError(f"grid {tuple(x.shape[2:])} is not a multiple of {self.size_multiple}")
+        check_grid_size(x, self.size_multiple)
         for _ in range(self.folds):
             x = space_to_depth(x)
         y = self.stem(x)

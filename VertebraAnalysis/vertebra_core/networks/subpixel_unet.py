@@ -19,6 +19,7 @@ from .blocks import (
     NEGATIVE_SLOPE,
     AttentionGate,
     ResidualBlock,
+    check_grid_size,
     depth_to_space,
     group_norm,
     space_to_depth,
@@ -116,8 +117,7 @@ class SubpixelUNet(nn.Module):
         ValueError
             If a size of the grid is not a multiple of ``size_multiple``.
         """
-        if any(size % self.size_multiple for size in x.shape[2:]):
-            raise ValueError(f"grid {tuple(x.shape[2:])} is not a multiple of {self.size_multiple}")
+        check_grid_size(x, self.size_multiple)
         folded = space_to_depth(x)
         y = self.activation(self.stem_norm(self.stem(folded)))
         skips = []

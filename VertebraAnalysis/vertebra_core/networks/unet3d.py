@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from .blocks import NEGATIVE_SLOPE, space_to_depth
+from .blocks import NEGATIVE_SLOPE, check_grid_size, space_to_depth
 
 
 class DoubleConvolution(nn.Sequential):
@@ -71,8 +71,7 @@ class UNet3d(nn.Module):
         ValueError
             If a size of the grid is not a multiple of ``size_multiple``.
         """
-        if any(size % self.size_multiple for size in x.shape[2:]):
-            raise ValueError(f"grid {tuple(x.shape[2:])} is not a multiple of {self.size_multiple}")
+        check_grid_size(x, self.size_multiple)
         skips = []
         x = space_to_depth(x) if self.folded else x
         for level, encoder in enumerate(self.encoders):

@@ -16,6 +16,7 @@ from torch.nn import functional
 from ..networks.blocks import (
     NEGATIVE_SLOPE,
     ResidualBlock,
+    check_grid_size,
     depth_to_space,
     group_norm,
     space_to_depth,
@@ -125,8 +126,7 @@ class VertebraFormer(nn.Module):
         ValueError
             If a size of the grid is not a multiple of ``size_multiple``.
         """
-        if any(size % self.size_multiple for size in x.shape[2:]):
-            raise ValueError(f"grid {tuple(x.shape[2:])} is not a multiple of {self.size_multiple}")
+        check_grid_size(x, self.size_multiple)
         y = self.stem(space_to_depth(x))
         early, skips = y, []
         for level, encoder in enumerate(self.encoders):
