@@ -16,7 +16,7 @@ from vertebra_core.analysis import (
     Vertebra,
 )
 from vertebra_core.analysis_json import analysis_from_json, analysis_to_json
-from vertebra_core.grading.genant import MeasuredBody, assess_spine
+from vertebra_core.grading.genant import MeasuredBody, assess_spine, borderline_reason
 from vertebra_core.grading.norms import level_norm, why_not_graded
 from VertebraAnalysisLib.Review import Review
 
@@ -118,8 +118,7 @@ def _heights(level: str, lost: tuple[float, float, float]) -> Heights:
 def _graded(plain: Vertebra, heights: Heights, found, learned: int | None) -> Vertebra:
     flags = ()
     if found.borderline:
-        why = "A height loss lies within its error of a Genant threshold."
-        flags = (Flag("borderline", why),)
+        flags = (Flag("borderline", borderline_reason(plain.level, found)),)
     grade, probabilities = found.grade, found.grade_probabilities
     if learned is not None:
         # The learned head is sure, so it outweighs the heights.

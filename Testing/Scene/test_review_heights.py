@@ -84,7 +84,9 @@ def test_a_height_near_a_threshold_is_borderline_with_a_flag():
     anterior = 0.75 * review.vertebra(key).heights_mm.anterior
     review.setHeightLines(key, drawn(review, key, anterior=anterior), READER)
     assert review.vertebra(key).borderline
-    assert [f.code for f in review.vertebra(key).flags] == ["borderline"]
+    (flag,) = review.vertebra(key).flags
+    assert flag.code == "borderline"
+    assert "near the threshold of grade 2, 25 %" in flag.reason, "as the core says it"
     review.setHeightLines(key, drawn(review, key, anterior=0.65 / 0.75 * anterior), READER)
     assert not review.vertebra(key).borderline and review.vertebra(key).flags == ()
 

@@ -11,7 +11,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from vertebra_core.analysis import Flag, Vertebra
-from vertebra_core.grading.genant import MeasuredBody, Morphometry, assess_spine
+from vertebra_core.grading.genant import (
+    MeasuredBody,
+    Morphometry,
+    assess_spine,
+    borderline_reason,
+)
 from vertebra_core.grading.joint_grade import joint_grade, with_other_morphometry
 from vertebra_core.grading.norms import why_not_graded
 
@@ -139,8 +144,7 @@ def _graded(
         grade = joint_grade(probabilities)
         shape = _jointShape(grade, vertebra.shape, before, after)
     if after.borderline:
-        why = "A height loss lies within its error of a Genant threshold."
-        flags = (*flags, Flag("borderline", why))
+        flags = (*flags, Flag("borderline", borderline_reason(vertebra.level, after)))
     if learned is not None and learned != after.grade:
         why = f"Heights say grade {after.grade}, the learned grade is {learned}."
         flags = (*flags, Flag("grade_disagreement", why))
