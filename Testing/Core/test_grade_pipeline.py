@@ -10,7 +10,7 @@ import pytest
 from example_analysis import LEVELS, example
 from vertebra_core.command_line import main
 from vertebra_core.errors import Cancelled, InputError
-from vertebra_core.grade_pipeline import GradingBackend, grade_segmentation
+from vertebra_core.grade_pipeline import GradeOptions, GradingBackend, grade_segmentation
 from vertebra_core.output.label_map import write_label_map
 from vertebra_core.segment_levels import numbered_by_level
 from vertebra_core.volume import CtVolume, LabelVolume
@@ -42,6 +42,35 @@ def test_numbers_of_totalsegmentator_are_recognised_and_told():
     named, (warning,) = numbered_by_level(on_grid_of(labels, theirs[labels.labels]))
     assert np.array_equal(named.labels, labels.labels)
     assert "TotalSegmentator" in warning
+
+
+def test_the_numbering_can_be_told_where_numbers_alone_cannot_tell_it():
+    _, labels, _, _ = example()
+    theirs = np.zeros(64, np.uint8)
+    theirs[[19, 20, 21]] = (0, 28, 26)
+    ambiguous = on_grid_of(labels, theirs[labels.labels], {28: "T4"})
+    named, warnings = numbered_by_level(ambiguous, "totalsegmentator")
+    assert numbers_in(named.labels) == {0, 23, 26} and warnings == ()
+    named, warnings = numbered_by_level(ambiguous, "verse")
+    assert numbers_in(named.labels) == {0, 26, 28} and warnings == ()
+    # Left to itself it goes by names, then by the numbers, and doubts a T13 on its own.
+    assert numbers_in(numbered_by_level(ambiguous)[0].labels) == {0, 11}
+    named, (warning,) = numbered_by_level(replace(ambiguous, names={}))
+    assert numbers_in(named.labels) == {0, 26, 28} and "--numbers totalsegmentator" in warning
+    theirs[[19, 20, 21]] = (19, 28, 20)
+    assert numbered_by_level(on_grid_of(labels, theirs[labels.labels]))[1] == ()
+
+
+def test_grade_takes_the_numbering_it_is_told():
+    _, labels, bodies, _ = example()
+    theirs = np.zeros(64, np.uint8)
+    theirs[[19, 20, 21]] = (0, 28, 0)
+    segmentation, own = (on_grid_of(labels, theirs[m]) for m in (labels.labels, bodies))
+    options = GradeOptions(numbers="totalsegmentator")
+    result, grid = grade_segmentation(segmentation, None, own, options, backend=BACKEND)
+    assert [v.level for v in result.analysis.vertebrae] == ["L4"]
+    assert numbers_in(grid.labels) == numbers_in(result.bodies) == {0, 23}
+    assert result.analysis.manifest.options["numbers"] == "totalsegmentator"
 
 
 @pytest.mark.parametrize(

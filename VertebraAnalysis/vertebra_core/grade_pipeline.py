@@ -14,6 +14,7 @@ from .analysis import Flag, Manifest, SpineAnalysis, Vertebra
 from .errors import InputError
 from .field_of_view import touches_edge
 from .label_masks import LabelledMask, masks_of_labels
+from .label_numbers import AUTO
 from .neighbour_flags import neighbour_flags
 from .pipeline import SEGMENTATION_SPACING_MM, AnalysisResult, OnProgress
 from .segment_levels import numbered_by_level
@@ -40,11 +41,14 @@ class GradeOptions:
         0 takes all cores.
     models_folder : Path or None
         Folder of weights; None takes the bundled ones.
+    numbers : {"auto", "verse", "totalsegmentator"}
+        Numbering of the label maps; see `segment_levels.numbered_by_level`.
     """
 
     device: str = "auto"
     threads: int = 0
     models_folder: Path | None = None
+    numbers: str = AUTO
 
 
 @dataclass(frozen=True)
@@ -107,10 +111,10 @@ def grade_segmentation(
     on_progress = on_progress or (lambda stage, fraction: None)
     cancelled = cancelled or (lambda: False)
     started = time.monotonic()
-    labels, warnings = numbered_by_level(segmentation)
+    labels, warnings = numbered_by_level(segmentation, options.numbers)
     labels = _on_grid_of(ct, labels) if ct is not None else labels
     if bodies is not None:
-        bodies, more = numbered_by_level(bodies)
+        bodies, more = numbered_by_level(bodies, options.numbers)
         warnings += more
         bodies = _bodies_on_grid_of(labels, bodies)
     backend = backend or bundled_grading(options, learned=ct is not None)

@@ -7,7 +7,7 @@ import re
 import numpy as np
 
 from .errors import InputError
-from .label_numbers import TOTALSEGMENTATOR, detect_scheme, to_verse_numbers
+from .label_numbers import AUTO, TOTALSEGMENTATOR, detect_scheme, to_verse_numbers
 from .levels import LEVELS, level_named
 from .volume import LabelVolume
 
@@ -15,17 +15,21 @@ _NAMES = {level.name for level in LEVELS}
 # "L1", "vertebra_L1", "vertebrae L1", "L1 vertebra", "TH12", "T 12".
 _LEVEL_IN_NAME = re.compile(r"(?<![A-Za-z])(C|TH|T|D|L|S)[ _-]?(\d{1,2})(?!\d)", re.IGNORECASE)
 _LETTER = {"TH": "T", "D": "T"}
+_T13 = level_named("T13").number
+_BESIDE_T13 = {level_named("T12").number, level_named("L1").number}
 
 
-def numbered_by_level(segmentation: LabelVolume) -> tuple[LabelVolume, tuple[str, ...]]:
+def numbered_by_level(
+    segmentation: LabelVolume, scheme: str = AUTO
+) -> tuple[LabelVolume, tuple[str, ...]]:
     """Give every label its VerSe number.
-
-    Segment names count where there are any; otherwise the numbers are VerSe's or, where they
-    cannot be, TotalSegmentator's.
 
     Parameters
     ----------
     segmentation : LabelVolume
+    scheme : str
+        Numbering, one of `label_numbers.SCHEMES`. By default segment names count where there are
+        any; otherwise the numbers are VerSe's or, where they cannot be, TotalSegmentator's.
 
     Returns
     -------
@@ -39,10 +43,10 @@ def numbered_by_level(segmentation: LabelVolume) -> tuple[LabelVolume, tuple[str
     InputError
         ``no_vertebra_labels`` or ``double_level``.
     """
-    if any(_level_in(name) for name in segmentation.names.values()):
+    if scheme == AUTO and any(_level_in(name) for name in segmentation.names.values()):
         numbers, warnings = _by_names(segmentation)
     else:
-        numbers, warnings = _by_numbers(segmentation.labels, bool(segmentation.names))
+        numbers, warnings = _by_numbers(segmentation.labels, bool(segmentation.names), scheme)
     if not numbers.any():
         raise InputError(
             "no_vertebra_labels",
@@ -78,20 +82,28 @@ def _by_names(segmentation: LabelVolume) -> tuple[np.ndarray, tuple[str, ...]]:
     return table[segmentation.labels], warnings
 
 
-def _by_numbers(labels: np.ndarray, named: bool) -> tuple[np.ndarray, tuple[str, ...]]:
+def _by_numbers(labels: np.ndarray, named: bool, scheme: str) -> tuple[np.ndarray, tuple[str, ...]]:
     if labels.max() > 255:
         labels = np.where(labels > 255, 0, labels)
-    scheme = detect_scheme(labels)
+    if scheme != AUTO:
+        return to_verse_numbers(labels, scheme), ()
     warnings = []
     if named:
         warnings.append(
             "No segment bears the name of a level, so the numbers of the labels were taken for "
             "levels."
         )
+    present = set(np.unique(labels).tolist())
+    scheme = detect_scheme(labels)
     if scheme == TOTALSEGMENTATOR:
         warnings.append(
             "The numbers of the segmentation were taken to be TotalSegmentator's (27 is L5, 32 is "
             "T12), as VerSe has no such numbers."
+        )
+    elif _T13 in present and not present & _BESIDE_T13:
+        warnings.append(
+            "The number 28 was taken for T13, as VerSe has it, though neither T12 nor L1 is there; "
+            "if it is TotalSegmentator's L4, say so by --numbers totalsegmentator."
         )
     return to_verse_numbers(labels, scheme), tuple(warnings)
 

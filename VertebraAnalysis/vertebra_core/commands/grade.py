@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..console import Console
+from ..label_numbers import AUTO, SCHEMES
 from .shared import OnProgress, Work, add_run_arguments, run_and_write, with_reading_time
 
 _STAGES = ("reading", "grading", "writing")
@@ -29,6 +30,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--bodies", type=Path, metavar="FILE", help="label map of the vertebral bodies"
     )
+    parser.add_argument(
+        "--numbers",
+        choices=SCHEMES,
+        default=AUTO,
+        help="numbering of the label maps; auto goes by segment names, then by the numbers "
+        "themselves",
+    )
     parser.add_argument("--series-uid", metavar="UID", help="series to take from a DICOM folder")
     add_run_arguments(parser)
 
@@ -47,7 +55,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
         from ..grade_pipeline import GradeOptions, grade_segmentation
 
         seconds = time.monotonic() - started
-        options = GradeOptions(args.device, args.threads, args.models)
+        options = GradeOptions(args.device, args.threads, args.models, args.numbers)
         result, grid = grade_segmentation(labels, ct, bodies, options, on_progress, cancelled)
         return Work(with_reading_time(result, seconds), ct, grid)
 
