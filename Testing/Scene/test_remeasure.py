@@ -8,11 +8,13 @@ import time
 import numpy as np
 import pytest
 from small_phantom import smallPhantom  # noqa: F401 - a fixture
+from VertebraAnalysisLib.Coordinates import matrixFromArray
 from VertebraAnalysisLib.CoreCommand import CoreCommand
 from VertebraAnalysisLib.CoreRun import CoreRun
 from VertebraAnalysisLib.Remeasure import Remeasure
 from VertebraAnalysisLib.RunOptions import RunOptions
 from VertebraAnalysisLib.SceneWriter import SceneWriter
+from VertebraAnalysisLib.SegmentationExport import SegmentationExport
 from VertebraAnalysisLib.UserError import UserError
 
 OPTIONS = RunOptions(device="cpu", threads=1)
@@ -90,10 +92,45 @@ def testEditedSegmentIsMeasuredAgainAndOthersAreNot(slicer, graded):
         )
         assert after == pytest.approx(before, abs=0.8)
 
+    bodies = {v.key: bodyVoxels(slicer, graded, v.key) for v in review.vertebrae}
     cutTop(slicer, graded, target.key, 12.0)
     cut = remeasured(graded, [target.key])[target.key]
     assert cut.volume_ml < same[target.key].volume_ml - 1.0
     assert slicer.mrmlScene.GetNumberOfNodes() == nodes
+    after = {key: bodyVoxels(slicer, graded, key) for key in bodies}
+    vertebra = bodyVoxels(slicer, graded, target.key, False)
+    assert bodies[target.key] - vertebra, "the old shape reaches into what was cut off"
+    assert after[target.key] and after[target.key] <= vertebra
+    assert [k for k in bodies if bodies[k] != after[k]] == [target.key], "no other is touched"
+
+
+@pytest.mark.slow
+def testBodiesFollowUnderATransform(slicer, graded):
+    review = graded.loadReview()
+    key = next(v.key for v in review.vertebrae if v.heights_mm is not None)
+    transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTransformNode")
+    matrix = np.eye(4)
+    matrix[:3, 3] = 12.0, -5.0, 30.0
+    transform.SetMatrixTransformToParent(matrixFromArray(matrix))
+    for node in (graded.inputNode, graded.segmentationNode, graded.bodiesNode):
+        node.SetAndObserveTransformNodeID(transform.GetID())
+    cutTop(slicer, graded, key, 6.0)
+    remeasured(graded, [key])
+    body, vertebra = bodyVoxels(slicer, graded, key), bodyVoxels(slicer, graded, key, False)
+    assert body and body <= vertebra
+
+
+def bodyVoxels(slicer, resultSet, key, body=True):
+    """World RAS of the voxels of a vertebra's body, or of the whole vertebra, in tenths of mm."""
+    node = resultSet.bodiesNode if body else resultSet.segmentationNode
+    segmentId = resultSet.segmentIdOfKey(key, bodies=body)
+    if not segmentId:
+        return set()
+    labels = SegmentationExport.labels(node)
+    number = next(n for n, own in labels.ids.items() if own == segmentId)
+    ijk = np.argwhere(labels.voxels == number)[:, ::-1]
+    world = ijk @ labels.ijkToWorld[:3, :3].T + labels.ijkToWorld[:3, 3]
+    return set(map(tuple, np.rint(10 * world).astype(int).tolist()))
 
 
 @pytest.mark.slow

@@ -10,13 +10,17 @@ import numpy as np
 from vertebra_core.analysis import Vertebra
 from vertebra_core.analysis_json import read_analysis
 from vertebra_core.errors import InputError
+from vertebra_core.levels import level_named
 
+from .Coordinates import ijkToWorldOfVolume
 from .CoreCommand import CoreCommand
 from .CoreRun import CoreRun
 from .InputChecks import inputProblem
+from .LabelMapFile import LabelMapFile
 from .ProgressLine import ProgressLine
 from .RunOptions import RunOptions
 from .SegmentationExport import SegmentationExport, SegmentLabels
+from .SegmentationWriter import SegmentationWriter
 from .UserError import UserError
 from .VolumeExport import VolumeExport
 
@@ -34,8 +38,9 @@ _MARGIN_MM = 20.0
 class Remeasure(CoreRun):
     """Measures edited segments of a result set; see `CoreRun` for `start`, `poll` and `cancel`.
 
-    Heights, density and volume come from the segments as they are now. Nothing is written to the
-    scene: `onFinished` gets the measured `Vertebra` of every key asked for.
+    Heights, density and volume come from the segments as they are now; `onFinished` gets the
+    measured `Vertebra` of every key asked for. The segments of their bodies become what was
+    measured; a body that could not be told apart in the vertebra keeps its old shape.
 
     Parameters
     ----------
@@ -110,7 +115,20 @@ class Remeasure(CoreRun):
                     f"The segment of {self._levels[key]} is too small to be measured.",
                     "Undo the last edit, or paint the vertebra again.",
                 )
+        self._reshapeBodies(resultFolder)
         return {key: measured[self._levels[key]] for key in self._keys}
+
+    def _reshapeBodies(self, resultFolder: Path) -> None:
+        node = self._resultSet.bodiesNode
+        if node is None:
+            return
+        grid = ijkToWorldOfVolume(self._inputNode)
+        bodies = LabelMapFile.read(resultFolder / "bodies.nii.gz", grid)
+        for key in self._keys:
+            segmentId = self._resultSet.segmentIdOfKey(key, bodies=True)
+            if segmentId:
+                number = level_named(self._levels[key]).number
+                SegmentationWriter.reshape(node, segmentId, bodies, number)
 
     def _numbers(self, labels: SegmentLabels) -> dict[int, str]:
         """Numbers of the vertebrae asked for and of those near them, with their levels."""
