@@ -13,6 +13,7 @@ from vertebra_core.training.label_arguments import LabelledData
 from vertebra_core.training.loop import Trainer
 from vertebra_core.training.parallel import Processes
 from vertebra_core.training.task import TrainingConfig
+from vertebra_core.training.train_all import TrainAllConfig, train_all
 from vertebra_core.training.train_segmentation import SegmentationConfig, SegmentationTask
 
 CROP = (16, 32, 32)
@@ -84,6 +85,9 @@ if __name__ == "__main__":
     said["draws"] = [k.generator(whole.plan.seed).random() for k in whole.plan.buffer]
     said["stopped_at"] = stopped_by_the_second(labels, out / "parts")
     trainer(labels, out / "parts", resume=True).run()
+    small = {"block": (16, 16, 16), "crop": CROP, "validation_samples": 1, "device": "cpu"}
+    data = LabelledData((labels,))
+    said["all"] = train_all(TrainAllConfig(out / "all", labels=data, steps=1, options=small))
     (out / f"rank{processes.rank}.json").write_text(json.dumps(said))
     words = "train segmentation --steps 1 --crop 16 32 32 --validation-samples 1 --device cpu"
     words = [*words.split(), "--labels", str(labels), "--out", str(out / "command")]

@@ -12,7 +12,7 @@ import pytest
 import torch
 from labelled_folder import write_verse_subject
 from safetensors.torch import load_file
-from vertebra_core.models import load_weights_file
+from vertebra_core.models import available_networks, load_weights_file
 from vertebra_core.training.parallel import Processes
 
 HERE = Path(__file__).resolve().parent
@@ -74,6 +74,17 @@ def test_stopping_one_process_stops_both_and_resuming_is_exact(done):
     assert [one["stopped_at"] for one in said] == [2, 2]
     expected, found = tensors(out / "whole"), tensors(out / "parts")
     assert [k for k in expected if not torch.equal(expected[k], found[k])] == []
+
+
+@pytest.mark.slow
+def test_all_networks_are_trained_by_both_processes(done):
+    out, (first, second), _ = done
+    assert available_networks(out / "all") == ("grading", "labelling", "locnet", "segmentation")
+    assert {key.split()[0] for key in first["all"]} == {"locnet", "segmentation", "labelling"}
+    assert second["all"] == {}
+    for name in ("locnet", "segmentation", "labelling"):
+        _, record = load_weights_file(out / "all" / f"{name}.safetensors")
+        assert (record.metadata["batch_size"], record.metadata["steps"]) == ("2", "1")
 
 
 @pytest.mark.slow

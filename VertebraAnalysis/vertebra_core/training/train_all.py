@@ -127,6 +127,8 @@ def train_all(config: TrainAllConfig) -> dict[str, float]:
         figures |= {f"{stop.name} {key}": value for key, value in found.items()}
         if is_first():
             _enter(config.out / stop.name / f"{stop.name}.safetensors", config.out)
+    else:
+        _log.info("measure what came of it: evaluate cases FOLDER --models %s", config.out)
     return figures
 
 
