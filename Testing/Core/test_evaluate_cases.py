@@ -246,6 +246,13 @@ def test_the_layout_of_verse_is_understood(tmp_path):
     assert truth.kind == REAL
 
 
+def test_grades_belong_to_a_case_by_its_name_or_by_a_word_of_it():
+    grades = {"ward_12": {"L1": 1}, "verse004": {"L1": 2}, "12": {"L1": 3}}
+    assert grades_of("ward_12", grades) == grades_of("cts/ward_12", grades) == {"L1": 1}
+    assert grades_of("sub-verse004/sub-verse004_dir-ax", grades) == {"L1": 2}
+    assert grades_of("ward_13", grades) == {}
+
+
 def test_a_body_cut_by_the_border_need_not_be_graded_nor_one_cut_in_half_be_found(tmp_path):
     for first_slice, in_view in ((-2, True), (-5, False)):
         labels, bodies = _truth_maps(first_slice)

@@ -128,7 +128,10 @@ def read_grades(path: Path) -> dict[str, dict[str, int]]:
 
 
 def grades_of(case_name: str, grades: dict[str, dict[str, int]]) -> dict[str, int]:
-    """Return the grades of the scan whose name occurs as a whole word in `case_name`."""
+    """Return the grades of the scan called `case_name`, or whose name is a whole word of it."""
+    for name in (case_name, case_name.rpartition("/")[2]):
+        if name in grades:
+            return grades[name]
     words: Sequence[str] = re.split(r"[^A-Za-z0-9]+", case_name)
     return next((g for scan, g in grades.items() if scan in words), {})
 
