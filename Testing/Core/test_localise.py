@@ -14,7 +14,7 @@ from vertebra_core.localisation.localise import (
     localise,
 )
 from vertebra_core.localisation.outputs import OFFSET_UNIT_MM
-from vertebra_core.localisation.sliding_window import sliding_window, window_starts
+from vertebra_core.localisation.sliding_window import Windows, run_everywhere, window_starts
 from vertebra_core.localisation.targets import heat_sigma_mm, localisation_targets
 from vertebra_core.volume import CtVolume
 
@@ -84,7 +84,7 @@ class Double(nn.Module):
 
 def test_windows_blend_without_seams():
     image = np.random.default_rng(0).normal(0, 1, (21, 18, 9)).astype(np.float32)
-    out = sliding_window(image, Double(), (0.0, 0.0), 0.0, (8, 8, 16), 3)
+    out = run_everywhere(Windows(image, Double(), (0.0, 0.0), 0.0, (8, 8, 16), 3))
     assert out.shape == (2, 21, 18, 9)
     assert np.allclose(out[0], 2 * image, atol=1e-4)
     assert np.allclose(out[1], 3)
@@ -93,9 +93,10 @@ def test_windows_blend_without_seams():
 def test_unwanted_windows_are_not_run_and_get_the_background():
     image = np.zeros((16, 8, 8), np.float32)
     image[8:] = 1
-    out = sliding_window(
+    wanted = Windows(
         image, Double(), (-5.0, -6.0), 0.0, (8, 8, 8), 0, wanted=lambda block: block.max() > 0
     )
+    out = run_everywhere(wanted)
     assert (out[0, :8] == -5).all() and (out[1, :8] == -6).all()
     assert np.allclose(out[0, 8:], 2)
 
@@ -109,13 +110,8 @@ def test_windows_can_be_cancelled_between_two():
 
     fractions: list[float] = []
     with pytest.raises(Cancelled):
-        sliding_window(
-            np.ones((32, 8, 8), np.float32),
-            Double(),
-            (0.0, 0.0),
-            0.0,
-            (8, 8, 8),
-            0,
+        run_everywhere(
+            Windows(np.ones((32, 8, 8), np.float32), Double(), (0.0, 0.0), 0.0, (8, 8, 8), 0),
             on_progress=fractions.append,
             cancelled=cancelled,
         )

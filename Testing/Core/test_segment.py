@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -16,6 +18,7 @@ from vertebra_core.segmentation.crops import (
 )
 from vertebra_core.segmentation.plausibility import judge
 from vertebra_core.segmentation.segment import (
+    MARGIN_VOXELS,
     SegmentationOptions,
     VertebraMask,
     fill_cavities,
@@ -49,7 +52,7 @@ def ct_with_boxes(centers_zyx, half=(8, 10, 12)) -> CtVolume:
     return CtVolume(hu, (1.0, 1.0, 1.0), (-48.0, -50.0, -45.0))
 
 
-OPTIONS = SegmentationOptions(crop_shape_zyx=SHAPE, recentre_mm=0)
+OPTIONS = SegmentationOptions(crop_shapes_zyx=(SHAPE,), recentre_mm=0)
 
 
 def test_crop_lies_behind_and_below_the_centre():
@@ -97,7 +100,7 @@ def test_nothing_is_found_outside_the_volume():
 def test_second_look_recentres_on_the_body():
     ct = ct_with_boxes([(40, 40, 48)])
     centre = ct.index_to_lps(np.array([40.0, 40, 57]))
-    options = SegmentationOptions(crop_shape_zyx=SHAPE, recentre_mm=2.0)
+    options = SegmentationOptions(crop_shapes_zyx=(SHAPE,), recentre_mm=2.0)
     once = segment(ct, [centre], Threshold(), OPTIONS)[0]
     twice = segment(ct, [centre], Threshold(), options)[0]
     assert twice.origin_index_zyx != once.origin_index_zyx
@@ -105,11 +108,54 @@ def test_second_look_recentres_on_the_body():
     assert twice.center_lps_mm == once.center_lps_mm
 
 
+def test_a_larger_crop_is_taken_where_the_vertebra_reaches_the_sides():
+    ct = ct_with_boxes([(40, 40, 48)])
+    centre = [ct.index_to_lps(np.array([40.0, 40, 48]))]
+    tight, wide = (20, 80, 64), (48, 80, 64)
+
+    class Counted(Threshold):
+        shapes: list = []
+
+        def forward(self, x):
+            self.shapes.append(tuple(x.shape[2:]))
+            return super().forward(x)
+
+    grown = SegmentationOptions(crop_shapes_zyx=(tight, wide), recentre_mm=0)
+    (mask,) = segment(ct, centre, Counted(), grown)
+    (expected,) = segment(ct, centre, Threshold(), replace(OPTIONS, crop_shapes_zyx=(wide,)))
+    assert Counted.shapes == [tight, wide]
+    assert mask.origin_index_zyx == expected.origin_index_zyx
+    assert np.array_equal(mask.vertebra, expected.vertebra)
+    Counted.shapes.clear()
+    enough = SegmentationOptions(crop_shapes_zyx=(wide, (64, 96, 80)), recentre_mm=0)
+    segment(ct, centre, Counted(), enough)
+    assert Counted.shapes == [wide]
+
+
+def test_several_at_once_are_the_same_as_one_by_one():
+    places = [(20, 40, 30), (45, 40, 48), (70, 45, 60)]
+    ct = ct_with_boxes(places)
+    centres = [ct.index_to_lps(np.array(p, float)) for p in places]
+    alone = segment(ct, centres, Threshold(), OPTIONS)
+    together = segment(ct, centres, Threshold(), replace(OPTIONS, workers=3))
+    for a, b in zip(alone, together, strict=True):
+        assert a.origin_index_zyx == b.origin_index_zyx
+        assert np.array_equal(a.vertebra, b.vertebra) and np.array_equal(a.body, b.body)
+
+
+def test_a_mask_is_cut_to_the_vertebra():
+    ct = ct_with_boxes([(40, 40, 48)])
+    (mask,) = segment(ct, [ct.index_to_lps(np.array([40.0, 40, 48]))], Threshold(), OPTIONS)
+    inside = np.argwhere(mask.vertebra > 0.5)
+    margins = np.minimum(inside.min(0), np.array(mask.vertebra.shape) - 1 - inside.max(0))
+    assert margins.max() <= MARGIN_VOXELS and mask.vertebra.size < np.prod(SHAPE) / 2
+
+
 def test_flip_average_of_a_symmetric_network_changes_nothing():
     ct = ct_with_boxes([(40, 40, 50)])
     centre = [ct.index_to_lps(np.array([40.0, 40, 48]))]
     plain = segment(ct, centre, Threshold(), OPTIONS)[0]
-    options = SegmentationOptions(flip_average=True, recentre_mm=0, crop_shape_zyx=SHAPE)
+    options = SegmentationOptions(flip_average=True, recentre_mm=0, crop_shapes_zyx=(SHAPE,))
     averaged = segment(ct, centre, Threshold(), options)[0]
     assert np.allclose(plain.vertebra, averaged.vertebra, atol=2e-3)
 

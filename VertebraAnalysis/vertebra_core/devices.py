@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 
 import SimpleITK as sitk  # noqa: N813
 import torch
@@ -44,6 +45,23 @@ def choose_device(name: str = "auto") -> torch.device:
             "Choose 'auto' or 'cpu'.",
         )
     return torch.device(name)
+
+
+@cache
+def bfloat16_is_fast(kind: str) -> bool:
+    """Tell whether devices of a kind compute in bfloat16 by themselves.
+
+    Elsewhere it is emulated, slower than float32 by far: on processors without AVX-512 (or what
+    other makers have in its place), and on graphics cards before compute capability 8.
+
+    Parameters
+    ----------
+    kind : {"cpu", "cuda", "mps"}
+    """
+    if kind == "cpu":
+        on_mkldnn = torch.backends.mkldnn.is_available()
+        return on_mkldnn and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return kind == "cuda" and torch.cuda.get_device_capability() >= (8, 0)
 
 
 def set_threads(n_threads: int | None) -> int:

@@ -25,6 +25,7 @@ def grade_bodies(
     ct: CtVolume | None = None,
     network: nn.Module | None = None,
     device: str = "cpu",
+    workers: int = 1,
 ) -> tuple[Vertebra, ...]:
     """Measure and grade the vertebrae of one spine.
 
@@ -37,13 +38,15 @@ def grade_bodies(
     network : Module, optional
         A `GradeNetwork` on `device`.
     device : str
+    workers : int
+        Bodies measured at once.
 
     Returns
     -------
     tuple of Vertebra
         In the order of `bodies`. What could not be measured is None, with a flag giving the reason.
     """
-    opinions = body_opinions(bodies, ct, network, device)
+    opinions = body_opinions(bodies, ct, network, device, workers)
     results = []
     for i, (body, own) in enumerate(zip(bodies, opinions, strict=True)):
         vertebra = _with_volume(body)
@@ -177,10 +180,12 @@ class GradingStage:
     network : Module or None
         A `GradeNetwork` on `device`; None grades by morphometry alone.
     device : str
+    workers : int
+        Bodies measured at once.
     """
 
-    def __init__(self, network: nn.Module | None, device: str = "cpu") -> None:
-        self._network, self._device = network, device
+    def __init__(self, network: nn.Module | None, device: str = "cpu", workers: int = 1) -> None:
+        self._network, self._device, self._workers = network, device, workers
 
     def __call__(self, ct: CtVolume, candidates, vertebrae: Sequence[Vertebra]):
         """Grade `vertebrae` with the masks of `candidates`; `ct` is the 1 mm working grid."""
@@ -197,4 +202,4 @@ class GradingStage:
             )
             for v, c in zip(vertebrae, candidates, strict=True)
         ]
-        return grade_bodies(bodies, ct, self._network, self._device)
+        return grade_bodies(bodies, ct, self._network, self._device, self._workers)

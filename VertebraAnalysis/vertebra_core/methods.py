@@ -14,6 +14,7 @@ from .labelling.label import label_vertebrae
 from .labelling.single_label import label_single_vertebrae
 from .localisation.localise import LocalisationOptions, localise
 from .localisation.sagittal import localise_sagittal
+from .settings import BEST, Setting
 
 SAGITTAL = "sagittal"
 LOCALISERS = {"votes": "locnet", "heat": "locnet", SAGITTAL: SAGITTAL}
@@ -33,13 +34,17 @@ LESION_FINDER = "vertebraformer"
 """Weights that add lesion candidates to any analysis, where a models folder has them."""
 
 
-def make_localiser(localiser: str, network: nn.Module, device: str) -> Callable:
+def make_localiser(
+    localiser: str, network: nn.Module, device: str, setting: Setting = BEST
+) -> Callable:
     """Return what finds centres: (CT on the 2 mm grid, progress, cancelled) -> Localisation."""
     if localiser == SAGITTAL:
         return lambda ct, progress, cancelled: localise_sagittal(
             ct, network, None, progress, cancelled, device
         )
-    where = LocalisationOptions(method=localiser)
+    where = LocalisationOptions(
+        method=localiser, along_spine=setting.along_spine, bfloat16=setting.bfloat16
+    )
     return lambda ct, progress, cancelled: localise(ct, network, where, progress, cancelled, device)
 
 
@@ -61,7 +66,7 @@ def make_labeller(labeller: str, network: nn.Module, device: str) -> Callable:
     )
 
 
-def make_grader(network: nn.Module | None, device: str) -> Callable:
+def make_grader(network: nn.Module | None, device: str, workers: int = 1) -> Callable:
     """Return what grades: (CT on the 1 mm grid, candidates, vertebrae) -> vertebrae.
 
     A fracture network grades alone; the learned head stands beside morphometry, and without either
@@ -80,4 +85,4 @@ def make_grader(network: nn.Module | None, device: str) -> Callable:
             f"Weights of a {network.architecture} do not grade fractures.",
             "Name those of the grade head or of a fracture network.",
         )
-    return GradingStage(network, device)
+    return GradingStage(network, device, workers)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +17,11 @@ from .field_of_view import touches_edge
 from .labelling.positional_logic import LevelAssignment, MissedVertebra
 from .levels import level_named
 from .neighbour_flags import neighbour_flags
+from .parallel import for_each
 from .segmentation.doubts import doubts_in_row
 from .segmentation.merge import find_duplicates, merge
 from .segmentation.segment import VertebraMask
+from .settings import BEST, Setting
 from .stages import Candidate, Stages, bundled_stages
 from .vertebra_flags import (
     labelling_warnings,
@@ -57,8 +59,8 @@ class AnalysisOptions:
     models_folder : Path or None
         Folder of weights; None takes the bundled ones.
     localiser : {"votes", "heat", "sagittal"}
-    quality : {"standard", "best"}
-        ``"best"`` averages the segmentation with that of the mirrored image.
+    setting : Setting
+        Choices between speed and accuracy.
     labeller : {"sequence", "single"}
     grader : str
         Name of the weights that grade; see `stages.bundled_stages`.
@@ -68,7 +70,7 @@ class AnalysisOptions:
     threads: int = 0
     models_folder: Path | None = None
     localiser: str = "votes"
-    quality: str = "standard"
+    setting: Setting = BEST
     labeller: str = "sequence"
     grader: str = "grading"
 
@@ -139,7 +141,7 @@ class _Run:
                 options.threads,
                 options.models_folder,
                 options.localiser,
-                options.quality == "best",
+                options.setting,
                 options.labeller,
                 options.grader,
             )
@@ -196,7 +198,8 @@ class _Run:
     def _segmented(self, fine, centres, scores, progress) -> list[Candidate]:
         """Segment all centres; drop what is no vertebra or was segmented twice; head to foot."""
         masks = self.stages.segment(fine, centres, progress, self._cancelled)
-        verdicts = [self.stages.judge(m, fine) for m in masks]
+        workers = self.stages.workers
+        verdicts = list(for_each(lambda m: self.stages.judge(m, fine), masks, workers))
         doubts = doubts_in_row(masks, verdicts)
         # Other vertebrae of the neck can have the size of an atlas; only the uppermost can be it.
         top = max((m.center_lps_mm[2] for m in masks), default=0.0)
@@ -205,11 +208,8 @@ class _Run:
         ]
         kept = [k for k in zip(masks, scores, doubts, atlas, strict=True) if k[2] is not None]
         double = set(find_duplicates([k[0] for k in kept], [k[1] for k in kept]))
-        candidates = [
-            self._candidate(mask, doubt, is_atlas)
-            for i, (mask, _, doubt, is_atlas) in enumerate(kept)
-            if i not in double
-        ]
+        single = [k for i, k in enumerate(kept) if i not in double]
+        candidates = for_each(lambda k: self._candidate(k[0], *k[2:]), single, workers)
         return sorted(candidates, key=lambda c: -c.center_lps_mm[2])
 
     def _candidate(self, mask: VertebraMask, doubt: str = "", atlas: bool = False) -> Candidate:
@@ -276,7 +276,7 @@ class _Run:
             input_spacing_xyz_mm=tuple(float(s) for s in volume.spacing_xyz_mm),
             input_origin_lps_mm=tuple(float(o) for o in volume.origin_lps_mm),
             input_direction=tuple(float(d) for d in volume.direction),
-            options={k: str(v) for k, v in asdict(self.options).items() if v is not None},
+            options={k: str(v) for k, v in vars(self.options).items() if v is not None},
         )
         return SpineAnalysis(tuple(vertebrae), manifest, tuple(self.warnings))
 

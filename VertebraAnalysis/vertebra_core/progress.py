@@ -11,12 +11,12 @@ from types import MappingProxyType
 STAGE_WEIGHTS: Mapping[str, float] = MappingProxyType(
     {
         "reading": 2.5,
-        "localisation": 4.0,
-        "segmentation": 7.0,
-        "labelling": 2.0,
-        "grading": 2.0,
-        "merging": 0.8,
-        "writing": 3.0,
+        "localisation": 0.7,
+        "segmentation": 3.0,
+        "labelling": 0.5,
+        "grading": 1.5,
+        "merging": 0.4,
+        "writing": 2.0,
     }
 )
 """Stages in their order, with the seconds each takes for a chest CT on two cores of 2020."""

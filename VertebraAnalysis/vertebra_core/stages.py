@@ -15,8 +15,10 @@ from .labelling.positional_logic import LevelAssignment
 from .localisation.dbscan import check_dbscan
 from .localisation.localise import Localisation
 from .models import available_networks, load_network
+from .parallel import MAX_WORKERS
 from .segmentation.plausibility import Plausibility, judge
 from .segmentation.segment import SegmentationOptions, VertebraMask, segment
+from .settings import BEST, Setting
 from .volume import CtVolume
 
 Point = tuple[float, float, float]
@@ -69,6 +71,8 @@ class Stages:
     weights_sha256 : dict of str
         Network name -> sha256 of its weights.
     device : str
+    workers : int
+        How many vertebrae are worked on at once.
     """
 
     localise: Localise
@@ -78,6 +82,7 @@ class Stages:
     grade: Callable[[CtVolume, Sequence[Candidate], Sequence[Vertebra]], tuple[Vertebra, ...]]
     weights_sha256: dict[str, str]
     device: str
+    workers: int = 1
 
 
 def bundled_stages(
@@ -85,7 +90,7 @@ def bundled_stages(
     threads: int = 0,
     models_folder: Path | None = None,
     localiser: str = "votes",
-    flip_average: bool = False,
+    setting: Setting = BEST,
     labeller: str = "sequence",
     grader: str = "grading",
 ) -> Stages:
@@ -102,8 +107,8 @@ def bundled_stages(
         Folder of weights; the bundled ones when None.
     localiser : {"votes", "heat", "sagittal"}
         LocNet-F, LocNet-H, or boxes on sagittal slices.
-    flip_average : bool
-        Average the segmentation with that of the mirrored image: better, twice the time.
+    setting : Setting
+        Choices between speed and accuracy.
     labeller : {"sequence", "single"}
         All vertebrae at once, or one by one by their masks.
     grader : str
@@ -119,7 +124,7 @@ def bundled_stages(
     from . import methods
 
     chosen = choose_device(device)
-    set_threads(threads or None)
+    workers = _workers(chosen.type, set_threads(threads or None))
     if localiser == methods.SAGITTAL:
         # What is missing is told before any weights are loaded.
         check_dbscan()
@@ -130,14 +135,20 @@ def bundled_stages(
     for name in names + [methods.LESION_FINDER] * with_lesions:
         networks[name], record = load_network(name, models_folder, chosen)
         sums[name] = record.sha256
-    how = SegmentationOptions(flip_average=flip_average)
-    grade = methods.make_grader(networks[grader], chosen)
+    how = SegmentationOptions(
+        flip_average=setting.mirrored,
+        recentre_mm=setting.recentre_mm,
+        crop_shapes_zyx=setting.crop_shapes_zyx,
+        bfloat16=setting.bfloat16,
+        workers=workers,
+    )
+    grade = methods.make_grader(networks[grader], chosen, workers)
     if with_lesions:
         from .lesion_stage import LesionStage
 
         grade = LesionStage(grade, networks[methods.LESION_FINDER], chosen)
     return Stages(
-        localise=methods.make_localiser(localiser, networks[finder], chosen),
+        localise=methods.make_localiser(localiser, networks[finder], chosen, setting),
         segment=lambda ct, centres, progress, cancelled: segment(
             ct, centres, networks["segmentation"], how, progress, cancelled, chosen
         ),
@@ -146,4 +157,10 @@ def bundled_stages(
         grade=grade,
         weights_sha256=sums,
         device=str(chosen),
+        workers=workers,
     )
+
+
+def _workers(device: str, threads: int) -> int:
+    """How many vertebrae are worked on at once; Apple's graphics take one thread."""
+    return 1 if device == "mps" else min(threads, MAX_WORKERS)

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..console import Console
+from ..loading import quick_imports
+from ..settings import add_setting_argument, setting_named
 from .shared import OnProgress, Work, add_run_arguments, run_and_write, with_reading_time
 
 
@@ -37,12 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="weights that grade: the learned head beside morphometry (default), or a fracture "
         "network such as fracsegnet_focal alone",
     )
-    parser.add_argument(
-        "--quality",
-        choices=("standard", "best"),
-        default="standard",
-        help="best averages the segmentation with that of the mirrored image: twice the time",
-    )
+    add_setting_argument(parser)
     add_run_arguments(parser)
 
 
@@ -56,7 +53,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
         ct = read_ct(args.ct, args.series_uid)
         on_progress("reading", 0.5)
         # PyTorch takes seconds to load; a bad input is told before that.
-        from ..pipeline import AnalysisOptions, analyze
+        with quick_imports():
+            from ..pipeline import AnalysisOptions, analyze
 
         seconds = time.monotonic() - started
         options = AnalysisOptions(
@@ -64,7 +62,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
             threads=args.threads,
             models_folder=args.models,
             localiser=args.localiser,
-            quality=args.quality,
+            setting=setting_named(args.setting),
             labeller=args.labeller,
             grader=args.grader,
         )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..console import Console
 from ..label_numbers import AUTO, SCHEMES
+from ..loading import quick_imports
 from .shared import OnProgress, Work, add_run_arguments, run_and_write, with_reading_time
 
 _STAGES = ("reading", "grading", "writing")
@@ -52,7 +53,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
         bodies = read_label_map(args.bodies) if args.bodies else None
         ct = read_ct(args.ct, args.series_uid) if args.ct else None
         on_progress("reading", 0.5)
-        from ..grade_pipeline import GradeOptions, grade_segmentation
+        with quick_imports():
+            from ..grade_pipeline import GradeOptions, grade_segmentation
 
         seconds = time.monotonic() - started
         options = GradeOptions(args.device, args.threads, args.models, args.numbers)

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from ..devices import bfloat16_is_fast
 from ..networks.normalisation import AIR, normalise_hu_array
 from ..segmentation.crops import extract_crop
 from ..volume import CtVolume
@@ -74,7 +75,7 @@ def fracture_opinions(
         origin = np.floor(index - (np.asarray(span) - 1) / 2 + 0.5).astype(int)
         crop = torch.from_numpy(extract_crop(image, origin, span, AIR))[None, None]
         crop = _resized(crop, network.crop_shape)
-        with torch.no_grad(), torch.autocast(kind, torch.bfloat16, enabled=kind != "mps"):
+        with torch.no_grad(), torch.autocast(kind, torch.bfloat16, enabled=bfloat16_is_fast(kind)):
             output = network(crop.to(device))
         output = {k: v.float().cpu() for k, v in output.items()}
         if MASK in output:

@@ -10,6 +10,7 @@ import torch
 from scipy import ndimage
 from torch import nn
 
+from ..devices import bfloat16_is_fast
 from ..networks.normalisation import normalise_hu
 from ..volume import AIR_HU, CtVolume
 from .body_frame import BodyFrame
@@ -86,7 +87,7 @@ def learned_grades(
     network.eval()
     kind = torch.device(device).type
     numbers = torch.from_numpy(np.asarray(losses, np.float32)).to(device)
-    with torch.no_grad(), torch.autocast(kind, torch.bfloat16, enabled=kind != "mps"):
+    with torch.no_grad(), torch.autocast(kind, torch.bfloat16, enabled=bfloat16_is_fast(kind)):
         logits = network(torch.stack(list(crops)).to(device), numbers).float().cpu()
     grades, shapes = (torch.softmax(logits[:, part], 1).tolist() for part in (GRADES, SHAPES))
     return tuple(LearnedGrade(tuple(g), tuple(s)) for g, s in zip(grades, shapes, strict=True))

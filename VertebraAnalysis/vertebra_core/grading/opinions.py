@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 from torch import nn
 
 from ..analysis import Vertebra
+from ..parallel import for_each
 from ..volume import CtVolume
 from .body_frame import BodyFrame, BodyFrameError, fit_body_frame
 from .genant import MeasuredBody, Morphometry, assess_spine
@@ -75,21 +77,27 @@ def body_opinions(
     ct: CtVolume | None = None,
     network: nn.Module | None = None,
     device: str = "cpu",
+    workers: int = 1,
 ) -> tuple[BodyOpinions, ...]:
     """Ask heights and the learned head about every body, without joining what they say.
 
     Parameters are those of `grade_bodies`; the result is in the order of `bodies`.
     """
-    opinions = [_measured(body, _spine_course(bodies, i)) for i, body in enumerate(bodies)]
+
+    def measured(i: int) -> BodyOpinions:
+        return _measured(bodies[i], _spine_course(bodies, i))
+
+    def crop(i: int) -> torch.Tensor:
+        own = bodies[i]
+        return body_crop(ct, own.body, own.whole, own.origin_lps_mm, opinions[i].frame)
+
+    opinions = list(for_each(measured, range(len(bodies)), workers))
     known = [i for i, own in enumerate(opinions) if not own.why_not]
     morphometry = assess_spine([_numbers(bodies[i], opinions[i]) for i in known])
     for i, found in zip(known, morphometry, strict=True):
         opinions[i] = replace(opinions[i], morphometry=found)
     if ct is not None and network is not None:
-        crops = [
-            body_crop(ct, own.body, own.whole, own.origin_lps_mm, opinions[i].frame)
-            for i, own in ((i, bodies[i]) for i in known)
-        ]
+        crops = list(for_each(crop, known, workers))
         losses = np.array([[m.loss.wedge, m.loss.biconcave, m.loss.crush] for m in morphometry])
         learned = learned_grades(crops, losses, network, device)
         for i, opinion in zip(known, learned, strict=True):

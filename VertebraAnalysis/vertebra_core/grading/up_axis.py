@@ -9,6 +9,7 @@ from .body_field import BodyField
 
 _TILT_LIMIT_DEG = 50.0
 _NORMAL_SPREAD_DEG = 14.0
+_NEAR_LEVEL, _MARGIN_VOXELS = 0.45, 6
 _TRUSTED_RESIDUAL_MM = 0.5
 """Endplates this far from smooth count as much as the walls; better ones count more."""
 
@@ -21,7 +22,10 @@ def unit(v: np.ndarray) -> np.ndarray:
 def surface_normals(field: BodyField) -> tuple[np.ndarray, np.ndarray]:
     """Outward normals (n, 3) of the surface and their weights."""
     spacing = np.asarray(field.spacing_zyx_mm)
-    smooth = ndimage.gaussian_filter(field.level, 1.2 / spacing)
+    # Farther off the level is flat and has no slope.
+    place = ndimage.find_objects((field.level < _NEAR_LEVEL).astype(np.uint8))[0]
+    near = tuple(slice(max(0, s.start - _MARGIN_VOXELS), s.stop + _MARGIN_VOXELS) for s in place)
+    smooth = ndimage.gaussian_filter(field.level[near], 1.2 / spacing)
     slopes = np.stack([g / s for g, s in zip(np.gradient(smooth), spacing, strict=True)], -1)
     size = np.linalg.norm(slopes, axis=-1)
     surface = size > 0.25 * size.max()

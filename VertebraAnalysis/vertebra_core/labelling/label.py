@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from ..devices import bfloat16_is_fast
 from ..levels import MOBILE_LEVELS
 from ..networks.normalisation import normalise_hu
 from ..segmentation.segment import VertebraMask
@@ -146,7 +147,7 @@ def level_log_probabilities(
     row = stack_sequences([(torch.stack(crops), positions)])
     network.eval()
     kind = torch.device(device).type
-    with torch.no_grad(), torch.autocast(kind, torch.bfloat16, enabled=kind != "mps"):
+    with torch.no_grad(), torch.autocast(kind, torch.bfloat16, enabled=bfloat16_is_fast(kind)):
         logits = network(*(tensor.to(device) for tensor in row))[0, :, SEQUENCE_HEAD].float()
     logits = logits.cpu() / float(network.temperature)
     log_probability = torch.log_softmax(logits, 1).numpy().astype(float)

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from ..devices import bfloat16_is_fast
 from ..levels import MOBILE_LEVELS
 from ..segmentation.segment import VertebraMask
 from .level_statistics import LevelStatistics
@@ -74,7 +75,7 @@ def mask_log_probabilities(
     kind = torch.device(device).type
     inputs = torch.stack([resized_mask(mask.vertebra) for mask in masks])[:, None]
     logits = []
-    with torch.no_grad(), torch.autocast(kind, torch.bfloat16, enabled=kind != "mps"):
+    with torch.no_grad(), torch.autocast(kind, torch.bfloat16, enabled=bfloat16_is_fast(kind)):
         for part in inputs.split(_AT_ONCE):
             logits.append(network(part.to(device)).float().cpu())
     scaled = torch.cat(logits) / float(network.temperature)

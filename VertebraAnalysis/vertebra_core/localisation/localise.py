@@ -12,9 +12,10 @@ from torch import nn
 from ..networks.normalisation import AIR, normalise_hu_array
 from ..volume import CtVolume
 from .chain import find_chain
+from .corridor import run_along_spine
 from .heat_peaks import peaks_from_heat
 from .outputs import FOREGROUND, HEAT, OFFSET, OFFSET_UNIT_MM, WORKING_SPACING_MM
-from .sliding_window import Predicate, Progress, sliding_window
+from .sliding_window import Predicate, Progress, Windows, run_everywhere
 from .voting import Peak, peaks_from_votes
 
 METHODS = ("votes", "heat")
@@ -58,6 +59,10 @@ class LocalisationOptions:
         Voxels that neighbouring windows share.
     window_zyx : tuple of int
         Size of a window in voxels.
+    along_spine : bool
+        Look along the spine only where that suffices; see `corridor`.
+    bfloat16 : bool
+        Compute in bfloat16, where the device can, instead of float32.
     """
 
     method: str = "votes"
@@ -69,6 +74,8 @@ class LocalisationOptions:
     keep_chain_only: bool = True
     overlap: int = 24
     window_zyx: tuple[int, int, int] = (96, 96, 96)
+    along_spine: bool = False
+    bfloat16: bool = True
 
 
 @dataclass(frozen=True)
@@ -189,8 +196,9 @@ def locnet_output(
     device: str = "cpu",
 ) -> np.ndarray:
     """Run LocNet over a CT: logits and offsets, float32, shape (5, z, y, x); see `outputs`."""
-    return sliding_window(
-        normalise_hu_array(ct.hu),
+    image = normalise_hu_array(ct.hu)
+    windows = Windows(
+        image,
         network,
         background=(-10.0, 0.0, 0.0, 0.0, -10.0),
         outside=AIR,
@@ -198,9 +206,11 @@ def locnet_output(
         overlap=options.overlap,
         wanted=_may_hold_bone,
         device=device,
-        on_progress=on_progress,
-        cancelled=cancelled,
+        bfloat16=options.bfloat16,
     )
+    if options.along_spine:
+        return run_along_spine(windows, image > _BONE, on_progress, cancelled)
+    return run_everywhere(windows, on_progress, cancelled)
 
 
 def find_peaks(output: np.ndarray, options: LocalisationOptions) -> list[Peak]:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from ..devices import bfloat16_is_fast
 from ..errors import Cancelled
 from ..networks.normalisation import AIR, normalise_hu_array
 from ..volume import CtVolume
@@ -121,7 +122,7 @@ def detect_boxes(
         chosen = wanted[start : start + options.slices_at_once]
         slices = torch.from_numpy(np.ascontiguousarray(image[:, :, chosen].transpose(2, 0, 1)))
         slices = nn.functional.pad(slices, (0, padding[1], 0, padding[0]), value=AIR)[:, None]
-        with torch.no_grad(), torch.autocast(kind, torch.bfloat16, enabled=kind != "mps"):
+        with torch.no_grad(), torch.autocast(kind, torch.bfloat16, enabled=bfloat16_is_fast(kind)):
             output = network(slices.to(device)).float().cpu()
         boxes, confidence = decode_boxes(output), torch.sigmoid(output[:, OBJECT])
         for x, own_boxes, own_confidence in zip(chosen, boxes, confidence, strict=True):

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from torch import nn
 
+from ..devices import bfloat16_is_fast
 from ..errors import Cancelled
 
 Progress = Callable[[float], None]
 Predicate = Callable[[], bool]
+Corner = tuple[int, int, int]
 
 
 def window_starts(size: int, window: int, overlap: int) -> list[int]:
@@ -32,19 +35,8 @@ def blend_weights(window_zyx: Sequence[int]) -> torch.Tensor:
     return z[:, None, None] * y[None, :, None] * x[None, None, :]
 
 
-def sliding_window(
-    image: np.ndarray,
-    network: nn.Module,
-    background: Sequence[float],
-    outside: float,
-    window_zyx: tuple[int, int, int] = (96, 96, 96),
-    overlap: int = 24,
-    wanted: Callable[[np.ndarray], bool] | None = None,
-    device: torch.device | str = "cpu",
-    on_progress: Progress | None = None,
-    cancelled: Predicate | None = None,
-) -> np.ndarray:
-    """Run `network` over a volume and blend the windows.
+class Windows:
+    """Runs a network on windows of one volume and blends what it gives.
 
     Windows are always full: a smaller volume is padded, since normalisation inside the network
     depends on what it sees. Memory beyond the input is one float32 per output channel and voxel,
@@ -57,7 +49,7 @@ def sliding_window(
     network : Module
         Takes [1, 1, z, y, x], gives [1, channels, z, y, x].
     background : sequence of float
-        Output per channel where no window was wanted.
+        Output per channel where no window was run.
     outside : float
         Input beyond the volume.
     window_zyx : tuple of int
@@ -66,6 +58,80 @@ def sliding_window(
     wanted : callable, optional
         Tells from a window's input whether it is worth running.
     device : device or str
+    bfloat16 : bool
+        Compute in bfloat16, where the device can, instead of float32.
+
+    Attributes
+    ----------
+    starts : list of three lists of int
+        Where windows start along z, y and x to cover the volume.
+    shape : tuple of int
+        Of the volume, padded to the size of a window at least.
+    """
+
+    def __init__(
+        self,
+        image: np.ndarray,
+        network: nn.Module,
+        background: Sequence[float],
+        outside: float,
+        window_zyx: tuple[int, int, int] = (96, 96, 96),
+        overlap: int = 24,
+        wanted: Callable[[np.ndarray], bool] | None = None,
+        device: torch.device | str = "cpu",
+        bfloat16: bool = True,
+    ) -> None:
+        self.window_zyx = window_zyx
+        self.shape = tuple(max(n, w) for n, w in zip(image.shape, window_zyx, strict=True))
+        self.starts = [
+            window_starts(n, w, overlap) for n, w in zip(self.shape, window_zyx, strict=True)
+        ]
+        self._image_shape, self._padded = image.shape, image
+        if self.shape != image.shape:
+            self._padded = np.full(self.shape, outside, np.float32)
+            self._padded[tuple(slice(0, n) for n in image.shape)] = image
+        self._network, self._wanted, self._device = network.eval(), wanted, torch.device(device)
+        self._background, self._bfloat16 = background, bfloat16
+        self._weights = blend_weights(window_zyx)
+        self._total = torch.zeros((len(background), *self.shape))
+        self._weight_sum = torch.zeros(self.shape)
+
+    def output(self, corner: Corner) -> torch.Tensor | None:
+        """Run the network at `corner`: [channels, z, y, x], or None if that is not wanted."""
+        block = self._padded[self._box(corner)]
+        if self._wanted is not None and not self._wanted(block):
+            return None
+        inputs = torch.from_numpy(block.copy())[None, None]
+        return run_network(self._network, inputs, self._device, self._bfloat16)[0]
+
+    def add(self, corner: Corner, output: torch.Tensor | None) -> None:
+        """Blend in what `output` gave for `corner`."""
+        if output is not None:
+            box = self._box(corner)
+            self._total[(slice(None), *box)] += output * self._weights
+            self._weight_sum[box] += self._weights
+
+    def blended(self) -> np.ndarray:
+        """Return the outputs, float32, shape (channels, z, y, x); to be asked once."""
+        covered = self._weight_sum > 0
+        self._weight_sum[~covered] = 1.0
+        for channel, value in zip(self._total, self._background, strict=True):
+            channel /= self._weight_sum
+            channel[~covered] = value
+        return self._total[(slice(None), *(slice(0, n) for n in self._image_shape))].numpy()
+
+    def _box(self, corner: Corner) -> tuple[slice, ...]:
+        return tuple(slice(c, c + w) for c, w in zip(corner, self.window_zyx, strict=True))
+
+
+def run_everywhere(
+    windows: Windows, on_progress: Progress | None = None, cancelled: Predicate | None = None
+) -> np.ndarray:
+    """Run a network over the whole volume of `windows`.
+
+    Parameters
+    ----------
+    windows : Windows
     on_progress : callable, optional
         Called with the fraction done.
     cancelled : callable, optional
@@ -80,42 +146,22 @@ def sliding_window(
     Cancelled
         When `cancelled` returns True.
     """
-    device = torch.device(device)
-    shape = tuple(max(n, w) for n, w in zip(image.shape, window_zyx, strict=True))
-    padded = image
-    if shape != image.shape:
-        padded = np.full(shape, outside, np.float32)
-        padded[tuple(slice(0, n) for n in image.shape)] = image
-    starts = [window_starts(n, w, overlap) for n, w in zip(shape, window_zyx, strict=True)]
-    corners = [(z, y, x) for z in starts[0] for y in starts[1] for x in starts[2]]
-    weights = blend_weights(window_zyx)
-    total = torch.zeros((len(background), *shape))
-    weight_sum = torch.zeros(shape)
-    network.eval()
+    corners = list(itertools.product(*windows.starts))
     for done, corner in enumerate(corners):
         if cancelled is not None and cancelled():
             raise Cancelled()
-        box = tuple(slice(c, c + w) for c, w in zip(corner, window_zyx, strict=True))
-        block = padded[box]
-        if wanted is None or wanted(block):
-            output = run_network(network, torch.from_numpy(block.copy())[None, None], device)[0]
-            total[(slice(None), *box)] += output * weights
-            weight_sum[box] += weights
+        windows.add(corner, windows.output(corner))
         if on_progress is not None:
             on_progress((done + 1) / len(corners))
-    covered = weight_sum > 0
-    weight_sum[~covered] = 1.0
-    for channel, value in zip(total, background, strict=True):
-        channel /= weight_sum
-        channel[~covered] = value
-    return total[(slice(None), *(slice(0, n) for n in image.shape))].numpy()
+    return windows.blended()
 
 
 def run_network(
-    network: nn.Module, inputs: torch.Tensor, device: torch.device | str
+    network: nn.Module, inputs: torch.Tensor, device: torch.device | str, bfloat16: bool = True
 ) -> torch.Tensor:
-    """Apply a network in bfloat16 where that is faster; float32 logits on the CPU."""
+    """Apply a network, in bfloat16 if wanted and fast; float32 logits on the CPU."""
     device = torch.device(device)
     inputs = inputs.to(device, memory_format=torch.channels_last_3d)
-    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16):
+    bfloat16 = bfloat16 and bfloat16_is_fast(device.type)
+    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
         return network(inputs).float().cpu()

@@ -14,6 +14,7 @@ from ..errors import Cancelled
 from ..localisation.localise import check_working_grid
 from ..localisation.sliding_window import Predicate, Progress, run_network
 from ..networks.normalisation import normalise_hu_array
+from ..parallel import for_each
 from ..volume import AIR_HU, CtVolume
 from .crops import (
     CROP_SHAPE_ZYX,
@@ -27,6 +28,18 @@ SMALL_PART = 0.03
 """Parts smaller than this share of the largest are dropped. Thick slices may part an arch from its
 body, so the largest part alone would lose true bone."""
 
+LEAST_PROBABILITY = 0.05
+"""Less is not looked at: no surface passes there."""
+
+MARGIN_VOXELS = 6
+"""What is kept around a vertebra: plausibility looks 5 mm around it."""
+
+CLEAR_VOXELS = 3
+"""A vertebra that comes closer to a side of its crop may go on beyond it."""
+
+_FRINGE_VOXELS = 3
+"""From one half at a surface, probability falls to next to nothing within this distance."""
+
 
 @dataclass(frozen=True)
 class SegmentationOptions:
@@ -39,13 +52,20 @@ class SegmentationOptions:
     recentre_mm : float
         Segment again around the body that was found, if it lies further than this from the centre
         given; 0 never does.
-    crop_shape_zyx : tuple of int
-        Size of the crop in voxels.
+    crop_shapes_zyx : tuple of tuple of int
+        Sizes of the crop in voxels, smallest first. A larger one is taken where the vertebra comes
+        close to the sides of the one before.
+    bfloat16 : bool
+        Compute in bfloat16, where the device can, instead of float32.
+    workers : int
+        Vertebrae segmented at once.
     """
 
     flip_average: bool = False
     recentre_mm: float = 6.0
-    crop_shape_zyx: tuple[int, int, int] = CROP_SHAPE_ZYX
+    crop_shapes_zyx: tuple[tuple[int, int, int], ...] = (CROP_SHAPE_ZYX,)
+    bfloat16: bool = True
+    workers: int = 1
 
 
 @dataclass(frozen=True)
@@ -57,11 +77,12 @@ class VertebraMask:
     center_lps_mm : tuple of float
         Centre it was segmented around, LPS mm, x, y, z.
     origin_index_zyx : tuple of int
-        Index of the crop's first voxel in the 1 mm working grid; may be negative.
+        Index of the arrays' first voxel in the 1 mm working grid; may be negative.
     origin_lps_mm : tuple of float
-        The same voxel's centre in LPS mm; the crop's axes are the patient's, 1 mm apart.
+        The same voxel's centre in LPS mm; the axes are the patient's, 1 mm apart.
     vertebra, body : ndarray of float16, shape (z, y, x)
-        Probability of the whole vertebra and of its body (never above the vertebra's).
+        Probability of the whole vertebra and of its body (never above the vertebra's), in the box
+        that the vertebra fills; 0 beyond.
     """
 
     center_lps_mm: tuple[float, float, float]
@@ -124,13 +145,17 @@ def segment(
     options = options or SegmentationOptions()
     check_working_grid(ct, WORKING_SPACING_MM)
     network.eval()
-    masks = []
-    for done, centre in enumerate(centres_lps_mm):
+
+    def one(centre: Sequence[float]) -> VertebraMask:
         if cancelled is not None and cancelled():
             raise Cancelled()
-        masks.append(_segment_one(ct, np.asarray(centre, float), network, options, device))
+        return _segment_one(ct, np.asarray(centre, float), network, options, device)
+
+    masks = []
+    for mask in for_each(one, list(centres_lps_mm), options.workers):
+        masks.append(mask)
         if on_progress is not None:
-            on_progress((done + 1) / len(centres_lps_mm))
+            on_progress(len(masks) / len(centres_lps_mm))
     return tuple(masks)
 
 
@@ -165,29 +190,87 @@ def _apply(
     device: str,
 ) -> VertebraMask:
     index = ct.lps_to_index(centre)
-    shape = options.crop_shape_zyx
+    for shape in options.crop_shapes_zyx:
+        probability, origin = _probability(ct, index, shape, network, options, device)
+        mask = _cleaned(probability, origin, ct, centre)
+        if not _reaches_side(mask, origin, shape, ct.hu.shape):
+            break
+    return mask
+
+
+def _cleaned(
+    probability: np.ndarray, origin: np.ndarray, ct: CtVolume, centre: np.ndarray
+) -> VertebraMask:
+    """Make one whole vertebra of what the network gives in a crop."""
+    vertebra, body = probability
+    # What follows costs by the voxel, and a vertebra fills a tenth of its crop.
+    box = occupied_box(vertebra, LEAST_PROBABILITY)
+    origin = origin + [s.start for s in box]
+    vertebra = fill_cavities(keep_main_parts(vertebra[box]))
+    body = keep_main_parts(np.minimum(body[box], vertebra), near=ct.lps_to_index(centre) - origin)
+    body = fill_cavities(body, solid=True)
+    vertebra = np.maximum(vertebra, body)
+    box = occupied_box(vertebra, 0.5)
+    origin = origin + [s.start for s in box]
+    return VertebraMask(
+        tuple(float(v) for v in centre),
+        tuple(int(v) for v in origin),
+        tuple(float(v) for v in ct.index_to_lps(origin)),
+        _half(vertebra[box]),
+        _half(body[box]),
+    )
+
+
+def _half(probability: np.ndarray) -> np.ndarray:
+    # NumPy rounds to float16 without the processor's help, thirty times slower.
+    return torch.from_numpy(np.ascontiguousarray(probability)).half().numpy()
+
+
+def _probability(
+    ct: CtVolume,
+    index: np.ndarray,
+    shape: tuple[int, int, int],
+    network: nn.Module,
+    options: SegmentationOptions,
+    device: str,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Probability of vertebra and body, shape (2, z, y, x), in a crop, and the crop's origin."""
     origin = crop_origin_index(index, shape)
     # Outside the volume lies what the resampling puts there: air.
     crop = normalise_hu_array(extract_crop(ct.hu, origin, shape, AIR_HU))
     prior = center_prior(shape, index - origin)
     inputs = torch.stack([torch.from_numpy(crop), prior])[None]
-    probability = torch.sigmoid(run_network(network, inputs, device))
+    probability = torch.sigmoid(run_network(network, inputs, device, options.bfloat16))[0]
     if options.flip_average:
-        mirrored = torch.sigmoid(run_network(network, inputs.flip(-1), device)).flip(-1)
-        probability = (probability + mirrored) / 2
-    vertebra, body = probability[0].numpy()
-    seen = _inside(ct.hu.shape, origin, shape)
-    vertebra = fill_cavities(keep_main_parts(vertebra * seen))
-    body = keep_main_parts(np.minimum(body, vertebra), near=index - origin)
-    body = fill_cavities(body, solid=True)
-    vertebra = np.maximum(vertebra, body)
-    return VertebraMask(
-        tuple(float(v) for v in centre),
-        tuple(int(v) for v in origin),
-        tuple(float(v) for v in ct.index_to_lps(origin)),
-        vertebra.astype(np.float16),
-        body.astype(np.float16),
-    )
+        mirrored = torch.sigmoid(run_network(network, inputs.flip(-1), device, options.bfloat16))[0]
+        probability = (probability + mirrored.flip(-1)) / 2
+    return probability.numpy() * _inside(ct.hu.shape, origin, shape), origin
+
+
+def _reaches_side(
+    mask: VertebraMask, origin: np.ndarray, shape: Sequence[int], volume_shape: Sequence[int]
+) -> bool:
+    """Tell whether a vertebra comes close to a side of its crop that lies within the volume."""
+    voxels = np.argwhere(mask.vertebra > 0.5) + mask.origin_index_zyx
+    if not len(voxels):
+        return False
+    low = voxels.min(0) - origin < CLEAR_VOXELS
+    high = origin + shape - voxels.max(0) <= CLEAR_VOXELS
+    return bool((low & (origin > 0) | high & (origin + shape < volume_shape)).any())
+
+
+def occupied_box(probability: np.ndarray, least: float) -> tuple[slice, slice, slice]:
+    """Box of what is more probable than `least`, `MARGIN_VOXELS` wider where there is room.
+
+    Around the middle voxel where there is nothing.
+    """
+    occupied = probability > least
+    box = []
+    for axis, n in enumerate(probability.shape):
+        hit = np.nonzero(occupied.any(tuple(k for k in range(3) if k != axis)))[0]
+        first, last = (hit[0], hit[-1]) if len(hit) else (n // 2, n // 2)
+        box.append(slice(max(0, int(first) - MARGIN_VOXELS), min(n, int(last) + 1 + MARGIN_VOXELS)))
+    return tuple(box)
 
 
 def _inside(shape, origin, crop_shape) -> np.ndarray:
@@ -228,13 +311,27 @@ def keep_main_parts(probability: np.ndarray, near: np.ndarray | None = None) -> 
         centers = np.array(ndimage.center_of_mass(parts > 0, parts, large))
         kept[large[np.argmin(np.square(centers - near).sum(1))]] = True
     kept[0] = False
-    if kept[1:].all():
+    dropped = np.nonzero(~kept)[0][1:]
+    if not len(dropped):
         return probability
-    # Below one half, voxels go with the nearest part, so that kept surfaces stay sub-voxel.
-    nearest = ndimage.distance_transform_edt(
-        parts == 0, return_distances=False, return_indices=True
+    result = probability.copy()
+    boxes = ndimage.find_objects(parts)
+    for number in dropped:
+        # Below one half, voxels go with the nearest part, so that kept surfaces stay sub-voxel.
+        box = _widened(boxes[number - 1], 2 * _FRINGE_VOXELS, parts.shape)
+        to_own = ndimage.distance_transform_edt(parts[box] != number)
+        gone = to_own <= _FRINGE_VOXELS
+        beside = kept[parts[box]]
+        if beside.any():
+            gone &= to_own < ndimage.distance_transform_edt(~beside)
+        result[box][gone] = 0
+    return result
+
+
+def _widened(box: Sequence[slice], by: int, shape: Sequence[int]) -> tuple[slice, ...]:
+    return tuple(
+        slice(max(0, s.start - by), min(n, s.stop + by)) for s, n in zip(box, shape, strict=True)
     )
-    return np.where(kept[parts[tuple(nearest)]], probability, 0).astype(probability.dtype)
 
 
 def fill_cavities(probability: np.ndarray, solid: bool = False) -> np.ndarray:
@@ -254,24 +351,25 @@ def fill_cavities(probability: np.ndarray, solid: bool = False) -> np.ndarray:
         `probability`, 1 in cavities.
     """
     inside = probability > 0.5
-    filled = ndimage.binary_fill_holes(inside)
+    place = ndimage.find_objects(inside.astype(np.uint8))
+    if not place:
+        return probability
+    part = inside[place[0]]
+    filled = ndimage.binary_fill_holes(part)
     if solid:
-        box = ndimage.find_objects(inside.astype(np.uint8))
-        part = filled[box[0]] if box else filled
-        axial, coronal, sagittal = (_holes_of_planes(part, axis) for axis in range(3))
-        part |= sagittal | (axial & coronal)
-    cavities = filled & ~inside
-    return (
-        np.where(cavities, 1, probability).astype(probability.dtype)
-        if cavities.any()
-        else (probability)
-    )
+        axial, coronal, sagittal = (_fill_holes_of_planes(filled, axis) for axis in range(3))
+        filled |= sagittal | (axial & coronal)
+    cavities = filled & ~part
+    if not cavities.any():
+        return probability
+    result = probability.copy()
+    result[place[0]][cavities] = 1
+    return result
 
 
-def _holes_of_planes(inside: np.ndarray, axis: int) -> np.ndarray:
-    """Voxels in the holes of the slices across `axis`, each slice for itself."""
-    holes = np.zeros_like(inside)
-    planes = zip(np.moveaxis(holes, axis, 0), np.moveaxis(inside, axis, 0), strict=True)
-    for hole, plane in planes:
-        hole |= ndimage.binary_fill_holes(plane) & ~plane
-    return holes
+def _fill_holes_of_planes(inside: np.ndarray, axis: int) -> np.ndarray:
+    """Fill the holes of the slices across `axis`, each slice for itself."""
+    # Background that cannot leave its slice is enclosed by it.
+    in_plane = ndimage.generate_binary_structure(3, 1)
+    np.moveaxis(in_plane, axis, 0)[[0, 2]] = False
+    return ndimage.binary_fill_holes(inside, in_plane)
