@@ -27,7 +27,7 @@ def test_benchmark_states_medians_the_greatest_memory_and_reference_units(tmp_pa
         for wall, memory in ((10.0, 900.0), (30.0, 1500.0), (12.0, 800.0))
     )
     arguments = _parse(benchmark, ct, "--repeat", 3, "--json")
-    assert benchmark.run(arguments, lambda path: next(timings), lambda n: [4.0] * n) == 0
+    assert benchmark.run(arguments, lambda *_: next(timings), lambda n: [4.0] * n) == 0
     figures = json.loads(capsys.readouterr().out)
     assert figures["wall_s"] == 12.0
     assert figures["seconds_per_stage"] == {"localisation": 6.0, "grading": 1.0}
@@ -40,7 +40,7 @@ def test_benchmark_can_leave_out_the_reference(tmp_path, capsys):
     ct = tmp_path / "ct.nii.gz"
     ct.touch()
     arguments = _parse(benchmark, ct, "--repeat", 1, "--no-reference")
-    benchmark.run(arguments, lambda path: Timing(5.0, {"grading": 1.0}, 1024.0))
+    benchmark.run(arguments, lambda *_: Timing(5.0, {"grading": 1.0}, 1024.0))
     text = capsys.readouterr().out
     assert "whole process" in text and "5.00" in text and "1.00 GB" in text
     assert "Reference" not in text

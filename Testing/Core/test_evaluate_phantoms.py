@@ -166,7 +166,7 @@ def test_an_output_folder_of_other_phantoms_is_refused(tmp_path, oracle):
     words = ["--count", "1", "--spacing", "3", "--scenes", str(tmp_path)]
     words += ["--output", str(tmp_path / "out")]
     evaluate_phantoms.run(_arguments(*words), oracle)
-    with pytest.raises(InputError, match="other phantoms"):
+    with pytest.raises(InputError, match="made otherwise"):
         evaluate_phantoms.run(_arguments(*words, "--scene-spacing", "3"), oracle)
     with pytest.raises(InputError, match="out of range"):
         evaluate_phantoms.run(_arguments("--count", "0"), oracle)

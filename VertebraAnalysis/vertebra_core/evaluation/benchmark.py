@@ -1,4 +1,8 @@
-"""``benchmark``: seconds per stage and peak memory, beside a stated reference network."""
+"""``benchmark``: seconds per stage and peak memory, beside a stated reference network.
+
+With ``--settings`` it sets seconds and accuracy of every setting side by side instead; see
+`benchmark_settings`.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,8 @@ from pathlib import Path
 from statistics import median
 
 from ..errors import InputError, VertebraError
+from ..loading import quick_imports
+from ..settings import BEST, add_setting_argument, setting_named
 from .output import add_output_arguments, print_json, progress
 from .tables import Table, decimals, join
 
@@ -22,10 +28,10 @@ from .tables import Table, decimals, join
 _CHILD = """
 import json, resource, sys
 from vertebra_core.evaluation.benchmark import analyse_once
-result = analyse_once(sys.argv[1])
+result = analyse_once(*sys.argv[2:])
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 result["peak_memory_mb"] = peak / (1024 ** 2 if sys.platform == "darwin" else 1024)
-open(sys.argv[2], "w").write(json.dumps(result))
+open(sys.argv[1], "w").write(json.dumps(result))
 """
 
 
@@ -56,12 +62,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-reference", action="store_true", help="leave out the reference network"
     )
+    parser.add_argument(
+        "--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (default auto)"
+    )
+    add_setting_argument(parser)
+    parser.add_argument(
+        "--settings",
+        action="store_true",
+        help="compare both settings and single choices between them, in seconds and accuracy",
+    )
+    truth = parser.add_argument_group("truth, for --settings")
+    truth.add_argument("--labels", type=Path, metavar="FILE", help="label map of the vertebrae")
+    truth.add_argument("--bodies", type=Path, metavar="FILE", help="label map of their bodies")
+    truth.add_argument("--centres", type=Path, metavar="JSON", help="centres with their levels")
     add_output_arguments(parser)
 
 
 def run(
     args: argparse.Namespace,
-    time_once: Callable[[Path], Timing] | None = None,
+    time_once: Callable[[Path, str, str], Timing] | None = None,
     reference: Callable[[int], list[float]] | None = None,
 ) -> int:
     """Run ``benchmark``.
@@ -90,16 +109,20 @@ def run(
         raise InputError("no_such_file", f"There is no file {ct}.", "Give a CT to analyse.")
     if args.repeat < 1:
         raise InputError("bad_repeat", "At least one run is needed.", "Try --repeat 3.")
+    if args.settings:
+        from .benchmark_settings import run as compare_settings
+
+        return compare_settings(args, ct)
     timings = []
     for k in range(args.repeat):
-        timings.append((time_once or time_analysis)(ct))
+        timings.append((time_once or time_analysis)(ct, args.device, args.setting))
         progress(f"run {k + 1} of {args.repeat}: {timings[-1].wall_s:.1f} s")
     seconds = None
     if not args.no_reference:
         if reference is None:
             from .reference_network import time_reference as reference
         seconds = median(reference(args.repeat))
-    figures = benchmark_figures(ct.name, timings, seconds)
+    figures = benchmark_figures(ct.name, args.setting, timings, seconds)
     if args.json:
         print_json(figures)
     else:
@@ -107,7 +130,9 @@ def run(
     return 0
 
 
-def benchmark_figures(name: str, timings: Sequence[Timing], reference_s: float | None) -> dict:
+def benchmark_figures(
+    name: str, setting: str, timings: Sequence[Timing], reference_s: float | None
+) -> dict:
     """Return medians over `timings`, and the wall time in units of the reference's."""
     from .reference_network import DESCRIPTION
 
@@ -115,6 +140,7 @@ def benchmark_figures(name: str, timings: Sequence[Timing], reference_s: float |
     wall = median(t.wall_s for t in timings)
     return {
         "ct": name,
+        "setting": setting,
         "runs": len(timings),
         "processors": available_processors(),
         "wall_s": wall,
@@ -144,11 +170,12 @@ def benchmark_table(figures: dict) -> Table:
     note = f"Peak memory {figures['peak_memory_mb'] / 1024:.2f} GB."
     if reference_s is not None:
         note += f" Reference: {figures['reference']}, timed in the same run."
-    title = f"{figures['ct']}: median of {figures['runs']} runs, {figures['processors']} processors"
+    what = f"{figures['ct']}, {figures['setting']}"
+    title = f"{what}: median of {figures['runs']} runs, {figures['processors']} processors"
     return Table(title, ("stage", "seconds", "in references"), tuple(rows), note)
 
 
-def time_analysis(ct: Path) -> Timing:
+def time_analysis(ct: Path, device: str = "auto", setting: str = BEST.name) -> Timing:
     """Analyse `ct` in a process of its own and state its time and memory.
 
     Raises
@@ -161,7 +188,7 @@ def time_analysis(ct: Path) -> Timing:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "result.json"
-        command = [sys.executable, "-c", _CHILD, str(ct), str(out)]
+        command = [sys.executable, "-c", _CHILD, str(out), str(ct), device, setting]
         started = time.perf_counter()
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         wall = time.perf_counter() - started
@@ -172,15 +199,17 @@ def time_analysis(ct: Path) -> Timing:
     return Timing(wall, result["seconds_per_stage"], result["peak_memory_mb"])
 
 
-def analyse_once(ct: str) -> dict:
+def analyse_once(ct: str, device: str, setting: str) -> dict:
     """Read and analyse a CT; return its seconds per stage."""
-    from ..pipeline import AnalysisOptions, analyze
-    from ..reading import read_ct
+    with quick_imports():
+        from ..pipeline import AnalysisOptions, analyze
+        from ..reading import read_ct
 
     started = time.perf_counter()
     volume = read_ct(Path(ct))
     reading = time.perf_counter() - started
-    seconds = analyze(volume, AnalysisOptions()).analysis.manifest.seconds_per_stage
+    options = AnalysisOptions(device=device, setting=setting_named(setting))
+    seconds = analyze(volume, options).analysis.manifest.seconds_per_stage
     return {"seconds_per_stage": {"reading": reading, **seconds}}
 
 

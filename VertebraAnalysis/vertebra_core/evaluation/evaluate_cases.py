@@ -11,12 +11,13 @@ from pathlib import Path
 from ..analysis import Vertebra
 from ..errors import InputError
 from ..label_numbers import AUTO, SCHEMES
+from ..settings import Setting, add_setting_argument, setting_named
 from ..volume import CtVolume
 from .case_files import CaseFiles, find_cases, grades_of, read_grades
 from .case_loading import load_case
 from .output import add_output_arguments, by_kind, print_records, progress
 from .prediction import HasAnalysis, Predict, Prediction, failed, from_result, read_result
-from .record_log import RecordLog
+from .record_log import RecordLog, check_settings
 from .records import CaseRecord
 from .reliability_svg import write_reliability
 from .scoring import score_case
@@ -58,6 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="keep a record of every case and the reliability diagrams here; cases recorded before "
         "are not analysed again",
     )
+    add_setting_argument(parser)
     add_comparison_arguments(parser)
     add_output_arguments(parser)
 
@@ -79,7 +81,7 @@ def run(args: argparse.Namespace, analyse: Analyse | None = None) -> int:
     args : argparse.Namespace
         As parsed with `add_arguments`.
     analyse : callable, optional
-        By default the whole pipeline with its default options.
+        By default the whole pipeline with the setting that was asked for.
 
     Returns
     -------
@@ -98,6 +100,9 @@ def run(args: argparse.Namespace, analyse: Analyse | None = None) -> int:
             "Try `evaluate cases FOLDER`.",
         )
     log = RecordLog(args.output / "records.jsonl" if args.output else None)
+    if args.output:
+        check_settings(args.output, {"setting": args.setting})
+    analyse = analyse or pipeline_with(setting_named(args.setting), models_folder=args.models)
     predict = predictor(args.results, analyse, args.localisers, args.models)
     if args.public_data is not None:
         from .public_cases import evaluate_public_data
@@ -131,7 +136,7 @@ def _groups(records: list[CaseRecord], args: argparse.Namespace) -> dict[str, li
 
 def predictor(
     results: Path | None,
-    analyse: Analyse | None,
+    analyse: Analyse,
     with_localisers: bool = False,
     models_folder: Path | None = None,
 ) -> Predict:
@@ -144,12 +149,11 @@ def predictor(
     ----------
     results : Path or None
         Folder of earlier results.
-    analyse : callable or None
-        By default the whole pipeline with its default options.
+    analyse : callable
     with_localisers : bool
         Whether to run each localiser alone as well.
     models_folder : Path, optional
-        Weights of both; by default the bundled ones.
+        Weights of the localisers; by default the bundled ones.
     """
     predict: Predict
     if results is not None:
@@ -158,11 +162,10 @@ def predictor(
             return read_result(_result_folder(results, name), ct)
 
     else:
-        chosen = analyse or _pipeline(models_folder)
 
         def predict(name: str, ct: CtVolume) -> Prediction:
             try:
-                return from_result(chosen(ct))
+                return from_result(analyse(ct))
             except InputError as error:
                 return failed(str(error), ct.hu.shape)
 
@@ -207,12 +210,20 @@ def evaluate_cases(
     return records
 
 
-def _pipeline(models_folder: Path | None) -> Analyse:
-    # Imported here: scoring the files of an earlier run needs neither torch nor weights.
-    from ..pipeline import AnalysisOptions, analyze
+def pipeline_with(
+    setting: Setting, device: str = "auto", models_folder: Path | None = None
+) -> Analyse:
+    """Return the whole pipeline with `setting` on `device`, by default with bundled weights."""
 
-    options = AnalysisOptions(models_folder=models_folder)
-    return lambda ct: analyze(ct, options)
+    def run(ct: CtVolume) -> HasAnalysis:
+        # Imported here: scoring the files of an earlier run needs neither torch nor weights.
+        from ..pipeline import AnalysisOptions, analyze
+
+        return analyze(
+            ct, AnalysisOptions(device=device, setting=setting, models_folder=models_folder)
+        )
+
+    return run
 
 
 def _grade_masks(path: Path) -> tuple[Vertebra, ...]:

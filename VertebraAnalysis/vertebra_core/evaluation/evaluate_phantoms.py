@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from pathlib import Path
 
 from ..errors import InputError
 from ..phantom.arguments import check_spacings
-from .evaluate_cases import Analyse, add_comparison_arguments, predictor
+from ..settings import add_setting_argument, setting_named
+from .evaluate_cases import Analyse, add_comparison_arguments, pipeline_with, predictor
 from .output import add_output_arguments, print_records, progress
 from .phantom_sets import PhantomSet, chosen_set
-from .record_log import RecordLog
+from .record_log import RecordLog, check_settings
 from .records import CaseRecord
 from .reliability_svg import write_reliability
 
@@ -63,6 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="keep records of all scans and the reliability diagrams here; an evaluation that was "
         "stopped goes on from it",
     )
+    add_setting_argument(parser)
     add_comparison_arguments(parser)
     add_output_arguments(parser)
 
@@ -75,7 +76,7 @@ def run(args: argparse.Namespace, analyse: Analyse | None = None) -> int:
     args : argparse.Namespace
         As parsed with `add_arguments`.
     analyse : callable, optional
-        By default the whole pipeline with its default options.
+        By default the whole pipeline with the setting that was asked for.
 
     Returns
     -------
@@ -100,7 +101,13 @@ def run(args: argparse.Namespace, analyse: Analyse | None = None) -> int:
 
     log = RecordLog(args.output / "records.jsonl" if args.output else None)
     if args.output:
-        _check_settings(args, chosen)
+        settings = {
+            "scene_spacing_mm": args.scene_spacing,
+            "shapes": chosen.shapes,
+            "setting": args.setting,
+        }
+        check_settings(args.output, settings)
+    analyse = analyse or pipeline_with(setting_named(args.setting))
     predict = predictor(None, analyse, args.localisers)
     groups: dict[float, list[CaseRecord]] = {s: [] for s in args.spacing}
     scenes = phantom_cases.SceneStore(
@@ -129,24 +136,6 @@ def run(args: argparse.Namespace, analyse: Analyse | None = None) -> int:
         write_reliability(args.output, titled)
     print_records(titled, args, chosen.requirements(groups))
     return 0
-
-
-def _check_settings(args: argparse.Namespace, chosen: PhantomSet) -> None:
-    """Refuse an output folder whose records were made with other phantoms."""
-    settings = {
-        "scene_spacing_mm": args.scene_spacing,
-        "shapes": chosen.shapes,
-    }
-    path = args.output / "settings.json"
-    if not path.exists():
-        args.output.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(settings))
-    elif json.loads(path.read_text()) != settings:
-        raise InputError(
-            "other_evaluation",
-            f"{args.output} holds records of other phantoms ({path.read_text()}).",
-            "Use another output folder.",
-        )
 
 
 def _title(chosen: PhantomSet, spacing_mm: float, pixel_mm: float) -> str:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
 
+from ..errors import InputError
+from ..settings import BEST
 from .records import CaseRecord, record_from_json, record_to_json
 
 
@@ -51,3 +55,26 @@ class RecordLog:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with self._path.open("a") as file:
                 file.write(record_to_json(record) + "\n")
+
+
+def check_settings(folder: Path, settings: Mapping[str, object]) -> None:
+    """Refuse a folder of records that were made with other settings; note them in a new one.
+
+    Raises
+    ------
+    InputError
+        ``other_evaluation``.
+    """
+    path = folder / "settings.json"
+    if not path.exists() and not (folder / "records.jsonl").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(settings))
+        return
+    made = json.loads(path.read_text()) if path.exists() else {}
+    # Folders from before there was a choice lack it.
+    if {"setting": BEST.name, **made} != settings:
+        raise InputError(
+            "other_evaluation",
+            f"{folder} holds records that were made otherwise ({json.dumps(made)}).",
+            "Use another output folder.",
+        )
