@@ -153,6 +153,7 @@ def testAdvancedChoicesReachTheCore(openPanel, slicer, tmp_path):
         driver.panel.session.vertebrae[1].center_lps_mm)))  # fmt: skip
     roi.SetRadiusXYZ(60, 60, 60)
     driver.ui.advancedSection.collapsed = False
+    driver.choose("settingSelector", "Fast")
     driver.choose("deviceSelector", "CPU")
     driver.ui.threadsSpinBox.value = 3
     driver.choose("roiSelector", "box")
@@ -162,6 +163,6 @@ def testAdvancedChoicesReachTheCore(openPanel, slicer, tmp_path):
     assert driver.waitUntil(lambda: not driver.panel.running), driver.panel.messages.text
     kind, options = driver.core.asked[-1]
     assert kind == "grade"
-    assert (options.device, options.threads) == ("cpu", 3)
+    assert (options.device, options.threads, options.setting) == ("cpu", 3, "fast")
     assert options.roiNode is roi
     assert options.segmentationNode.GetName() == "CT spine vertebrae"

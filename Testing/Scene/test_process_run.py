@@ -441,6 +441,15 @@ def testSlicersOwnPythonIsPreferred(tmp_path, monkeypatch):
         pythonExecutable()
 
 
+def testSettingIsNamedWhereThereIsAChoice(tmp_path):
+    options = RunOptions(setting="fast")
+    analyze = CoreCommand(python="py").analyze(tmp_path / "ct.nrrd", tmp_path / "out", options)
+    assert analyze[analyze.index("--setting") + 1] == "fast"
+    # Grading a segmentation computes the same either way.
+    places = tmp_path / "ct.nrrd", tmp_path / "s.nrrd", tmp_path / "out"
+    assert "--setting" not in CoreCommand(python="py").grade(*places, options)
+
+
 def testCommandSaysWhatAPersonWouldType(tmp_path):
     command = CoreCommand(python="py").grade(
         tmp_path / "ct.nrrd", tmp_path / "s.nrrd", tmp_path / "out", RunOptions("cuda:1", 4)

@@ -138,6 +138,7 @@ class AnalysisActions:
             threads=parameters.threads,
             roiNode=parameters.regionOfInterest,
             segmentationNode=segmentationNode,
+            setting=parameters.setting.value,
         )
 
     def _ensureDependencies(self) -> bool:

@@ -33,7 +33,8 @@ class CoreCommand:
 
     def analyze(self, ctPath: Path, folder: Path, options: RunOptions) -> list[str]:
         """Return the command that analyses the CT and writes its results to `folder`."""
-        return [*self._core(), "analyze", str(ctPath), *_runArguments(folder, options)]
+        setting = ["--setting", options.setting]
+        return [*self._core(), "analyze", str(ctPath), *setting, *_runArguments(folder, options)]
 
     def grade(
         self, ctPath: Path, segmentationPath: Path, folder: Path, options: RunOptions

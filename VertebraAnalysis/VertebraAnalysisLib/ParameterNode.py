@@ -34,6 +34,17 @@ class Device(enum.Enum):
         return self.value
 
 
+class Setting(enum.Enum):
+    """Choices between accuracy and speed; the values are those of ``--setting``."""
+
+    BEST = "best"
+    FAST = "fast"
+
+    def label(self) -> str:
+        """The choice as the user reads it."""
+        return {Setting.BEST: _("Best accuracy"), Setting.FAST: _("Fast")}[self]
+
+
 @parameterNodeWrapper
 class ParameterNode:
     """Typed access to the module's parameter node.
@@ -44,6 +55,7 @@ class ParameterNode:
         CT to analyze.
     results : vtkMRMLTextNode
         Analysis that is shown and reviewed.
+    setting : Setting
     device : Device
     threads : int
         Processor threads; 0 takes all.
@@ -57,6 +69,7 @@ class ParameterNode:
 
     inputVolume: slicer.vtkMRMLScalarVolumeNode
     results: slicer.vtkMRMLTextNode
+    setting: Setting = Setting.BEST
     device: Device = Device.AUTO
     threads: Annotated[int, WithinRange(0, 256)] = 0
     regionOfInterest: slicer.vtkMRMLMarkupsROINode

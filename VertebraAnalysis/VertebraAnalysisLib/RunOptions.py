@@ -20,9 +20,12 @@ class RunOptions:
         Only the part of the CT inside it is analysed.
     segmentationNode : vtkMRMLSegmentationNode or None
         Grade these vertebrae instead of looking for vertebrae.
+    setting : str
+        ``"best"`` or ``"fast"``.
     """
 
     device: str = "auto"
     threads: int = 0
     roiNode: Any = None
     segmentationNode: Any = None
+    setting: str = "best"
