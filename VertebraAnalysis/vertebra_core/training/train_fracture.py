@@ -43,10 +43,13 @@ NETWORKS = {"fracnet": FracNet, "fracsegnet": FracSegNet, "fracresnet": FracResN
 WALL_WEIGHT = 0.5
 
 SMALL_CROP = {"crop_shape": (48, 48, 48), "crop_spacing_mm": 2.0, "folded": True}
-SMALL_WIDTHS = {"fracresnet": (16, 32, 64, 96)}
-SMALL_UNET = (16, 32, 48, 64)
-"""A small network sees the same 96 mm as VertFault's; a step costs a thirtieth (on one core 0.08 s
-a crop instead of 2.5 s)."""
+"""The same 96 mm as VertFault's crop at a fortieth of the cost (0.06 s instead of 2.6 s)."""
+
+SMALL_WIDTHS = {
+    "fracnet": (16, 32, 48, 64),
+    "fracsegnet": (16, 32, 48, 64),
+    "fracresnet": (16, 32, 64, 96),
+}
 
 _BATCH_SIZE = 4
 
@@ -221,7 +224,7 @@ def config_from(args: argparse.Namespace) -> FractureConfig:
     """Make a configuration from parsed arguments."""
     widths, crop = tuple(args.widths), {}
     if args.size == SMALL:
-        widths, crop = widths or SMALL_WIDTHS.get(args.network, SMALL_UNET), SMALL_CROP
+        widths, crop = widths or SMALL_WIDTHS[args.network], SMALL_CROP
     return FractureConfig(
         training_config(args), args.bank, args.network, args.loss, args.walls, widths, **crop
     )
