@@ -236,7 +236,7 @@ def test_independent_meshes_are_a_set_of_their_own(tmp_path, oracle, capsys):
     assert {row["reached"] for row in figures["requirements"]} == {"yes"}
 
     ordinary = ["--count", "1", "--scenes", str(tmp_path), "--output", str(tmp_path / "out")]
-    with pytest.raises(InputError, match="other phantoms"):
+    with pytest.raises(InputError, match="made otherwise"):
         evaluate_phantoms.run(_arguments(*ordinary), oracle)
     with pytest.raises(InputError, match="cannot be mixed"):
         evaluate_phantoms.run(_arguments(*words, "--shapes", str(tmp_path)), oracle)

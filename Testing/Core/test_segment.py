@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from vertebra_core.errors import Cancelled
 from vertebra_core.networks.normalisation import AIR
+from vertebra_core.segmentation.cleaning import MARGIN_VOXELS, fill_cavities, keep_main_parts
 from vertebra_core.segmentation.crops import (
     CROP_SHIFT_ZYX_MM,
     center_prior,
@@ -18,11 +19,8 @@ from vertebra_core.segmentation.crops import (
 )
 from vertebra_core.segmentation.plausibility import judge
 from vertebra_core.segmentation.segment import (
-    MARGIN_VOXELS,
     SegmentationOptions,
     VertebraMask,
-    fill_cavities,
-    keep_main_parts,
     segment,
 )
 from vertebra_core.volume import CtVolume

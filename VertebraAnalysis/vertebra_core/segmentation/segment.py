@@ -16,6 +16,7 @@ from ..localisation.sliding_window import Predicate, Progress, run_network
 from ..networks.normalisation import normalise_hu_array
 from ..parallel import for_each
 from ..volume import AIR_HU, CtVolume
+from .cleaning import LEAST_PROBABILITY, fill_cavities, keep_main_parts, occupied_box
 from .crops import (
     CROP_SHAPE_ZYX,
     WORKING_SPACING_MM,
@@ -24,21 +25,8 @@ from .crops import (
     extract_crop,
 )
 
-SMALL_PART = 0.03
-"""Parts smaller than this share of the largest are dropped. Thick slices may part an arch from its
-body, so the largest part alone would lose true bone."""
-
-LEAST_PROBABILITY = 0.05
-"""Less is not looked at: no surface passes there."""
-
-MARGIN_VOXELS = 6
-"""What is kept around a vertebra: plausibility looks 5 mm around it."""
-
 CLEAR_VOXELS = 3
 """A vertebra that comes closer to a side of its crop may go on beyond it."""
-
-_FRINGE_VOXELS = 3
-"""From one half at a surface, probability falls to next to nothing within this distance."""
 
 
 @dataclass(frozen=True)
@@ -247,32 +235,6 @@ def _probability(
     return probability.numpy() * _inside(ct.hu.shape, origin, shape), origin
 
 
-def _reaches_side(
-    mask: VertebraMask, origin: np.ndarray, shape: Sequence[int], volume_shape: Sequence[int]
-) -> bool:
-    """Tell whether a vertebra comes close to a side of its crop that lies within the volume."""
-    voxels = np.argwhere(mask.vertebra > 0.5) + mask.origin_index_zyx
-    if not len(voxels):
-        return False
-    low = voxels.min(0) - origin < CLEAR_VOXELS
-    high = origin + shape - voxels.max(0) <= CLEAR_VOXELS
-    return bool((low & (origin > 0) | high & (origin + shape < volume_shape)).any())
-
-
-def occupied_box(probability: np.ndarray, least: float) -> tuple[slice, slice, slice]:
-    """Box of what is more probable than `least`, `MARGIN_VOXELS` wider where there is room.
-
-    Around the middle voxel where there is nothing.
-    """
-    occupied = probability > least
-    box = []
-    for axis, n in enumerate(probability.shape):
-        hit = np.nonzero(occupied.any(tuple(k for k in range(3) if k != axis)))[0]
-        first, last = (hit[0], hit[-1]) if len(hit) else (n // 2, n // 2)
-        box.append(slice(max(0, int(first) - MARGIN_VOXELS), min(n, int(last) + 1 + MARGIN_VOXELS)))
-    return tuple(box)
-
-
 def _inside(shape, origin, crop_shape) -> np.ndarray:
     """1 where a crop lies within the volume, 0 beyond, shape (z, y, x)."""
     axes = []
@@ -283,93 +245,13 @@ def _inside(shape, origin, crop_shape) -> np.ndarray:
     return z[:, None, None] * y[None, :, None] * x[None, None, :]
 
 
-def keep_main_parts(probability: np.ndarray, near: np.ndarray | None = None) -> np.ndarray:
-    """Zero the probability in and around stray parts.
-
-    Parameters
-    ----------
-    probability : ndarray, shape (z, y, x)
-    near : ndarray, shape (3,), optional
-        Keep only the part closest to this voxel index among the large ones (a body is one piece).
-
-    Returns
-    -------
-    ndarray, shape (z, y, x)
-        `probability` where it belongs to the parts kept: the largest above one half, and those of
-        at least `SMALL_PART` its size.
-    """
-    parts, count = ndimage.label(probability > 0.5)
-    if count == 0:
-        return probability
-    sizes = np.bincount(parts.ravel(), minlength=count + 1)
-    sizes[0] = 0
-    if near is None:
-        kept = sizes >= SMALL_PART * sizes.max()
-    else:
-        kept = np.zeros(count + 1, bool)
-        large = np.nonzero(sizes >= 0.3 * sizes.max())[0]
-        centers = np.array(ndimage.center_of_mass(parts > 0, parts, large))
-        kept[large[np.argmin(np.square(centers - near).sum(1))]] = True
-    kept[0] = False
-    dropped = np.nonzero(~kept)[0][1:]
-    if not len(dropped):
-        return probability
-    result = probability.copy()
-    boxes = ndimage.find_objects(parts)
-    for number in dropped:
-        # Below one half, voxels go with the nearest part, so that kept surfaces stay sub-voxel.
-        box = _widened(boxes[number - 1], 2 * _FRINGE_VOXELS, parts.shape)
-        to_own = ndimage.distance_transform_edt(parts[box] != number)
-        gone = to_own <= _FRINGE_VOXELS
-        beside = kept[parts[box]]
-        if beside.any():
-            gone &= to_own < ndimage.distance_transform_edt(~beside)
-        result[box][gone] = 0
-    return result
-
-
-def _widened(box: Sequence[slice], by: int, shape: Sequence[int]) -> tuple[slice, ...]:
-    return tuple(
-        slice(max(0, s.start - by), min(n, s.stop + by)) for s, n in zip(box, shape, strict=True)
-    )
-
-
-def fill_cavities(probability: np.ndarray, solid: bool = False) -> np.ndarray:
-    """Fill what bone encloses: sclerotic islands, cement and cysts are part of the vertebra.
-
-    Parameters
-    ----------
-    probability : ndarray, shape (z, y, x)
-    solid : bool
-        The structure has no opening at all, as a vertebral body: holes of sagittal slices are
-        filled as well, and what lies in holes of both axial and coronal ones. Axial ones alone do
-        not count: there the rim of a biconcave body closes around the disc that has sunk into it.
-
-    Returns
-    -------
-    ndarray, shape (z, y, x)
-        `probability`, 1 in cavities.
-    """
-    inside = probability > 0.5
-    place = ndimage.find_objects(inside.astype(np.uint8))
-    if not place:
-        return probability
-    part = inside[place[0]]
-    filled = ndimage.binary_fill_holes(part)
-    if solid:
-        axial, coronal, sagittal = (_fill_holes_of_planes(filled, axis) for axis in range(3))
-        filled |= sagittal | (axial & coronal)
-    cavities = filled & ~part
-    if not cavities.any():
-        return probability
-    result = probability.copy()
-    result[place[0]][cavities] = 1
-    return result
-
-
-def _fill_holes_of_planes(inside: np.ndarray, axis: int) -> np.ndarray:
-    """Fill the holes of the slices across `axis`, each slice for itself."""
-    # Background that cannot leave its slice is enclosed by it.
-    in_plane = ndimage.generate_binary_structure(3, 1)
-    np.moveaxis(in_plane, axis, 0)[[0, 2]] = False
-    return ndimage.binary_fill_holes(inside, in_plane)
+def _reaches_side(
+    mask: VertebraMask, origin: np.ndarray, shape: Sequence[int], volume_shape: Sequence[int]
+) -> bool:
+    """Tell whether a vertebra comes close to a side of its crop that lies within the volume."""
+    voxels = np.argwhere(mask.vertebra > 0.5) + mask.origin_index_zyx
+    if not len(voxels):
+        return False
+    low = voxels.min(0) - origin < CLEAR_VOXELS
+    high = origin + shape - voxels.max(0) <= CLEAR_VOXELS
+    return bool((low & (origin > 0) | high & (origin + shape < volume_shape)).any())
