@@ -11,7 +11,7 @@ from types import MappingProxyType
 STAGE_WEIGHTS: Mapping[str, float] = MappingProxyType(
     {
         "reading": 2.5,
-        "localisation": 0.7,
+        "localisation": 1.0,
         "segmentation": 3.0,
         "labelling": 0.5,
         "grading": 1.5,

@@ -30,7 +30,7 @@ from .tables import Table, decimals, join, percent
 VARIANTS: tuple[Setting, ...] = (
     BEST,
     FAST,
-    replace(BEST, name="best, whole volume searched", along_spine=False),
+    replace(BEST, name="best, along the spine", along_spine=True),
     replace(BEST, name="best, small crops", crop_shapes_zyx=FAST.crop_shapes_zyx),
     replace(
         BEST,
