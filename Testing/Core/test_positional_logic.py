@@ -71,6 +71,15 @@ def test_a_few_wrong_names_are_overruled_by_the_row():
     assert found(assignment) == names
 
 
+def test_no_vertebra_is_missed_where_there_is_no_room_for_one():
+    names = run("C6", "T12")
+    claimed = [*run("C5", "T2"), *run("T4", "T12")]
+    assert len(claimed) == len(names)
+    assignment = assign_levels(spine(*names), evidence(claimed, 5.0))
+    assert found(assignment) == names
+    assert assignment.missed == ()
+
+
 def test_a_missed_vertebra_is_named_and_placed_in_the_gap():
     names = run("T5", "L3")
     places = spine(*names)

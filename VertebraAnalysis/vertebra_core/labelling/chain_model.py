@@ -24,6 +24,10 @@ _REFERENCE_SD = 0.08
 _LOWEST_GEOMETRY = -14.0
 """Log score that no pair falls below: one fractured or misplaced body must not decide alone."""
 
+_LEAST_ROOM = np.log(0.75)
+"""A vertebra can have been missed only where there is room for it: two bodies lie no closer than
+this share of what their levels want, fractures allowed for."""
+
 
 @dataclass(frozen=True)
 class PositionalOptions:
@@ -247,7 +251,8 @@ def _step_scores(
     noise = np.sqrt(2) * options.position_noise_mm
     relative_sd = np.hypot(steps.distance_sd_mm, noise) / steps.distance_mm
     deviation = np.log(distance) - np.log(steps.distance_mm)
-    deviation = (deviation[None] - scales[:, None, None, None]) / relative_sd
+    relative = deviation[None] - scales[:, None, None, None]
+    deviation = relative / relative_sd
     geometry = options.distance_weight * (-0.5 * deviation**2 - np.log(relative_sd / _REFERENCE_SD))
     angle_sd = np.hypot(steps.angle_sd_rad, noise / steps.distance_mm)
     turned = sagittal_angle_rad(step)[..., None] - steps.angle_rad
@@ -255,4 +260,6 @@ def _step_scores(
     geometry = geometry + options.angle_weight * (-0.5 * (turned / angle_sd) ** 2)
     prior = options.unusual_weight * steps.log_prior - options.missed_cost * steps.missed
     scores = np.maximum(geometry, _LOWEST_GEOMETRY) + prior
+    no_room = (steps.missed > 0) & (relative < _LEAST_ROOM)
+    scores = np.where(no_room, -np.inf, scores)
     return np.where((i >= 0)[None, :, :, None], scores, -np.inf)
