@@ -103,16 +103,12 @@ def _bank(args: argparse.Namespace, library) -> list[str]:
 def _cases(args: argparse.Namespace, library) -> list[str]:
     import numpy as np
 
-    from ..phantom.bank import fractured_patient
-    from ..phantom.lesions import with_lesions
+    from ..phantom.bank import make_scene
     from ..phantom.scan_case import scan, write_case
-    from ..phantom.scene_builder import build_scene
 
     made = []
     for seed in range(args.seed, args.seed + args.count):
-        patient = fractured_patient(seed, args.fractures)
-        scene = build_scene(seed, library, args.scene_spacing, patient)
-        scene = with_lesions(scene, args.lesions)
+        scene = make_scene(seed, library, args.scene_spacing, args.lesions, args.fractures)
         spacing_xyz_mm = (args.pixel, args.pixel, args.slice)
         ct, labels, bodies = scan(scene, spacing_xyz_mm, np.random.default_rng(seed))
         folder = args.output / f"phantom_{seed:06d}"

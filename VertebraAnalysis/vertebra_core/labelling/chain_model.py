@@ -260,6 +260,5 @@ def _step_scores(
     geometry = geometry + options.angle_weight * (-0.5 * (turned / angle_sd) ** 2)
     prior = options.unusual_weight * steps.log_prior - options.missed_cost * steps.missed
     scores = np.maximum(geometry, _LOWEST_GEOMETRY) + prior
-    no_room = (steps.missed > 0) & (relative < _LEAST_ROOM)
-    scores = np.where(no_room, -np.inf, scores)
-    return np.where((i >= 0)[None, :, :, None], scores, -np.inf)
+    has_room = (steps.missed == 0) | (relative >= _LEAST_ROOM)
+    return np.where((i >= 0)[None, :, :, None] & has_room, scores, -np.inf)

@@ -90,9 +90,8 @@ def _best_chain(points: np.ndarray, gains: np.ndarray) -> list[int]:
             value, source = float(gains[i] + gains[j]) - missed, (i, i)
             for h in before[i]:
                 length_before, direction_before = links[(h, i)]
-                cost = _stretch_cost(length, length_before, missed)
-                if origin[(h, i)] == (h, h) and _may_be_atlas(length_before, length):
-                    cost = missed
+                atlas = origin[(h, i)] == (h, h) and _may_be_atlas(length_before, length)
+                cost = missed if atlas else _stretch_cost(length, length_before, missed)
                 cost += _turn_cost(direction, direction_before)
                 through = best[(h, i)] + float(gains[j]) - cost
                 if through > value:

@@ -14,7 +14,7 @@ import numpy as np
 
 from .lesions import with_lesions
 from .patient import PatientSpec, draw_patient
-from .scene import save_scene
+from .scene import PhantomScene, save_scene
 from .scene_builder import build_scene
 from .shape_library import ShapeLibrary
 
@@ -60,12 +60,23 @@ def build_bank(
         if path.exists():
             continue
         started = time.monotonic()
-        scene = build_scene(seed, library, spacing_mm, fractured_patient(seed, n_fractures))
-        scene = with_lesions(scene, lesion_share)
+        scene = make_scene(seed, library, spacing_mm, lesion_share, n_fractures)
         save_scene(scene, path)
         written += 1
         _log.info("%s %s %.1f s", path.name, scene.labels.shape, time.monotonic() - started)
     return written
+
+
+def make_scene(
+    seed: int,
+    library: ShapeLibrary,
+    spacing_mm: float,
+    lesion_share: float = 0.0,
+    n_fractures: int | None = None,
+) -> PhantomScene:
+    """Build the scene of a seed; lesions and fractures as for `build_bank`."""
+    scene = build_scene(seed, library, spacing_mm, fractured_patient(seed, n_fractures))
+    return with_lesions(scene, lesion_share)
 
 
 def fractured_patient(seed: int, n_fractures: int | None) -> PatientSpec | None:

@@ -59,7 +59,7 @@ def render(
         spacing[[0, axis]] = spacing[[axis, 0]]
     count = hu.shape[0]
     if protocol.increment_mm > 1.05 * spacing[0]:
-        positions = slice_positions(count, spacing[0], protocol)
+        positions = slice_positions(count, spacing[0], protocol.increment_mm, protocol.slice_phase)
         hu = apply_matrix_z(slice_matrix(count, spacing[0], positions, protocol.slice_mm), hu)
         back = interpolation_matrix(count, positions / spacing[0])
     else:

@@ -16,12 +16,15 @@ _PIXEL_PROFILE = 0.7
 as the usual interpolations do."""
 
 
-def slice_positions(count: int, spacing_mm: float, protocol: ScanProtocol) -> np.ndarray:
-    """Positions (mm from the first voxel) of slices that cover `count` voxels."""
+def slice_positions(count: int, spacing_mm: float, increment_mm: float, phase: float) -> np.ndarray:
+    """Positions (mm from the first voxel) of slices, or of pixels, that cover `count` voxels.
+
+    The first lies the share `phase` of an increment after the last place before all voxels.
+    """
     extent = (count - 1) * spacing_mm
-    start = (protocol.slice_phase - 1) * protocol.increment_mm
-    number = math.ceil((extent - start) / protocol.increment_mm) + 1
-    return start + np.arange(number) * protocol.increment_mm
+    start = (phase - 1) * increment_mm
+    number = math.ceil((extent - start) / increment_mm) + 1
+    return start + np.arange(number) * increment_mm
 
 
 def slice_matrix(count: int, spacing_mm: float, positions_mm, slice_mm: float) -> torch.Tensor:
@@ -68,10 +71,7 @@ def coarsen_in_plane(hu: torch.Tensor, spacing_zyx_mm, protocol: ScanProtocol) -
         spacing, count = float(spacing_zyx_mm[axis]), hu.shape[axis]
         if protocol.pixel_mm <= 1.05 * spacing:
             continue
-        extent = (count - 1) * spacing
-        start = (protocol.slice_phase - 1) * protocol.pixel_mm
-        number = math.ceil((extent - start) / protocol.pixel_mm) + 1
-        positions = start + np.arange(number) * protocol.pixel_mm
+        positions = slice_positions(count, spacing, protocol.pixel_mm, protocol.slice_phase)
         stored = slice_matrix(count, spacing, positions, _PIXEL_PROFILE * protocol.pixel_mm)
         back = interpolation_matrix(count, positions / spacing)
         lines = hu.transpose(0, axis)
