@@ -9,6 +9,7 @@ import pytest
 import torch
 from toy_phantom import BODY_CENTER_YX_MM, BODY_HEIGHT_MM, BODY_RADIUS_MM, toy_scene
 from vertebra_core.phantom.codes import BODY_BIT, Tissue
+from vertebra_core.phantom.process_warp import ProcessWarp
 from vertebra_core.phantom.sampling import OUTSIDE_SDF_MM, sample_scene
 from vertebra_core.phantom.scene import load_scene, save_scene
 
@@ -116,3 +117,43 @@ def test_wrong_requests_are_refused(scene):
         sample_scene(scene, L2_CENTER, 1.0, (4, 4, 4), np.zeros((3, 3)))
     with pytest.raises(ValueError):
         sample_scene(replace(scene), L2_CENTER, (1.0, 1.0), (4, 4, 4))
+
+
+def test_a_warp_stretches_and_lifts_processes_and_leaves_the_body(scene):
+    vertebra = scene.vertebrae[1]
+    shape = (31, 91, 61)
+    center = (48.0, 75.0, 50.0)
+    plain = sample_scene(scene, center, 1.0, shape)
+    warp = ProcessWarp(vertebra, spinous_stretch=-0.3, spinous_up=-0.3, lateral_stretch=0.3)
+    warped = sample_scene(scene, center, 1.0, shape, warp=warp)
+    within = plain.body(21) & (plain.bone_sdf < -0.1)
+    assert warped.body(21)[within].all()
+    torch.testing.assert_close(warped.bone_sdf[within], plain.bone_sdf[within])
+
+    def process(sampled):
+        return (sampled.vertebra(21) & ~sampled.body(21)).nonzero().float()
+
+    # The scene's process runs from y = 82 to 98; what lies behind y = 92 is stretched.
+    assert process(plain)[:, 1].max() + 30 == pytest.approx(102, abs=1)
+    tip = 92 + (102 - 92) / 0.7
+    assert process(warped)[:, 1].max() + 30 == pytest.approx(tip, abs=1.5)
+    lifted = process(warped)[process(warped)[:, 1] > 102 - 30]
+    assert lifted[:, 0].mean() - 15 == pytest.approx(0.3 * (107 - 92 - 3), abs=2)
+
+
+def test_a_warp_moves_neighbours_of_processes_with_them(scene):
+    # Beside the body: skin and fat come closer where look-ups reach further out.
+    center = (48.0, 60.0, 50.0)
+    plain = sample_scene(scene, center, 1.0, (5, 5, 121))
+    warp = ProcessWarp(scene.vertebrae[1], lateral_stretch=0.3)
+    warped = sample_scene(scene, center, 1.0, (5, 5, 121), warp=warp)
+    air = int(Tissue.AIR)
+    half_width = [(s.tissue[2, 2] != air).sum() / 2 - 18 for s in (plain, warped)]
+    assert float(half_width[1] / half_width[0]) == pytest.approx(1 / 1.3, abs=0.06)
+    assert torch.equal(warped.tissue[..., 45:76], plain.tissue[..., 45:76])
+
+
+def test_random_warps_are_the_same_for_the_same_seed(scene):
+    warps = [ProcessWarp.random(scene.vertebrae[0], np.random.default_rng(3)) for _ in range(2)]
+    assert warps[0] == warps[1]
+    assert warps[0] != ProcessWarp.random(scene.vertebrae[0], np.random.default_rng(4))

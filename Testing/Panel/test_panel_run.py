@@ -48,7 +48,8 @@ def testCancelEndsTheRunSoonAndLeavesTheSceneAsItWas(openPanel, slicer):
     driver.waitUntil(lambda: driver.ui.progressBar.value > 0)
     began = time.monotonic()
     driver.click("analyzeButton")
-    assert not driver.ui.analyzeButton.enabled
+    # On a busy computer the run may have ended before the click returns.
+    assert not (driver.panel.running and driver.ui.analyzeButton.enabled)
     assert driver.waitUntil(lambda: not driver.panel.running)
     # Two seconds on a computer with nothing else to do.
     assert time.monotonic() - began < 20

@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from .codes import BODY_BIT, CODE_MASK, Tissue
 from .lesions import lesion_field
+from .process_warp import ProcessWarp
 from .random_field import SmoothField, torch_generator
 from .scene import SDF_STEPS_PER_MM, SDF_ZERO, PhantomScene
 
@@ -62,6 +63,7 @@ def sample_scene(
     matrix: np.ndarray | None = None,
     elastic_mm: float = 0.0,
     rng: np.random.Generator | None = None,
+    warp: ProcessWarp | None = None,
 ) -> SampledScene:
     """Sample `scene` on a grid; outside the scene lies air.
 
@@ -82,6 +84,8 @@ def sample_scene(
         Standard deviation per axis of a smooth displacement (cells of 30 mm).
     rng : numpy.random.Generator, optional
         Drives the displacement and the jitter of tissue boundaries; without it there is no jitter.
+    warp : ProcessWarp, optional
+        Bends the processes of a vertebra.
 
     Raises
     ------
@@ -101,6 +105,8 @@ def sample_scene(
         for axis in range(3):
             field = SmoothField(shape_zyx, spacing, ELASTIC_CELL_MM, generator).evaluate()
             points[axis] = points[axis].add(field, alpha=elastic_mm / scene.spacing_mm)
+    if warp is not None:
+        points = warp.displaced(points, scene.spacing_mm)
     block, low = _needed_block(points, scene.labels.shape)
     if block is None:
         return _all_air(scene, shape_zyx)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,8 @@ import torch
 from torch.nn import functional
 
 from ..phantom.appearance import Appearance
-from ..phantom.codes import BODY_BIT, CODE_MASK
+from ..phantom.codes import BODY_BIT, CODE_MASK, Bone
+from ..phantom.process_warp import ProcessWarp
 from ..phantom.sampling import SampledScene, sample_scene
 from ..phantom.scan_protocol import ScanProtocol
 from ..phantom.scanner import render, visible
@@ -27,6 +29,11 @@ JITTER_MAX_MM = 9.0
 JITTER_PER_SPACING = 0.35
 """The prior strays at most this share of the distance to the next centre, or it would be unclear
 which vertebra is meant."""
+
+WARPED_SHARE, THINNED_SHARE = 0.6, 0.4
+MOST_THINNED_MM = 0.7
+"""Processes of many scanned spines are thinner than those of the phantoms: their tips are seen as
+partial volume, and were missed on thick slices."""
 
 _CERVICAL_SCALE = (0.75, 1.15)
 _SCALE = (0.85, 1.18)
@@ -74,13 +81,24 @@ class PhantomSegmentationSource(BankSource):
         shift = np.asarray(CROP_SHIFT_ZYX_MM) + jitter + rng.uniform(-0.5, 0.5, 3)
         middle = target + matrix @ shift
         elastic = rng.uniform(0, 2.0) if rng.random() < 0.3 else 0.0
-        sampled = sample_scene(scene, middle, spacing, self._shape, matrix, elastic, rng)
+        warp = ProcessWarp.random(chosen, rng) if chosen and rng.random() < WARPED_SHARE else None
+        sampled = sample_scene(scene, middle, spacing, self._shape, matrix, elastic, rng, warp)
+        if rng.random() < THINNED_SHARE:
+            sampled = thinner_arches(sampled, rng.uniform(0, MOST_THINNED_MM))
         protocol = ScanProtocol.random(rng)
         hu = render(sampled, (spacing,) * 3, Appearance.random(rng), protocol, rng)
         seen = visible(self._shape, spacing, protocol)
         vertebra, body = occupancy(sampled, number, spacing)
         center = (np.asarray(self._shape) - 1) / 2 + (jitter - shift) / spacing
         return pack_segmentation(hu, vertebra, body, seen, center)
+
+
+def thinner_arches(sampled: SampledScene, by_mm: float) -> SampledScene:
+    """Return a block whose vertebral arches and processes lost `by_mm` of bone on every side."""
+    codes = sampled.labels & CODE_MASK
+    mobile = (codes > 0) & (codes < int(Bone.RIB)) & (codes != SACRUM_NUMBER)
+    arch = mobile & ((sampled.labels & BODY_BIT) == 0)
+    return replace(sampled, bone_sdf=sampled.bone_sdf + by_mm * arch)
 
 
 def occupancy(
