@@ -84,15 +84,10 @@ pytestmark = pytest.mark.skipif(not scene_available(), reason="slicer-core is no
 
 def written(folder, with_ct=True):
     ct, labels, bodies, analysis = example()
-    writing = SceneWriting(
-        ct if with_ct else None,
-        labels,
-        bodies,
-        analysis_to_json(analysis),
-        analysis_to_markups(analysis),
-        folder / "scene.mrb",
-    )
-    assert writing.finish() == ""
+    texts = analysis_to_json(analysis), analysis_to_markups(analysis)
+    with SceneWriting(folder / "scene.mrb") as writing:
+        writing.begin(ct if with_ct else None, labels, bodies, *texts)
+        assert writing.finish() == ""
     assert [p.name for p in folder.iterdir()] == ["scene.mrb"]
     with zipfile.ZipFile(folder / "scene.mrb") as archive:
         archive.extractall(folder / "unpacked")
@@ -148,16 +143,16 @@ def test_a_relative_target_is_found_by_the_building_process(tmp_path, monkeypatc
     monkeypatch.chdir(tmp_path)
     ct, labels, bodies, analysis = example()
     texts = analysis_to_json(analysis), analysis_to_markups(analysis)
-    writing = SceneWriting(None, labels, bodies, *texts, Path("scene.mrb"))
+    writing = SceneWriting(Path("scene.mrb"))
+    writing.begin(None, labels, bodies, *texts)
     assert writing.finish() == ""
     assert (tmp_path / "scene.mrb").stat().st_size > 0
 
 
 def test_cancelling_ends_the_process_and_leaves_nothing(tmp_path):
     ct, labels, bodies, analysis = example()
-    writing = SceneWriting(
-        ct, labels, bodies, analysis_to_json(analysis), "{}", tmp_path / "scene.mrb"
-    )
+    writing = SceneWriting(tmp_path / "scene.mrb")
+    writing.begin(ct, labels, bodies, analysis_to_json(analysis), "{}")
     with pytest.raises(Cancelled):
         writing.finish(lambda: True)
     assert list(tmp_path.iterdir()) == []
@@ -165,9 +160,35 @@ def test_cancelling_ends_the_process_and_leaves_nothing(tmp_path):
 
 def test_a_failing_library_costs_the_scene_and_is_told(tmp_path):
     ct, labels, bodies, _ = example()
-    writing = SceneWriting(ct, labels, bodies, "no analysis", "{}", tmp_path / "scene.mrb")
+    writing = SceneWriting(tmp_path / "scene.mrb")
+    writing.begin(ct, labels, bodies, "no analysis", "{}")
     assert "scene.mrb could not be written" in writing.finish()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_without_anything_to_write_the_process_ends_and_leaves_nothing(tmp_path):
+    with SceneWriting(tmp_path / "scene.mrb") as writing:
+        process = writing._process
+        assert process.poll() is None
+    assert process.poll() is not None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_process_ends_with_the_one_that_started_it(tmp_path):
+    writing = SceneWriting(tmp_path / "scene.mrb")
+    # What the system does when the starting process dies.
+    writing._process.stdin.close()
+    assert writing._process.wait(120) == 0
+    writing.stop()
+
+
+def test_a_process_that_died_early_costs_the_scene_and_is_told(tmp_path):
+    ct, labels, bodies, analysis = example()
+    with SceneWriting(tmp_path / "scene.mrb") as writing:
+        writing._process.kill()
+        writing._process.wait()
+        writing.begin(ct, labels, bodies, analysis_to_json(analysis), "{}")
+        assert "scene.mrb could not be written" in writing.finish()
 
 
 def test_a_large_ct_is_stored_around_the_spine_only(monkeypatch):

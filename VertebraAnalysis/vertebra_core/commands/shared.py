@@ -18,6 +18,7 @@ from ..progress import STAGE_WEIGHTS, ProgressTracker
 from ..threads import MAX_THREADS
 
 if TYPE_CHECKING:
+    from ..output.scene_mrb import SceneWriting
     from ..pipeline import AnalysisResult
     from ..volume import CtVolume, LabelVolume
 
@@ -115,18 +116,21 @@ def run_and_write(
         cancellation.before_exit(lambda: console.error(Cancelled()))
         output = open_things.enter_context(AtomicOutput(args.output))
         cancellation.before_exit(output.discard)
+        scene, missing = _scene(args, output, open_things)
+        if scene is not None:
+            cancellation.before_exit(scene.stop)
         heart = open_things.enter_context(Heartbeat(tracker, console, cancellation.cancel))
         work = compute(heart.report, cancellation)
         heart.report("writing", 0.0)
         # Imported here: pictures need VTK, which takes its time to load.
         from ..output.write_results import write_results
 
-        notes = write_results(
+        notes = missing + write_results(
             output,
             work.result,
             work.ct,
             work.grid,
-            not args.no_scene,
+            scene,
             lambda fraction: heart.report("writing", fraction),
             cancellation,
         )
@@ -146,6 +150,19 @@ def run_and_write(
     }
     console.result(content, _text(work.result, files, notes, seconds))
     return 0
+
+
+def _scene(
+    args: argparse.Namespace, output: AtomicOutput, open_things: ExitStack
+) -> tuple[SceneWriting | None, tuple[str, ...]]:
+    """Start writing ``scene.mrb``, or say why it is missing."""
+    from ..output.scene_mrb import PACKAGE, SceneWriting, scene_available
+
+    if args.no_scene:
+        return None, ()
+    if not scene_available():
+        return None, (f"scene.mrb was not written: the Python package {PACKAGE} is not installed.",)
+    return open_things.enter_context(SceneWriting(output.path("scene.mrb"))), ()
 
 
 def with_reading_time(result: AnalysisResult, seconds: float) -> AnalysisResult:

@@ -208,5 +208,14 @@ def _text(value: object) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
+def main() -> None:
+    """Load the library, wait for a line that says that the files are there, build the scene."""
+    import slicer  # noqa: F401
+    import vtk  # noqa: F401
+
+    if sys.stdin.readline():
+        write_scene(Path(sys.argv[1]))
+
+
 if __name__ == "__main__":
-    write_scene(Path(sys.argv[1]))
+    main()

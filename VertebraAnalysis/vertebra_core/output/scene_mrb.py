@@ -7,6 +7,7 @@ is loaded into a process that computes with PyTorch.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -41,58 +42,82 @@ def scene_available() -> bool:
 
 
 class SceneWriting:
-    """Writes a scene beside other work.
+    """Writes a scene beside other work; as a context manager it leaves nothing behind.
+
+    The process is started at once, so that it loads its library while there is nothing to write
+    yet.
 
     Parameters
     ----------
-    ct : CtVolume or None
-    labels : LabelVolume
-        Whole vertebrae, VerSe numbers.
-    bodies : ndarray of uint8, shape (z, y, x)
-    analysis_json, markups_json : str
-        Contents of the files of these names.
     target : Path
         ``scene.mrb``; it exists only if writing succeeded.
-
-    Raises
-    ------
-    OSError
-        If the disk does not take the voxels handed over.
     """
 
-    def __init__(
+    def __init__(self, target: Path) -> None:
+        # The scene is built by a process with another working folder.
+        self._target = Path(target).resolve()
+        self._temporary = tempfile.TemporaryDirectory(prefix=".scene-", dir=self._target.parent)
+        self._folder = Path(self._temporary.name)
+        try:
+            self._log = (self._folder / "log.txt").open("w+b")
+            command = [sys.executable, "-m", "vertebra_core.output.scene_building", self._folder]
+            # The package is found from where this process found it.
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=self._log,
+                stderr=self._log,
+                cwd=Path(__file__).parents[2],
+            )
+        except BaseException:
+            self._temporary.cleanup()
+            raise
+
+    def __enter__(self) -> SceneWriting:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def begin(
         self,
         ct: CtVolume | None,
         labels: LabelVolume,
         bodies: np.ndarray,
         analysis_json: str,
         markups_json: str,
-        target: Path,
     ) -> None:
-        # The scene is built by a process with another working folder.
-        target = self._target = Path(target).resolve()
-        self._folder = tempfile.TemporaryDirectory(prefix=".scene-", dir=target.parent)
-        folder = Path(self._folder.name)
-        try:
-            (folder / "analysis.json").write_text(analysis_json, "utf-8")
-            (folder / "vertebrae.mrk.json").write_text(markups_json, "utf-8")
-            box = _box(labels, ct)
-            geometry = {"labels": _save(folder / "labels.npy", labels.labels, labels, box)}
-            _save(folder / "bodies.npy", bodies, labels, box)
-            if ct is not None:
-                geometry["ct"] = _save(folder / "ct.npy", ct.hu, ct, box)
-                whole = all(s == slice(0, n) for s, n in zip(box, ct.hu.shape, strict=True))
-                geometry["ct"]["name"] = "CT" if whole else "CT around the spine"
-            (folder / "geometry.json").write_text(json.dumps(geometry), "utf-8")
-            self._log = (folder / "log.txt").open("w+b")
-            command = [sys.executable, "-m", "vertebra_core.output.scene_building", str(folder)]
-            # The package is found from where this process found it.
-            self._process = subprocess.Popen(
-                command, stdout=self._log, stderr=self._log, cwd=Path(__file__).parents[2]
-            )
-        except BaseException:
-            self._folder.cleanup()
-            raise
+        """Hand over what the scene shall hold.
+
+        Parameters
+        ----------
+        ct : CtVolume or None
+        labels : LabelVolume
+            Whole vertebrae, VerSe numbers.
+        bodies : ndarray of uint8, shape (z, y, x)
+        analysis_json, markups_json : str
+            Contents of the files of these names.
+
+        Raises
+        ------
+        OSError
+            If the disk does not take the voxels handed over.
+        """
+        folder = self._folder
+        (folder / "analysis.json").write_text(analysis_json, "utf-8")
+        (folder / "vertebrae.mrk.json").write_text(markups_json, "utf-8")
+        box = _box(labels, ct)
+        geometry = {"labels": _save(folder / "labels.npy", labels.labels, labels, box)}
+        _save(folder / "bodies.npy", bodies, labels, box)
+        if ct is not None:
+            geometry["ct"] = _save(folder / "ct.npy", ct.hu, ct, box)
+            whole = all(s == slice(0, n) for s, n in zip(box, ct.hu.shape, strict=True))
+            geometry["ct"]["name"] = "CT" if whole else "CT around the spine"
+        (folder / "geometry.json").write_text(json.dumps(geometry), "utf-8")
+        # Where the process has ended already, `finish` tells why.
+        with contextlib.suppress(OSError):
+            self._process.stdin.write(b"go\n")
+            self._process.stdin.flush()
 
     def finish(self, cancelled: Callable[[], bool] | None = None) -> str:
         """Wait for the scene.
@@ -116,7 +141,7 @@ class SceneWriting:
                 except subprocess.TimeoutExpired:
                     waited += _POLL_S
                     continue
-                written = Path(self._folder.name) / "scene.mrb"
+                written = self._folder / "scene.mrb"
                 if status == 0 and written.exists():
                     written.replace(self._target)
                     return ""
@@ -130,8 +155,10 @@ class SceneWriting:
         if self._process.poll() is None:
             self._process.kill()
             self._process.wait()
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
         self._log.close()
-        self._folder.cleanup()
+        self._temporary.cleanup()
 
     def _last_words(self, status: int) -> str:
         self._log.seek(0)

@@ -13,7 +13,7 @@ from .atomic_output import AtomicOutput
 from .label_map import write_label_map
 from .markups_json import analysis_to_markups
 from .report_html import report_html
-from .scene_mrb import PACKAGE, SceneWriting, scene_available
+from .scene_mrb import SceneWriting
 
 if TYPE_CHECKING:
     from ..pipeline import AnalysisResult
@@ -27,7 +27,7 @@ def write_results(
     result: AnalysisResult,
     ct: CtVolume | None,
     grid: CtVolume | LabelVolume,
-    with_scene: bool,
+    scene: SceneWriting | None,
     on_progress: Callable[[float], None],
     cancelled: Callable[[], bool],
 ) -> tuple[str, ...]:
@@ -41,8 +41,8 @@ def write_results(
     ct : CtVolume or None
     grid : CtVolume or LabelVolume
         Where the label maps of `result` lie.
-    with_scene : bool
-        Write ``scene.mrb`` too, if that is possible.
+    scene : SceneWriting or None
+        Writes ``scene.mrb``, where there shall be one; it is stopped by whoever started it.
     on_progress : callable
         Called with the fraction done.
     cancelled : callable
@@ -62,33 +62,23 @@ def write_results(
     analysis = result.analysis
     as_json = analysis_to_json(analysis, result.network_levels or None)
     markups = analysis_to_markups(analysis)
-    scene, notes = None, []
-    if with_scene and not scene_available():
-        notes.append(f"scene.mrb was not written: the Python package {PACKAGE} is not installed.")
-    elif with_scene:
-        target = output.path("scene.mrb")
-        scene = SceneWriting(ct, labels, result.bodies, as_json, markups, target)
-    try:
-        _write(output, "analysis.json", as_json)
-        _write(output, "vertebrae.csv", analysis_to_csv(analysis))
-        _write(output, "vertebrae.mrk.json", markups)
-        on_progress(_DONE["tables"])
-        write_label_map(output.path("labels.nii.gz"), result.labels, labels, cancelled)
-        on_progress(_DONE["labels"])
-        write_label_map(output.path("bodies.nii.gz"), result.bodies, labels, cancelled)
-        on_progress(_DONE["bodies"])
-        _write(output, "report.html", report_html(analysis, ct, labels, result.bodies, cancelled))
-        on_progress(_DONE["report"])
-        if scene is not None:
-            note = scene.finish(cancelled)
-            notes += [note] if note else []
-        on_progress(_DONE["scene"])
-        if cancelled():
-            raise Cancelled()
-    finally:
-        if scene is not None:
-            scene.stop()
-    return tuple(notes)
+    if scene is not None:
+        scene.begin(ct, labels, result.bodies, as_json, markups)
+    _write(output, "analysis.json", as_json)
+    _write(output, "vertebrae.csv", analysis_to_csv(analysis))
+    _write(output, "vertebrae.mrk.json", markups)
+    on_progress(_DONE["tables"])
+    write_label_map(output.path("labels.nii.gz"), result.labels, labels, cancelled)
+    on_progress(_DONE["labels"])
+    write_label_map(output.path("bodies.nii.gz"), result.bodies, labels, cancelled)
+    on_progress(_DONE["bodies"])
+    _write(output, "report.html", report_html(analysis, ct, labels, result.bodies, cancelled))
+    on_progress(_DONE["report"])
+    note = scene.finish(cancelled) if scene is not None else ""
+    on_progress(_DONE["scene"])
+    if cancelled():
+        raise Cancelled()
+    return (note,) if note else ()
 
 
 def _write(output: AtomicOutput, name: str, text: str) -> None:
