@@ -14,9 +14,11 @@ from toy_phantom import toy_scene
 from vertebra_core.command_line import main
 from vertebra_core.evaluation import compare as compare_module
 from vertebra_core.evaluation.compare import all_systems, compare, found_networks
+from vertebra_core.evaluation.compare_answers import STOPS, System
 from vertebra_core.evaluation.compare_cases import CompareCase, PhantomCase, lesion_truth
+from vertebra_core.evaluation.compare_pipeline import pipeline_systems
 from vertebra_core.evaluation.compare_run import BASE_NETWORKS, record_run
-from vertebra_core.evaluation.compare_systems import STOPS, System, pipeline_systems, systems_of
+from vertebra_core.evaluation.compare_systems import systems_of
 from vertebra_core.evaluation.compare_tables import (
     comparison_tables,
     figures_of,

@@ -23,9 +23,11 @@ from ..models import WeightsRecord, load_network, load_weights_file
 from ..phantom.bank import EVALUATION_SEED_START
 from ..phantom.shape_library import ShapeLibrary
 from ..training.imaging_domains import domain_numbers
+from .compare_answers import EXTRA_STOPS, System
 from .compare_cases import CompareCase, phantom_cases, real_cases, with_perturbations
+from .compare_pipeline import pipeline_systems
 from .compare_run import BASE_NETWORKS, RecordedRun, base_stages, record_run
-from .compare_systems import EXTRA_STOPS, System, pipeline_systems, systems_of
+from .compare_systems import systems_of
 from .compare_tables import comparison_tables, figures_of
 from .compare_training import training_table
 from .output import print_json, progress

@@ -1,37 +1,21 @@
-"""What fracture networks answer in a comparison, and what several systems share."""
+"""What fracture networks answer in a comparison."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from torch import nn
 
-from ..analysis import Vertebra
 from ..fracture_stage import with_opinion
 from ..grading.fracture_grades import FractureOpinion, fracture_opinions
 from ..levels import level_named
 from ..segmentation.merge import merge
 from ..segmentation.segment import VertebraMask
+from .compare_answers import Once, found_vertebra
 from .compare_cases import WALL_SEPARATOR
 from .compare_run import RecordedRun
 from .prediction import Prediction, failed
-from .records import FoundVertebra
-
-
-class Once:
-    """Remembers what was computed for the latest scan: several systems rest on one network."""
-
-    def __init__(self, compute: Callable[[RecordedRun], Any]) -> None:
-        self._compute = compute
-        self._last: tuple[RecordedRun, Any] | None = None
-
-    def __call__(self, run: RecordedRun) -> Any:
-        if self._last is None or self._last[0] is not run:
-            self._last = run, self._compute(run)
-        return self._last[1]
 
 
 class Opinions:
@@ -82,16 +66,3 @@ class Opinions:
             broken = [w for w, p in opinion.wall_probabilities.items() if p > 0.5]
             found.append(replace(found_vertebra(vertebra), shape=WALL_SEPARATOR.join(broken)))
         return Prediction(tuple(found))
-
-
-def found_vertebra(v: Vertebra) -> FoundVertebra:
-    """Return what is scored of a vertebra."""
-    return FoundVertebra(
-        v.level,
-        tuple(float(c) for c in v.center_lps_mm),
-        v.level_probability,
-        grade=v.grade,
-        shape=v.shape,
-        grade_probabilities=v.grade_probabilities,
-        flags=tuple(f.code for f in v.flags),
-    )

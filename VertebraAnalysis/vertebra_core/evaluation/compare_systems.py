@@ -2,100 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-
 import numpy as np
 from torch import nn
 
-from ..labelling.positional_logic import LevelAssignment, assign_levels
+from .. import methods
+from ..labelling.positional_logic import assign_levels
 from ..labelling.single_label import label_single_vertebrae
 from ..levels import MOBILE_LEVELS
-from ..localisation.localise import LocalisationOptions, centres_from_output, locnet_output
 from ..localisation.sagittal import SagittalOptions, centres_from_boxes, detect_boxes
 from ..vertebraformer.apply import FormerResult, apply_vertebraformer
 from ..volume import LabelVolume, resample_labels
-from .compare_fracture import Once, Opinions, found_vertebra
-from .compare_run import RecordedRun
-from .prediction import Prediction, failed, from_result
+from .compare_answers import Answer, Once, System, prediction_of_levels, prediction_of_places
+from .compare_fracture import Opinions
+from .compare_pipeline import retrained_systems
+from .compare_run import BASE_NETWORKS, RecordedRun
+from .prediction import Prediction
 from .records import FoundVertebra
 
-STOPS = ("localisation", "segmentation", "labelling", "grading", "walls", "lesions")
-
-EXTRA_STOPS = ("walls", "lesions")
-"""Stops with a truth of their own."""
-
-Answer = Callable[[RecordedRun], Prediction]
-
-
-@dataclass(frozen=True)
-class System:
-    """One row of the comparison.
-
-    Attributes
-    ----------
-    name : str
-    stop : str
-        One of `STOPS`.
-    answer : callable
-        What the system says about a scan.
-    version : str
-        Of the weights it rests on: kept answers of other versions do not count.
-    """
-
-    name: str
-    stop: str
-    answer: Answer
-    version: str = ""
-
-
-def pipeline_systems(locnet: nn.Module, device: str) -> list[System]:
-    """Return the pipeline's own methods, each alone, and LocNet-H."""
-    systems = [
-        System("Pipeline (after plausibility)", "localisation", _pipeline),
-        System("Attention U-Net (pipeline)", "segmentation", _pipeline),
-        System("Sequence of crops (pipeline)", "labelling", _pipeline),
-        System("Positions alone (no network)", "labelling", _named_by_positions),
-        System("Morphometry and grade head (pipeline)", "grading", _pipeline),
-        System("Morphometry alone", "grading", _graded_by("morphometric_grade")),
-        System("Grade head alone", "grading", _graded_by("learned_grade")),
-    ]
-    output = Once(
-        lambda run: locnet_output(run.coarse, locnet, LocalisationOptions(), device=device)
-    )
-    for name, method in (("LocNet-F", "votes"), ("LocNet-H", "heat")):
-        for chain, suffix in ((True, ", chain"), (False, "")):
-            options = LocalisationOptions(method=method, keep_chain_only=chain)
-            systems.append(System(name + suffix, "localisation", _located(output, options)))
-    return systems
+_USUAL_NAMES = (
+    *BASE_NETWORKS,
+    methods.SAGITTAL,
+    methods.LABELLERS[methods.SINGLE],
+    methods.LESION_FINDER,
+    f"{methods.LESION_FINDER}_plain",
+)
+"""What `train` calls its weights, fracture networks apart, which are named after their losses."""
 
 
 def systems_of(name: str, network: nn.Module, device: str) -> list[System]:
-    """Return the systems that a network makes possible; none for those of the pipeline.
+    """Return the systems that a network makes possible; none for those of the pipeline itself.
 
     Parameters
     ----------
     name : str
-        Of its weights' file, which tells trainings of one architecture apart.
+        Of its weights' file, which tells trainings of one architecture apart: what follows the
+        name that `train` gives stands in brackets, so that ``locnet_equal`` is "LocNet-F (equal)".
     network : Module
         On `device`.
     device : str
     """
-    kind = getattr(network, "architecture", "")
+    if name in BASE_NETWORKS:
+        return []
+    kind, suffix = getattr(network, "architecture", ""), _suffix(name)
     if kind == "SagittalDetector":
         boxes = Once(
             lambda run: detect_boxes(run.coarse, network, SagittalOptions(), device=device)
         )
         return [
             System(
-                "Sagittal boxes, DBSCAN" + suffix,
+                f"Sagittal boxes, DBSCAN{suffix}{ending}",
                 "localisation",
                 _boxed(boxes, SagittalOptions(keep_chain_only=chain)),
             )
-            for chain, suffix in ((True, ", chain"), (False, ""))
+            for chain, ending in ((True, ", chain"), (False, ""))
         ]
     if kind == "SingleVertebraNetwork":
-        return [System("Single masks", "labelling", _named_by_masks(network, device))]
+        return [System(f"Single masks{suffix}", "labelling", _named_by_masks(network, device))]
     if kind in ("FracNet", "FracSegNet", "FracResNet"):
         loss = name.partition("_")[2].replace("_", " ") or name
         ask = Opinions(network, device)
@@ -114,46 +76,19 @@ def systems_of(name: str, network: nn.Module, device: str) -> list[System]:
             "labelling": ask.levels,
             "lesions": ask.lesions,
         }
-        return [System(title, stop, answer) for stop, answer in answers.items()]
-    return []
+        return [System(title + suffix, stop, answer) for stop, answer in answers.items()]
+    return retrained_systems(suffix, network, device)
 
 
-def _pipeline(run: RecordedRun) -> Prediction:
-    if run.result is None:
-        return failed(run.reason, run.ct.hu.shape)
-    return from_result(run.result)
-
-
-def _graded_by(opinion: str) -> Answer:
-    def answer(run: RecordedRun) -> Prediction:
-        if run.result is None:
-            return failed(run.reason, run.ct.hu.shape)
-        found = [
-            replace(found_vertebra(v), grade=getattr(v, opinion))
-            for v in run.result.analysis.vertebrae
-        ]
-        return Prediction(tuple(found))
-
-    return answer
-
-
-def _located(output: Once, options: LocalisationOptions) -> Answer:
-    return lambda run: _places(
-        c.position_lps_mm for c in centres_from_output(output(run), run.coarse, options).centres
-    )
+def _suffix(name: str) -> str:
+    usual = [n for n in _USUAL_NAMES if name == n or name.startswith(f"{n}_")]
+    rest = name.removeprefix(max(usual, key=len, default="")).strip("_").replace("_", " ")
+    return f" ({rest})" if rest else ""
 
 
 def _boxed(boxes: Once, options: SagittalOptions) -> Answer:
-    return lambda run: _places(
+    return lambda run: prediction_of_places(
         c.position_lps_mm for c in centres_from_boxes(boxes(run), run.coarse, options).centres
-    )
-
-
-def _named_by_positions(run: RecordedRun) -> Prediction:
-    """What positional logic makes of the centres without any network: what a network must beat."""
-    centres = [c.center_lps_mm for c in run.labelled]
-    return _levels(
-        centres, assign_levels(np.reshape(centres, (-1, 3)), None), [None] * len(centres)
     )
 
 
@@ -162,7 +97,7 @@ def _named_by_masks(network: nn.Module, device: str) -> Answer:
         masks = [c.mask for c in run.labelled]
         centres = [c.center_lps_mm for c in run.labelled]
         assignment, alone = label_single_vertebrae(masks, centres, network, device=device)
-        return _levels(centres, assignment, alone)
+        return prediction_of_levels(centres, assignment, alone)
 
     return answer
 
@@ -178,7 +113,7 @@ class _Former:
 
     def centres(self, run: RecordedRun) -> Prediction:
         """Return the centres of its bodies."""
-        return _places(self._ask(run).centres_lps_mm)
+        return prediction_of_places(self._ask(run).centres_lps_mm)
 
     def labels(self, run: RecordedRun) -> Prediction:
         """Return its label maps in the geometry of the scan, named by itself."""
@@ -201,7 +136,7 @@ class _Former:
         evidence = found.level_log_probabilities
         assignment = assign_levels(found.centres_lps_mm, evidence if len(evidence) else None)
         alone = tuple(MOBILE_LEVELS[i].name for i in evidence.argmax(1)) if len(evidence) else ()
-        return _levels(found.centres_lps_mm, assignment, alone)
+        return prediction_of_levels(found.centres_lps_mm, assignment, alone)
 
     def lesions(self, run: RecordedRun) -> Prediction:
         """Return its lesion candidates; `shape` is the kind, the level does not count."""
@@ -211,27 +146,3 @@ class _Former:
                 for c in self._ask(run).lesions
             )
         )
-
-
-def _places(positions_lps_mm) -> Prediction:
-    """A prediction that states centres only; its levels mean nothing."""
-    return Prediction(
-        tuple(FoundVertebra("C1", tuple(float(v) for v in p)) for p in positions_lps_mm)
-    )
-
-
-def _levels(
-    centres: Sequence[Sequence[float]], assignment: LevelAssignment, alone: Sequence[str | None]
-) -> Prediction:
-    return Prediction(
-        tuple(
-            FoundVertebra(
-                named.level.name,
-                tuple(float(v) for v in center),
-                float(named.probability),
-                network_level=level,
-            )
-            for center, named, level in zip(centres, assignment.detections, alone, strict=True)
-            if named.level is not None
-        )
-    )

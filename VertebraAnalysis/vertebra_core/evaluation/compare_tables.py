@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from ..grading.fracture_networks import WALLS
+from .compare_answers import STOPS
 from .compare_cases import KIND_SEPARATOR, data_title
-from .compare_systems import STOPS
 from .grading_metrics import confusion_matrix, detection_figures, grade_figures, weighted_kappa
 from .localisation_metrics import match_case, summarise_localisation
 from .perturbations import PERTURBATIONS

@@ -22,7 +22,7 @@ class Published:
     Attributes
     ----------
     stop : str
-        One of `compare_systems.STOPS`.
+        One of `compare_answers.STOPS`.
     system : str
     data : str
         What it was measured on, and by whom.
