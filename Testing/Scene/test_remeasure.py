@@ -12,6 +12,7 @@ from VertebraAnalysisLib.Coordinates import matrixFromArray
 from VertebraAnalysisLib.CoreCommand import CoreCommand
 from VertebraAnalysisLib.CoreRun import CoreRun
 from VertebraAnalysisLib.Remeasure import Remeasure
+from VertebraAnalysisLib.ReviewSession import ReviewSession
 from VertebraAnalysisLib.RunOptions import RunOptions
 from VertebraAnalysisLib.SceneWriter import SceneWriter
 from VertebraAnalysisLib.SegmentationExport import SegmentationExport
@@ -59,8 +60,14 @@ def graded(slicer, smallPhantom, gradedFolder):  # noqa: F811
 
 
 def remeasured(resultSet, keys, review=None):
-    review = review or resultSet.loadReview()
-    return finish(lambda *callbacks: Remeasure(resultSet, review, keys, OPTIONS, *callbacks))
+    """Measure vertebrae again, take that over as the panel does, and return it by key."""
+    session = ReviewSession(SceneWriter(), lambda: "reader")
+    session.open(resultSet)
+    review = review or session.review
+    found = finish(lambda *callbacks: Remeasure(resultSet, review, keys, OPTIONS, *callbacks))
+    for key, measured in found.items():
+        session.takeMeasurement(key, measured.vertebra, measured.body)
+    return {key: measured.vertebra for key, measured in found.items()}
 
 
 def cutTop(slicer, resultSet, key, shareMm):

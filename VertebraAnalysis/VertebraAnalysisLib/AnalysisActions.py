@@ -102,12 +102,8 @@ class AnalysisActions:
             )
 
         def take(measured: dict[str, Any]) -> None:
-            for measuredKey, vertebra in measured.items():
-                session.change(
-                    lambda review, reader, k=measuredKey, v=vertebra: review.setMeasurement(
-                        k, v, reader
-                    )
-                )
+            for measuredKey, own in measured.items():
+                session.takeMeasurement(measuredKey, own.vertebra, own.body)
             self._messages.inform(_("{level} was measured again.").format(level=level))
 
         return bool(self._messages.attempt(lambda: self._runs.start(make, take)))

@@ -27,6 +27,9 @@ class Change:
         What was changed in one go has one number; an ``"undo"`` bears that of what it took back.
     restore : dict
         The reader's values before, as in the review's JSON: what undo puts back.
+    body : dict
+        Shape of the body's segment before measuring it again, from `SegmentShape.toDict`: undo
+        puts that back too. Empty where the segment kept its shape.
     """
 
     time: str
@@ -38,3 +41,4 @@ class Change:
     reason: str = ""
     step: int = 0
     restore: dict[str, Any] = field(default_factory=dict)
+    body: dict[str, Any] = field(default_factory=dict)

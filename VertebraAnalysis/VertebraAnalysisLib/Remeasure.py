@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from .LabelMapFile import LabelMapFile
 from .ProgressLine import ProgressLine
 from .RunOptions import RunOptions
 from .SegmentationExport import SegmentationExport, SegmentLabels
-from .SegmentationWriter import SegmentationWriter
+from .SegmentShape import SegmentShape
 from .UserError import UserError
 from .VolumeExport import VolumeExport
 
@@ -35,12 +36,27 @@ _MARGIN_MM = 20.0
 """CT around the segments, so that nothing looks cut by the field of view."""
 
 
+@dataclass(frozen=True)
+class Measured:
+    """What measuring a segment again gave.
+
+    Attributes
+    ----------
+    vertebra : Vertebra
+    body : SegmentShape or None
+        What was measured, for the body's segment; None if the body could not be told apart in
+        the vertebra, or there is no segmentation of bodies.
+    """
+
+    vertebra: Vertebra
+    body: SegmentShape | None
+
+
 class Remeasure(CoreRun):
     """Measures edited segments of a result set; see `CoreRun` for `start`, `poll` and `cancel`.
 
-    Heights, density and volume come from the segments as they are now; `onFinished` gets the
-    measured `Vertebra` of every key asked for. The segments of their bodies become what was
-    measured; a body that could not be told apart in the vertebra keeps its old shape.
+    Heights, density and volume come from the segments as they are now; `onFinished` gets a
+    `Measured` for every key asked for. The scene is not changed.
 
     Parameters
     ----------
@@ -62,7 +78,7 @@ class Remeasure(CoreRun):
         keys: Iterable[str],
         options: RunOptions,
         onProgress: Callable[[ProgressLine], Any],
-        onFinished: Callable[[dict[str, Vertebra]], Any],
+        onFinished: Callable[[dict[str, Measured]], Any],
         onFailed: Callable[[str, str], Any],
         onCancelled: Callable[[], Any],
         onLog: Callable[[str], Any],
@@ -103,7 +119,7 @@ class Remeasure(CoreRun):
         part.write(segmentation)
         return self._core.grade(ct, segmentation, folder / "results", self._options)
 
-    def _read(self, resultFolder: Path) -> dict[str, Vertebra]:
+    def _read(self, resultFolder: Path) -> dict[str, Measured]:
         try:
             analysis = read_analysis(resultFolder / "analysis.json")
         except InputError as error:
@@ -115,20 +131,17 @@ class Remeasure(CoreRun):
                     f"The segment of {self._levels[key]} is too small to be measured.",
                     "Undo the last edit, or paint the vertebra again.",
                 )
-        self._reshapeBodies(resultFolder)
-        return {key: measured[self._levels[key]] for key in self._keys}
+        shapes = self._bodies(resultFolder)
+        return {key: Measured(measured[self._levels[key]], shapes.get(key)) for key in self._keys}
 
-    def _reshapeBodies(self, resultFolder: Path) -> None:
+    def _bodies(self, resultFolder: Path) -> dict[str, SegmentShape | None]:
         node = self._resultSet.bodiesNode
         if node is None:
-            return
+            return {}
         grid = ijkToWorldOfVolume(self._inputNode)
         bodies = LabelMapFile.read(resultFolder / "bodies.nii.gz", grid)
-        for key in self._keys:
-            segmentId = self._resultSet.segmentIdOfKey(key, bodies=True)
-            if segmentId:
-                number = level_named(self._levels[key]).number
-                SegmentationWriter.reshape(node, segmentId, bodies, number)
+        numbers = {key: level_named(self._levels[key]).number for key in self._keys}
+        return {key: SegmentShape.fromLabelMap(bodies, n, node) for key, n in numbers.items()}
 
     def _numbers(self, labels: SegmentLabels) -> dict[int, str]:
         """Numbers of the vertebrae asked for and of those near them, with their levels."""

@@ -226,14 +226,17 @@ class Review:
         changed = self._history.derived(self._withLines(key, lines))
         return changed[self.keys.index(key)]
 
-    def setMeasurement(self, key: str, measured: Vertebra, reader: str) -> set[str]:
+    def setMeasurement(
+        self, key: str, measured: Vertebra, reader: str, body: Mapping[str, Any] | None = None
+    ) -> set[str]:
         """Take over what measuring an edited segment again gave; lines drawn before go.
 
-        The level stays what it is; so does a grade that the reader gave.
+        The level stays what it is; so does a grade that the reader gave. `body` is the shape of
+        the body's segment before, as in `Change`.
         """
         values = self._values(key)
         values = replace(values, measurement=keptVertebra(measured), heightLines={})
-        return self._history.set("measurement", reader, {key: values})
+        return self._history.set("measurement", reader, {key: values}, body=body)
 
     # Progress and the way back
 
@@ -250,16 +253,15 @@ class Review:
     @property
     def canUndo(self) -> bool:
         """There is a step to take back."""
-        return self._history.lastStep is not None
+        return bool(self.lastStep)
+
+    @property
+    def lastStep(self) -> tuple[Change, ...]:
+        """The changes that `undo` would take back."""
+        return self._history.lastStep
 
     def undo(self, reader: str | None = None) -> set[str]:
-        """Take back the last step that still holds; does nothing without one.
-
-        Parameters
-        ----------
-        reader : str, optional
-            Who undoes it; by default the reader whose step it was.
-        """
+        """Take back `lastStep`, if any, in the name of `reader` or else of whoever made it."""
         return self._history.undo(reader)
 
     # How it works

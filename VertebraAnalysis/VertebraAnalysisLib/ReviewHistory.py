@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 from vertebra_core.analysis import SpineAnalysis
 
@@ -58,9 +59,16 @@ class ReviewHistory:
         return reviewedVertebrae(self._analysis.vertebrae, [own[k] for k in self.keys], voxelMm)
 
     def set(
-        self, action: str, reader: str, values: Mapping[str, ReaderValues], reason: str = ""
+        self,
+        action: str,
+        reader: str,
+        values: Mapping[str, ReaderValues],
+        reason: str = "",
+        body: Mapping[str, Any] | None = None,
     ) -> set[str]:
         """Replace the values of some keys in one step; keys with the same values are passed over.
+
+        `reason` and `body` are kept as in `Change`.
 
         Returns
         -------
@@ -69,7 +77,7 @@ class ReviewHistory:
         """
         changed = {key: own for key, own in values.items() if own != self.values[key]}
         step = 1 + max((c.step for c in self.changes), default=0)
-        blank = Change(self._now(), reader, "", action, "", "", reason, step)
+        blank = Change(self._now(), reader, "", action, "", "", reason, step, body=dict(body or {}))
         kept = {key: readerValuesToDict(self.values[key]) for key in changed}
         entries = [(action, replace(blank, key=key, restore=kept[key])) for key in changed]
         return self._commit(changed, entries)
@@ -81,19 +89,17 @@ class ReviewHistory:
         return tuple(c for c in self.changes if c.step not in undone)
 
     @property
-    def lastStep(self) -> int | None:
-        """The last step that still holds."""
-        return max((c.step for c in self.standing), default=None)
+    def lastStep(self) -> tuple[Change, ...]:
+        """The changes of the last step that still holds; empty if there is none."""
+        step = max((c.step for c in self.standing), default=None)
+        return tuple(c for c in self.standing if c.step == step)
 
     def undo(self, reader: str | None = None) -> set[str]:
         """Take back `lastStep` in the name of `reader`, or of whoever made it."""
-        step, time = self.lastStep, self._now()
-        undone = [c for c in self.changes if c.step == step]
+        undone, time = self.lastStep, self._now()
         values = {c.key: readerValuesFromDict(c.restore) for c in undone}
-        entries = [
-            (c.action, replace(c, time=time, reader=reader or c.reader, action="undo", restore={}))
-            for c in undone
-        ]
+        taken = {"time": time, "action": "undo", "restore": {}, "body": {}}
+        entries = [(c.action, replace(c, reader=reader or c.reader, **taken)) for c in undone]
         return self._commit(values, entries)
 
     def _commit(

@@ -14,9 +14,10 @@ from vertebra_core.levels import MOBILE_LEVELS
 from .Change import Change
 from .HeightEditing import checkedLines
 from .ReaderValues import GradeOverride, ReaderValues, checkedOverride
+from .SegmentShape import SegmentShape
 from .UserError import UserError
 
-REVIEW_VERSION = "1.0"
+REVIEW_VERSION = "1.1"
 """A later minor version only adds keys."""
 
 _LEVELS = frozenset(level.name for level in MOBILE_LEVELS)
@@ -126,6 +127,8 @@ def reviewFromDict(
         )
         for change in changes:
             readerValuesFromDict(change.restore)
+            if change.body:
+                SegmentShape.fromDict(change.body)
     except (KeyError, TypeError, ValueError, AttributeError, InputError, UserError) as error:
         raise _unreadable(error) from error
     if strangers := ({*values, *(c.key for c in changes)} - {*keys}):

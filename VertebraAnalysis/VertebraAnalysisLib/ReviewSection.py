@@ -99,7 +99,7 @@ class ReviewSection:
 
     def undo(self) -> None:
         """Take back the last change."""
-        self._change(lambda review, reader: review.undo(reader))
+        self._attempt(self._session.undo)
 
     def acceptAll(self) -> None:
         """Mark all vertebrae as reviewed."""
@@ -121,9 +121,12 @@ class ReviewSection:
         self._onEditSegment(key)
 
     def _change(self, how: Callable[[Any, str], set[str]]) -> None:
+        self._attempt(lambda: self._session.change(how))
+
+    def _attempt(self, action: Callable[[], set[str]]) -> None:
         if self._session.isOpen and self._enabled:
             self._messages.clear()
-            self._messages.attempt(lambda: self._session.change(how))
+            self._messages.attempt(action)
 
     def _goToNext(self, key: str) -> None:
         keys = self.table.keys

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from vertebra_core.analysis import Vertebra
+
 from .Review import Review
 from .ReviewedVertebra import ReviewedVertebra
+from .SegmentShape import SegmentShape
 
 
 class ReviewSession:
@@ -75,6 +78,36 @@ class ReviewSession:
             self._tell(changed)
         return changed
 
+    def takeMeasurement(
+        self, key: str, measured: Vertebra, body: SegmentShape | None = None
+    ) -> set[str]:
+        """Take over what measuring an edited segment again gave.
+
+        Parameters
+        ----------
+        key : str
+        measured : Vertebra
+        body : SegmentShape, optional
+            For the body's segment, which keeps its shape without one.
+        """
+        if self.review is None or not self.resultSet.exists:
+            return set()
+        before = self._writer.shapeOfBody(self.resultSet, key) if body is not None else None
+        kept = before.toDict() if before is not None else None
+        changed = self.change(lambda r, reader: r.setMeasurement(key, measured, reader, kept))
+        if changed and kept:
+            self._reshapeBodies({key: body})
+        return changed
+
+    def undo(self) -> set[str]:
+        """Take back the last step, in the scene too."""
+        last = self.review.lastStep if self.review is not None else ()
+        bodies = {c.key: SegmentShape.fromDict(c.body) for c in last if c.body}
+        changed = self.change(lambda review, reader: review.undo(reader))
+        if changed:
+            self._reshapeBodies(bodies)
+        return changed
+
     @contextmanager
     def writing(self) -> Iterator[None]:
         """While this lasts, nodes are written: what moves is not what the user drags."""
@@ -91,6 +124,11 @@ class ReviewSession:
         with self.writing():
             self._writer.update(self.resultSet, self.review, keys)
         self._tell(keys)
+
+    def _reshapeBodies(self, bodies: Mapping[str, SegmentShape]) -> None:
+        with self.writing():
+            for key, shape in bodies.items():
+                self._writer.reshapeBody(self.resultSet, key, shape)
 
     def _tell(self, keys: Iterable[str]) -> None:
         keys = set(keys)

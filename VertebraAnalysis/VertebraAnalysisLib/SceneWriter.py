@@ -13,6 +13,7 @@ from .LabelMapFile import LabelMapFile
 from .MarkupsWriter import MarkupsWriter
 from .ResultSet import MARK, ResultSet
 from .SegmentationWriter import SegmentationWriter
+from .SegmentShape import SegmentShape
 from .SubjectHierarchy import SubjectHierarchy
 from .TableWriter import TableWriter
 from .UserError import UserError
@@ -100,6 +101,17 @@ class SceneWriter:
         HeightLinesWriter.update(resultSet, changed)
         TableWriter.update(resultSet.tableNode, everything)
         resultSet.saveReview(review)
+
+    def reshapeBody(self, resultSet: ResultSet, key: str, shape: SegmentShape) -> None:
+        """Give the segment of a vertebral body another shape, unless the user deleted it."""
+        segmentId = resultSet.segmentIdOfKey(key, bodies=True)
+        if segmentId:
+            shape.giveTo(resultSet.bodiesNode, segmentId)
+
+    def shapeOfBody(self, resultSet: ResultSet, key: str) -> SegmentShape | None:
+        """Return the shape of the segment of a vertebral body; None if the user deleted it."""
+        segmentId = resultSet.segmentIdOfKey(key, bodies=True)
+        return SegmentShape.of(resultSet.bodiesNode, segmentId) if segmentId else None
 
 
 class _Writing:

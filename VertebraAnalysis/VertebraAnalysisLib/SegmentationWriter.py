@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from vertebra_core.levels import is_level_number, level_named, level_numbered
 
-from .Coordinates import arrayFromMatrix, matrixFromArray
+from .Coordinates import matrixFromArray
 from .ResultSet import KEY_ATTRIBUTE, segmentIdsByKey
 from .SegmentNaming import nameSegment, segmentIdOfLevel
 from .SegmentRelabelling import SegmentRelabelling
@@ -91,39 +90,6 @@ class SegmentationWriter:
         present = segmentIdsByKey(node)
         levels = {segmentId: wanted[key] for key, segmentId in present.items() if key in wanted}
         SegmentRelabelling(node).apply(levels)
-
-    @staticmethod
-    def reshape(node: Any, segmentId: str, labelMap: LabelMapFile, number: int) -> bool:
-        """Give a segment another shape; all other segments keep theirs.
-
-        Parameters
-        ----------
-        node : vtkMRMLSegmentationNode
-        segmentId : str
-        labelMap : LabelMapFile
-            In the world, wherever a transform has taken the segmentation.
-        number : int
-            Whose voxels in `labelMap` are the new shape.
-
-        Returns
-        -------
-        bool
-            False, and nothing has changed, if `labelMap` holds no such voxel.
-        """
-        import slicer
-        import vtk
-
-        own = (labelMap.labels == number).astype(np.uint8)
-        if not own.any():
-            return False
-        toLocal = vtk.vtkMatrix4x4()
-        slicer.vtkMRMLTransformNode.GetMatrixTransformBetweenNodes(
-            None, node.GetParentTransformNode(), toLocal
-        )
-        matrix = arrayFromMatrix(toLocal) @ labelMap.ijkToRas
-        image = _sharedImage(replace(labelMap, labels=own, ijkToRas=matrix))
-        logic = slicer.vtkSlicerSegmentationsModuleLogic
-        return bool(logic.SetBinaryLabelmapToSegment(image, node, segmentId, logic.MODE_REPLACE))
 
     @staticmethod
     def show3D(resultSet: ResultSet, visible: bool) -> None:
