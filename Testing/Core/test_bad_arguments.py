@@ -23,6 +23,7 @@ REFUSED = {
     "infinite slices": ["phantom", "-o", "{out}", "--slice", "inf"],
     "pixels of a micrometre": ["phantom", "-o", "{out}", "--pixel", "0.001"],
     "a share above one": ["phantom", "-o", "{out}", "--lesions", "7"],
+    "more fused spines than spines": ["phantom", "-o", "{out}", "--fused", "2"],
     "more fractures than bodies": ["phantom", "-o", "{out}", "--fractures", "40"],
     "shapes from nowhere": ["phantom", "-o", "{out}", "--shapes", "{out}/nothing"],
     "evaluated pixels of no number": ["evaluate", "phantoms", "--count", "1", "--pixel", "nan"],

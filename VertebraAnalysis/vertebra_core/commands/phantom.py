@@ -46,6 +46,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="fractures in every spine, 0 to 12 (default: drawn, as in patients)",
     )
     parser.add_argument(
+        "--fused",
+        type=float,
+        metavar="SHARE",
+        help="share of spines with fused vertebrae, sacralisation included (default 0.05)",
+    )
+    parser.add_argument(
         "--bank",
         action="store_true",
         help="write the anatomies only (a bank for `train`), not CTs with truth",
@@ -60,6 +66,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
             "The count must be positive, the seed not negative, and the share of lesions from "
             "0 to 1.",
         )
+    if args.fused is not None and not 0 <= args.fused <= 1:
+        raise InputError("bad_arguments", "The share of fused spines must be from 0 to 1.")
     if args.fractures is not None and not 0 <= args.fractures <= MOST_FRACTURES:
         raise InputError("bad_arguments", f"A spine can have 0 to {MOST_FRACTURES} fractures here.")
     from ..phantom.arguments import check_shapes, check_spacings
@@ -84,6 +92,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
 
 def _bank(args: argparse.Namespace, library) -> list[str]:
     from ..phantom.bank import build_bank
+    from ..phantom.fusion import FUSED_SHARE
 
     try:
         n = build_bank(
@@ -94,6 +103,7 @@ def _bank(args: argparse.Namespace, library) -> list[str]:
             args.scene_spacing,
             args.lesions,
             args.fractures,
+            FUSED_SHARE if args.fused is None else args.fused,
         )
     except ValueError as error:
         raise InputError("bad_seed", f"This bank cannot be built: {error}.") from error
@@ -104,11 +114,13 @@ def _cases(args: argparse.Namespace, library) -> list[str]:
     import numpy as np
 
     from ..phantom.bank import make_scene
+    from ..phantom.fusion import FUSED_SHARE
     from ..phantom.scan_case import scan, write_case
 
+    fused = FUSED_SHARE if args.fused is None else args.fused
     made = []
     for seed in range(args.seed, args.seed + args.count):
-        scene = make_scene(seed, library, args.scene_spacing, args.lesions, args.fractures)
+        scene = make_scene(seed, library, args.scene_spacing, args.lesions, args.fractures, fused)
         spacing_xyz_mm = (args.pixel, args.pixel, args.slice)
         ct, labels, bodies = scan(scene, spacing_xyz_mm, np.random.default_rng(seed))
         folder = args.output / f"phantom_{seed:06d}"

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .fusion import FUSED_SHARE
 from .lesions import with_lesions
 from .patient import PatientSpec, draw_patient
 from .scene import PhantomScene, save_scene
@@ -32,11 +33,13 @@ def build_bank(
     spacing_mm: float = 1.5,
     lesion_share: float = 0.0,
     n_fractures: int | None = None,
+    fused_share: float = FUSED_SHARE,
 ) -> int:
     """Write `count` scenes of consecutive seeds; those already there are kept.
 
     `lesion_share` is the probability that a scene has lytic or sclerotic lesions; with
-    `n_fractures` every spine has that many fractures, in view or not, instead of a drawn number.
+    `n_fractures` every spine has that many fractures, in view or not, instead of a drawn number;
+    `fused_share` is the probability that vertebrae are fused.
 
     Returns
     -------
@@ -60,7 +63,7 @@ def build_bank(
         if path.exists():
             continue
         started = time.monotonic()
-        scene = make_scene(seed, library, spacing_mm, lesion_share, n_fractures)
+        scene = make_scene(seed, library, spacing_mm, lesion_share, n_fractures, fused_share)
         save_scene(scene, path)
         written += 1
         _log.info("%s %s %.1f s", path.name, scene.labels.shape, time.monotonic() - started)
@@ -73,9 +76,11 @@ def make_scene(
     spacing_mm: float,
     lesion_share: float = 0.0,
     n_fractures: int | None = None,
+    fused_share: float = FUSED_SHARE,
 ) -> PhantomScene:
-    """Build the scene of a seed; lesions and fractures as for `build_bank`."""
-    scene = build_scene(seed, library, spacing_mm, fractured_patient(seed, n_fractures))
+    """Build the scene of a seed; lesions, fractures and fusions as for `build_bank`."""
+    patient = fractured_patient(seed, n_fractures)
+    scene = build_scene(seed, library, spacing_mm, patient, fused_share=fused_share)
     return with_lesions(scene, lesion_share)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..levels import level_named
 from .codes import BODY_BIT
+from .fusion import FUSED_SHARE, draw_fusion, fusion_pieces
 from .grid import Grid, noise_field
 from .head_bones import skull_pieces
 from .organs import paint_organs, paint_table
@@ -33,6 +34,7 @@ def build_scene(
     spacing_mm: float = 1.5,
     patient: PatientSpec | None = None,
     field_of_view: str | None = None,
+    fused_share: float = FUSED_SHARE,
 ) -> PhantomScene:
     """Build the scene of one synthetic patient.
 
@@ -48,6 +50,8 @@ def build_scene(
         Drawn from the seed when None.
     field_of_view : str, optional
         Name of the part of the body to cover (see `patient.draw_field_of_view`).
+    fused_share : float
+        Probability that vertebrae of the spine are fused.
 
     Returns
     -------
@@ -80,6 +84,11 @@ def build_scene(
     for box, distance in sacrum_pieces(grid, column[-1], library, pelvis_scale, rng):
         bones.add(box, distance, np.full(distance.shape, level_named("S1").number, np.uint8))
     bones.separate(gap_mm=rng.uniform(0.4, 1.8))
+    # A generator of its own: other draws of the same seed stay what they are.
+    fusion = draw_fusion(patient.column.levels, np.random.default_rng([seed, 11]), fused_share)
+    if fusion is not None:
+        for box, distance in fusion_pieces(grid, fusion, instances, column[-1]):
+            bones.join(box, distance)
     _add_other_bones(bones, instances, (line, sternum, shoulders), scale, tissue, rng)
     for piece in pelvis_pieces(grid, column[-1], library, pelvis_scale, rng):
         bones.add_piece(*piece)
@@ -175,6 +184,10 @@ class _Bones:
             self._nearest, (self._nearest - self._second) / 2 + gap_mm / 2, out=self._nearest
         )
         self._second = None
+
+    def join(self, box, distance: np.ndarray) -> None:
+        """Add bone between vertebrae; it belongs to the nearest one."""
+        np.minimum(self._nearest[box], distance, out=self._nearest[box])
 
     def add_piece(self, code: int, box, distance: np.ndarray) -> None:
         wins = distance < self._other[box]
