@@ -146,15 +146,17 @@ def tensors(out: Path) -> dict[str, torch.Tensor]:
     return load_file(out / "checkpoint" / "tensors.safetensors")
 
 
-@pytest.mark.parametrize("kind", ["segmentation", "locnet"])
-def test_resumed_run_ends_with_the_very_same_weights(kind, bank, tmp_path):
+@pytest.mark.parametrize(
+    ("kind", "hard_share"), [("segmentation", 0.0), ("segmentation", 0.8), ("locnet", 0.0)]
+)
+def test_resumed_run_ends_with_the_very_same_weights(kind, hard_share, bank, tmp_path):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
-    trainer(kind, bank, configuration(whole)).run()
-    interrupted = trainer(kind, bank, configuration(parts))
+    trainer(kind, bank, configuration(whole, hard_share=hard_share)).run()
+    interrupted = trainer(kind, bank, configuration(parts, hard_share=hard_share))
     stop_after(interrupted, 4)
     interrupted.run()
     assert interrupted.step == 4
-    trainer(kind, bank, configuration(parts, resume=True)).run()
+    trainer(kind, bank, configuration(parts, hard_share=hard_share, resume=True)).run()
     expected, found = tensors(whole), tensors(parts)
     assert expected.keys() == found.keys()
     assert [k for k in expected if not torch.equal(expected[k], found[k])] == []
@@ -330,6 +332,46 @@ def test_plan_replays_about_the_share_it_is_told(bank):
     assert 0.4 < np.mean(replays) < 0.6
     none = SamplePlan(PhantomSegmentationSource(bank), 0, replay_size=0)
     assert not any(none.next()[1] for _ in range(20))
+
+
+def test_hard_samples_are_replayed_more_often_and_the_plan_resumes_with_them(bank):
+    source = PhantomSegmentationSource(bank, shape_zyx=CROP)
+    plan = SamplePlan(source, 0, replay_size=10, replay_share=0.8, hard_share=0.7)
+
+    def go_on(plan, n):
+        drawn = []
+        for _ in range(n):
+            key, replay = plan.next()
+            # Every third sample is four times as hard.
+            plan.report([key.seed], 4.0 if key.seed % 3 == 0 else 1.0)
+            drawn.append((key, replay))
+        return drawn
+
+    go_on(plan, 100)
+    other = SamplePlan(source, 0, replay_size=10, replay_share=0.8, hard_share=0.7)
+    other.restore(json.loads(json.dumps(plan.state())))
+    drawn = go_on(plan, 1000)
+    assert drawn == go_on(other, 1000)
+    replayed = [key.seed % 3 == 0 for key, replay in drawn if replay]
+    # Of ten samples three or four are hard: half of the weight is theirs, at 0.7 of the draws.
+    assert 0.45 < np.mean(replayed) < 0.7
+    assert len(plan.losses) <= 2 * plan.replay_size
+
+
+def test_without_a_share_of_hard_samples_losses_change_nothing(bank):
+    source = PhantomSegmentationSource(bank, shape_zyx=CROP)
+    told, other = (SamplePlan(source, 0, replay_size=10) for _ in range(2))
+    for _ in range(60):
+        key, _ = told.next()
+        told.report([key.seed], float(key.seed))
+        other.next()
+    assert told.state() == other.state()
+
+
+def test_training_reports_losses_where_hard_samples_are_preferred(bank, tmp_path):
+    run = trainer("segmentation", bank, configuration(tmp_path, steps=4, hard_share=0.5))
+    run.run()
+    assert len(run.plan.losses) > 1 and all(v > 0 for v in run.plan.losses.values())
 
 
 def test_bank_notices_new_scenes_and_keeps_validation_apart(bank, tmp_path):

@@ -40,6 +40,7 @@ def add_training_arguments(parser: argparse.ArgumentParser) -> None:
         ("ema_decay", float),
         ("replay_size", int),
         ("replay_share", float),
+        ("hard_share", float),
         ("workers", int),
         ("threads", int),
         ("validation_samples", int),

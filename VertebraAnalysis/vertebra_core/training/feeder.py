@@ -53,6 +53,7 @@ class SampleFeeder:
         self._plan = plan
         self._kept: dict[int, Sample | Future] = {}
         self._queue: deque[tuple[SampleKey, bool, dict[str, Any]]] = deque()
+        self._drawn: list[int] = []
         self._prefetch = prefetch if workers else 1
         self._pool = None
         if workers:
@@ -78,8 +79,14 @@ class SampleFeeder:
         elif found is None:
             found = self._plan.source.draw(key.name, key.generator(self._plan.seed))
         self._kept[key.seed] = found
+        self._drawn.append(key.seed)
         self._forget()
         return found, replay
+
+    def report(self, loss: float) -> None:
+        """Tell the loss of the samples drawn since the last report."""
+        self._plan.report(self._drawn, loss)
+        self._drawn = []
 
     def state(self) -> dict[str, Any]:
         """Return the plan's state as of the next sample that `next` returns."""

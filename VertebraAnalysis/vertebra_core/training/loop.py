@@ -65,7 +65,11 @@ class Trainer:
         )
         self._seed = self.processes.seed(config.seed)
         self.plan = SamplePlan(
-            task.source(validation=False), self._seed, config.replay_size, config.replay_share
+            task.source(validation=False),
+            self._seed,
+            config.replay_size,
+            config.replay_share,
+            hard_share=config.hard_share,
         )
         self.step, self.seconds = 0, 0.0
         self._stop = threading.Event()
@@ -202,6 +206,7 @@ class Trainer:
         for group in self.optimiser.param_groups:
             group["lr"] = config.learning_rate * warm * max(0.01, cosine)
         loss, parts = self.task.loss(self._apply(self.network, inputs), targets)
+        self.feeder.report(float(loss.detach()))
         self.step += 1
         self.optimiser.zero_grad()
         sound = bool(torch.isfinite(loss))

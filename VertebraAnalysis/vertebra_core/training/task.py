@@ -43,7 +43,7 @@ class TrainingConfig:
         AdamW; cosine schedule down to 1 % of `learning_rate`.
     ema_decay : float
         Decay of the moving average of the weights, which is what is kept.
-    replay_size, replay_share
+    replay_size, replay_share, hard_share
         See `SamplePlan`.
     workers, threads : int
         Processes that draw samples ahead (0: in place); threads of the network (0: as it is).
@@ -73,6 +73,7 @@ class TrainingConfig:
     ema_decay: float = 0.999
     replay_size: int = 200
     replay_share: float = 0.5
+    hard_share: float = 0.0
     workers: int = 0
     threads: int = 0
     validation_samples: int = 24
