@@ -25,6 +25,7 @@ from ..phantom.shape_library import ShapeLibrary
 from ..training.imaging_domains import domain_numbers
 from .compare_answers import EXTRA_STOPS, System
 from .compare_cases import CompareCase, phantom_cases, real_cases, with_perturbations
+from .compare_perturbed import perturbation_tables
 from .compare_pipeline import pipeline_systems
 from .compare_run import BASE_NETWORKS, RecordedRun, base_stages, record_run
 from .compare_systems import systems_of
@@ -74,8 +75,8 @@ def run(args: argparse.Namespace) -> int:
             }
         )
     else:
-        tables = [*comparison_tables(results), training_table(networks, records)]
-        print(join(tables, args.markdown))
+        tables = [*comparison_tables(results), *perturbation_tables(results)]
+        print(join([*tables, training_table(networks, records)], args.markdown))
     return 0
 
 

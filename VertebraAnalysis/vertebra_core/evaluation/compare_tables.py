@@ -184,6 +184,11 @@ def lesion_figures(records: Sequence[CaseRecord]) -> dict:
     }
 
 
+def scan_count(records: Sequence[CaseRecord]) -> str:
+    """Return how many scans there are, in words."""
+    return f"{len(records)} scan{'s' * (len(records) != 1)}"
+
+
 def _order(item) -> tuple[int, int]:
     (stop, _, kind), _ = item
     # Systems keep the order they were given in; sorting is stable.
@@ -205,7 +210,7 @@ def _row(stop: str, system: str, data: str, records) -> tuple[Cell, ...] | None:
     if not vertebrae:
         return None
     thing = "lesions" if stop == "lesions" else "vertebrae"
-    n = f"{len(records)} scan{'s' * (len(records) != 1)}, {vertebrae} {thing}"
+    n = f"{scan_count(records)}, {vertebrae} {thing}"
     return (system, data, n, *(show(figures) for _, show in COLUMNS[stop]))
 
 
