@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from importlib import import_module
+from types import ModuleType
 
 
 @contextmanager
@@ -21,3 +24,24 @@ def quick_imports() -> Iterator[None]:
     finally:
         if was_on:
             gc.enable()
+
+
+@contextmanager
+def loaded_beside(name: str) -> Iterator[Callable[[], ModuleType]]:
+    """Import a module in a thread while the block runs.
+
+    Reading a file waits for the disk and for decompression, which leaves the interpreter to others.
+    Leaving the block waits for the import: ending the program in the midst of one may crash it.
+
+    Parameters
+    ----------
+    name : str
+        Full name of the module.
+
+    Yields
+    ------
+    callable
+        Waits for the module and returns it, or raises what the import raised.
+    """
+    with quick_imports(), ThreadPoolExecutor(1, "loading") as pool:
+        yield pool.submit(import_module, name).result

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..console import Console
-from ..loading import quick_imports
+from ..loading import loaded_beside
 from ..settings import add_setting_argument, setting_named
 from .shared import OnProgress, Work, add_run_arguments, run_and_write, with_reading_time
 
@@ -50,14 +50,12 @@ def run(args: argparse.Namespace, console: Console) -> int:
         from ..reading import read_ct
 
         started = time.monotonic()
-        ct = read_ct(args.ct, args.series_uid)
-        on_progress("reading", 0.5)
-        # PyTorch takes seconds to load; a bad input is told before that.
-        with quick_imports():
-            from ..pipeline import AnalysisOptions, analyze
-
+        with loaded_beside("vertebra_core.pipeline") as loaded:
+            ct = read_ct(args.ct, args.series_uid)
+            on_progress("reading", 0.5)
+            pipeline = loaded()
         seconds = time.monotonic() - started
-        options = AnalysisOptions(
+        options = pipeline.AnalysisOptions(
             device=args.device,
             threads=args.threads,
             models_folder=args.models,
@@ -66,7 +64,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
             labeller=args.labeller,
             grader=args.grader,
         )
-        result = analyze(ct, options, on_progress, cancelled)
+        result = pipeline.analyze(ct, options, on_progress, cancelled)
         return Work(with_reading_time(result, seconds), ct, ct)
 
     return run_and_write(args, console, compute)
