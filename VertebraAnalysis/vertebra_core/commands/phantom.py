@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from pathlib import Path
 
 from ..console import Console
@@ -31,7 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="public meshes and masks to shape vertebrae from; without it they are parametric",
     )
-    parser.add_argument("--shape-cache", type=Path, metavar="FOLDER")
+    parser.add_argument(
+        "--shape-cache", type=Path, metavar="FOLDER", help="keeps the shapes that were read"
+    )
     parser.add_argument(
         "--lesions",
         type=float,
@@ -94,6 +97,8 @@ def _bank(args: argparse.Namespace, library) -> list[str]:
     from ..phantom.bank import build_bank
     from ..phantom.fusion import FUSED_SHARE
 
+    # A bank takes hours: every scene is told on standard error, as steps of a training are.
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
         n = build_bank(
             args.output,

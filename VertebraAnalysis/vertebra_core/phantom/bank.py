@@ -1,11 +1,10 @@
 """A bank of phantom scenes on disk: geometry is built once, appearance drawn anew at every step.
 
-Run as ``python -m vertebra_core.phantom.bank --out FOLDER --count 200``.
+The command is ``phantom --bank``.
 """
 
 from __future__ import annotations
 
-import argparse
 import logging
 import time
 from pathlib import Path
@@ -91,46 +90,3 @@ def fractured_patient(seed: int, n_fractures: int | None) -> PatientSpec | None:
     # A generator of its own: the same seed without this option is another patient.
     rng = np.random.default_rng([seed, n_fractures])
     return draw_patient(rng, fractured=n_fractures > 0, n_fractures=n_fractures)
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of the bank builder to `parser`."""
-    parser.add_argument("--out", type=Path, required=True, help="folder for the scenes")
-    parser.add_argument("--count", type=int, default=200, help="number of scenes")
-    parser.add_argument("--first-seed", type=int, default=0)
-    parser.add_argument("--spacing", type=float, default=1.5, help="voxel size in mm")
-    parser.add_argument(
-        "--shapes",
-        type=Path,
-        help="folder of public meshes and masks; without it shapes are parametric",
-    )
-    parser.add_argument(
-        "--lesions", type=float, default=0.0, help="share of scenes with lesions (default 0)"
-    )
-    parser.add_argument(
-        "--fractures", type=int, metavar="N", help="fractures in every spine (default: drawn)"
-    )
-    parser.add_argument("--shape-cache", type=Path, help="folder that keeps imported shapes")
-
-
-def main() -> int:
-    """Entry point."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    add_arguments(parser)
-    args = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    library = ShapeLibrary.chosen(args.shapes, args.shape_cache)
-    build_bank(
-        args.out,
-        args.count,
-        args.first_seed,
-        library,
-        args.spacing,
-        args.lesions,
-        args.fractures,
-    )
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
