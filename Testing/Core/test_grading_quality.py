@@ -1,4 +1,4 @@
-"""Bodies of unlikely shape and bodies that run together are pointed out."""
+"""Bodies of unlikely shape are pointed out."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from analytic_bodies import body_level, rotation, sampled
 from vertebra_core.analysis import Heights, Vertebra
 from vertebra_core.grading.body_frame import BodyFrame
 from vertebra_core.grading.genant import MeasuredBody, assess_spine
-from vertebra_core.grading.quality import shape_flags, touches
+from vertebra_core.grading.quality import shape_flags
 from vertebra_core.grading_stage import BodyToGrade, grade_bodies
 
 _AXES = ((1.0, 0, 0), (0, 1.0, 0), (0, 0, 1.0))
@@ -40,21 +40,13 @@ def test_unlikely_shapes_are_flagged(frame, heights):
     assert [f.code for f in flags] == ["implausible_shape"]
 
 
-@pytest.mark.parametrize(("gap_mm", "expected"), [(0.0, True), (4.0, False)])
-def test_touching_depends_on_the_gap(gap_mm, expected):
-    block = np.zeros((40, 40, 52), np.float32)
-    block[8:32, 4:36, 4:48] = 1
-    above = (0.0, 0.0, 24.0 + gap_mm)
-    assert touches(_FRAME, (0.0, 0.0, 0.0), 24.0, block, above) is expected
-
-
 def _to_grade(level: str, z_mm: float, **changes) -> BodyToGrade:
     body = sampled(body_level, rotation(), np.array([18.0, 20.0, 26.0]), (37, 41, 53), (1.0,) * 3)
     vertebra = Vertebra(level, 1.0, None, (26.0, 20.0, z_mm + 18.0))
     return BodyToGrade(vertebra, body, body, (0.0, 0.0, z_mm), **changes)
 
 
-def test_flags_say_why_a_body_is_not_graded_and_what_it_touches():
+def test_flags_say_why_a_body_is_not_graded():
     spine = (
         _to_grade("C2", 90.0),
         _to_grade("L1", 55.0),
@@ -67,7 +59,5 @@ def test_flags_say_why_a_body_is_not_graded_and_what_it_touches():
     assert l3.grade is None and "edge" in l3.flags[0].reason
     assert l4.grade is None and "coarse" in l4.flags[0].reason
     assert l1.grade == 0 and l2.grade == 0
-    assert "touching_neighbour" in {f.code for f in l1.flags}
-    assert "touching_neighbour" in {f.code for f in l2.flags}
     assert l1.heights_mm.posterior == pytest.approx(24.5, abs=0.8)
     assert l1.density_hu is None and l1.learned_grade is None

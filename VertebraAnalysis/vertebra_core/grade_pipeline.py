@@ -13,6 +13,7 @@ from . import __version__
 from .analysis import Flag, Manifest, SpineAnalysis, Vertebra
 from .errors import InputError
 from .field_of_view import touches_edge
+from .flagging import with_flags
 from .label_masks import LabelledMask, masks_of_labels
 from .label_numbers import AUTO
 from .neighbour_flags import neighbour_flags
@@ -133,9 +134,7 @@ def grade_segmentation(
         _vertebra(v, c, scan, ct is not None) for v, c in zip(found, candidates, strict=True)
     ]
     more_flags = neighbour_flags(candidates, [v.level for v in vertebrae])
-    vertebrae = [
-        replace(v, flags=v.flags + own) for v, own in zip(vertebrae, more_flags, strict=True)
-    ]
+    vertebrae = [with_flags(v, own) for v, own in zip(vertebrae, more_flags, strict=True)]
     graded = backend.grade(fine, candidates, vertebrae)
     on_progress("grading", 0.9)
     graded = tuple(_explained(v, known) for v, known in zip(graded, found, strict=True))

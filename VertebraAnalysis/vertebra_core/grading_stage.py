@@ -9,13 +9,14 @@ import numpy as np
 from torch import nn
 
 from .analysis import Flag, HeightLine, Vertebra
+from .flagging import with_flags
 from .grading.contrast_medium import vessels_enhanced
 from .grading.genant import Morphometry, borderline_reason, median_grade
 from .grading.joint_grade import joint_grade, joint_probabilities
 from .grading.learned import LearnedGrade
 from .grading.network import SHAPE_NAMES
 from .grading.opinions import BodyOpinions, BodyToGrade, body_opinions
-from .grading.quality import shape_flags, touches
+from .grading.quality import shape_flags
 from .grading.trabecular import trabecular_density
 from .volume import CtVolume
 
@@ -48,14 +49,15 @@ def grade_bodies(
     """
     opinions = body_opinions(bodies, ct, network, device, workers)
     results = []
-    for i, (body, own) in enumerate(zip(bodies, opinions, strict=True)):
+    for body, own in zip(bodies, opinions, strict=True):
         vertebra = _with_volume(body)
         if own.why_not:
             results.append(_flagged(vertebra, "not_graded", own.why_not))
             continue
         vertebra = _with_heights(vertebra, body, own)
         vertebra = _with_grade(vertebra, own.morphometry, own.learned)
-        vertebra = _with_doubts(vertebra, bodies, i, own)
+        doubts = shape_flags(own.frame, own.heights.heights_mm, own.morphometry)
+        vertebra = with_flags(vertebra, doubts)
         results.append(_with_density(vertebra, body, own, ct))
     return _with_contrast_told(results, ct)
 
@@ -125,20 +127,6 @@ def _joint_shape(grade: int, morphometry: Morphometry, learned: LearnedGrade) ->
     return SHAPE_NAMES[1 + int(np.argmax(joint[1:]))]
 
 
-def _with_doubts(
-    vertebra: Vertebra, bodies: Sequence[BodyToGrade], i: int, opinions: BodyOpinions
-) -> Vertebra:
-    own, heights = bodies[i], opinions.heights.heights_mm
-    flags = shape_flags(opinions.frame, heights, opinions.morphometry)
-    vertebra = replace(vertebra, flags=(*vertebra.flags, *flags))
-    for other in (*bodies[max(i - 1, 0) : i], *bodies[i + 1 : i + 2]):
-        place = own.origin_lps_mm, heights.middle, other.body, other.origin_lps_mm
-        if touches(opinions.frame, *place):
-            reason = f"It runs into {other.vertebra.level}, so its endplate is uncertain."
-            return _flagged(vertebra, "touching_neighbour", reason)
-    return vertebra
-
-
 def _with_density(
     vertebra: Vertebra, body: BodyToGrade, opinions: BodyOpinions, ct: CtVolume | None
 ) -> Vertebra:
@@ -169,7 +157,7 @@ def _with_contrast_told(vertebrae: Sequence[Vertebra], ct: CtVolume | None):
 
 
 def _flagged(vertebra: Vertebra, code: str, reason: str) -> Vertebra:
-    return replace(vertebra, flags=(*vertebra.flags, Flag(code, reason)))
+    return with_flags(vertebra, (Flag(code, reason),))
 
 
 class GradingStage:

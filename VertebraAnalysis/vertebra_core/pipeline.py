@@ -14,6 +14,7 @@ from . import __version__
 from .analysis import Manifest, SpineAnalysis, Vertebra
 from .errors import Cancelled, InputError
 from .field_of_view import touches_edge
+from .flagging import with_flags
 from .labelling.positional_logic import LevelAssignment, MissedVertebra
 from .levels import level_named
 from .neighbour_flags import neighbour_flags
@@ -27,7 +28,6 @@ from .vertebra_flags import (
     labelling_warnings,
     network_disagreement,
     vertebra_flags,
-    with_flags,
 )
 from .volume import CtVolume, resample_to_working_grid
 from .volume_checks import checked_ct

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
-from .analysis import Flag, Vertebra
+from .analysis import Flag
 from .labelling.positional_logic import LevelAssignment
 from .stages import Candidate
 from .volume import CtVolume
@@ -74,12 +73,6 @@ def network_disagreement(names: Sequence[str], network_names: Sequence[str]) -> 
         return ()
     reason = f"Seen singly, {differ} of {len(names)} vertebrae would be named differently."
     return (Flag("low_level_margin", reason),)
-
-
-def with_flags(vertebra: Vertebra, flags: Sequence[Flag]) -> Vertebra:
-    """Return `vertebra` with further flags, leaving out codes that it carries already."""
-    codes = {f.code for f in vertebra.flags}
-    return replace(vertebra, flags=(*vertebra.flags, *(f for f in flags if f.code not in codes)))
 
 
 def labelling_warnings(assignment: LevelAssignment) -> list[str]:

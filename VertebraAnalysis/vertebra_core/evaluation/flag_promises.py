@@ -28,8 +28,8 @@ PROMISES: dict[str, tuple[str, ...]] = {
     # "Its mask is doubtful", "check the outline": it is judged by the shape and volume of the body,
     # and heights are measured on that.
     "implausible_shape": (MASK, GRADE),
-    # "Not well separated, so its endplate is uncertain"; heights end at the endplates. Bodies that
-    # are truly fused get it too: these are right, and count against the flag.
+    # "Fused, or not well separated" over half of the endplate; heights end at the endplates. Bodies
+    # that are truly fused get it too: these are right, and count against the flag.
     "touching_neighbour": (MASK, GRADE),
     # "Voxels of so many mm make heights coarse", and grades are made of heights.
     "low_resolution": (GRADE,),
