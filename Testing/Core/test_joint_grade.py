@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from analytic_bodies import body_level, rotation, sampled
 from vertebra_core.analysis import Vertebra
-from vertebra_core.grading.genant import median_grade
+from vertebra_core.grading.genant import assess_spine, median_grade
 from vertebra_core.grading.joint_grade import (
     JOINING,
     LEAST_PROBABILITY,
     Joining,
+    grade_doubt,
     joint_grade,
     joint_probabilities,
     with_other_morphometry,
 )
+from vertebra_core.grading.learned import LearnedGrade
 from vertebra_core.grading.opinions import BodyToGrade, body_opinions
+from vertebra_core.grading_stage import grade_bodies
+from vertebra_core.volume import CtVolume
 
 SURE, MILD = (0.91, 0.03, 0.03, 0.03), (0.2, 0.4, 0.3, 0.1)
 
@@ -42,6 +48,53 @@ def test_a_temperature_changes_certainty_and_no_grade():
         assert max(joints[0.4]) > max(joints[1]) > max(joints[2.5])
         grades = {joint_grade(p, Joining(0.5, t)) for t, p in joints.items()}
         assert grades == {median_grade(opinion)}
+
+
+def doubt(morphometry, learned) -> tuple[int, str]:
+    """The joint grade of two opinions, and the doubt about it."""
+    joint = joint_probabilities(morphometry, learned)
+    grade = joint_grade(joint)
+    return grade, grade_doubt(joint, grade, median_grade(morphometry), median_grade(learned))
+
+
+def test_opinions_of_one_grade_leave_no_doubt():
+    for opinions in ((SURE, SURE), (MILD, MILD), ((0.02, 0.03, 0.35, 0.6), (0.0, 0.1, 0.3, 0.6))):
+        assert doubt(*opinions)[1] == ""
+
+
+def test_opinions_of_different_grades_are_a_doubt():
+    assert doubt(SURE, MILD) == (0, "Heights say grade 0, the learned grade is 1.")
+    assert doubt(SURE, (0.05, 0.05, 0.8, 0.1))[1] == "Heights say grade 0, the learned grade is 2."
+
+
+def test_a_grade_that_neither_half_of_a_split_says_is_a_doubt():
+    # The heights are sure of grade 1; the learned head knows 0 and 2 only, and its median is 1.
+    grade, reason = doubt((0.02, 0.96, 0.02, 0.0), (0.49, 0.02, 0.48, 0.01))
+    assert (grade, reason) == (1, "Grade 1 is the middle of opinions split between 0 and 2.")
+    grade, reason = doubt((0.1, 0.25, 0.4, 0.25), (0.45, 0.04, 0.02, 0.49))
+    assert grade == 2 and reason == "Grade 2 is the middle of opinions split between 0 and 3."
+
+
+def test_a_grade_that_neither_opinion_gives_is_a_doubt():
+    grade, reason = doubt((0.3, 0.69, 0.01, 0.0), (0.49, 0.02, 0.48, 0.01))
+    assert (grade, reason) == (0, "Heights and learned grade are 1 each, but 0 together.")
+
+
+def test_a_vertebra_says_that_its_learned_opinion_is_split(monkeypatch):
+    opinions = "vertebra_core.grading.opinions"
+    split = LearnedGrade((0.49, 0.02, 0.48, 0.01), (0.25, 0.25, 0.25, 0.25))
+    monkeypatch.setattr(f"{opinions}.body_crop", lambda *_: None)
+    monkeypatch.setattr(f"{opinions}.learned_grades", lambda *_: [split])
+    # Heights as sure of grade 1 as they can be: they raise no doubt themselves.
+    sure = {"grade": 1, "borderline": False, "grade_probabilities": (0.02, 0.96, 0.02, 0.0)}
+    monkeypatch.setattr(f"{opinions}.assess_spine", lambda b: [replace(assess_spine(b)[0], **sure)])
+    body = sampled(body_level, rotation(), np.array([18.0, 20.0, 26.0]), (37, 41, 53), (1.0,) * 3)
+    vertebra = Vertebra("L1", 1.0, None, (26.0, 20.0, 18.0))
+    ct = CtVolume(np.full(body.shape, 150, np.int16), (1.0,) * 3, (0.0,) * 3)
+    (found,) = grade_bodies([BodyToGrade(vertebra, body, body, (0.0,) * 3)], ct, network=object())
+    assert (found.morphometric_grade, found.learned_grade, found.grade) == (1, 1, 1)
+    assert [f.code for f in found.flags] == ["grade_disagreement"]
+    assert "split between 0 and 2" in found.flags[0].reason
 
 
 @pytest.mark.parametrize("joining", [JOINING, Joining(0.3, 0.6), Joining(0.8, 2.0)])

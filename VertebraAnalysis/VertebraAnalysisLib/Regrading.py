@@ -17,7 +17,7 @@ from vertebra_core.grading.genant import (
     assess_spine,
     borderline_reason,
 )
-from vertebra_core.grading.joint_grade import joint_grade, with_other_morphometry
+from vertebra_core.grading.joint_grade import grade_doubt, joint_grade, with_other_morphometry
 from vertebra_core.grading.norms import why_not_graded
 
 from .HeightEditing import editedHeights, editedSpread, usable
@@ -145,9 +145,9 @@ def _graded(
         shape = _jointShape(grade, vertebra.shape, before, after)
     if after.borderline:
         flags = (*flags, Flag("borderline", borderline_reason(vertebra.level, after)))
-    if learned is not None and learned != after.grade:
-        why = f"Heights say grade {after.grade}, the learned grade is {learned}."
-        flags = (*flags, Flag("grade_disagreement", why))
+    doubt = "" if learned is None else grade_doubt(probabilities, grade, after.grade, learned)
+    if doubt:
+        flags = (*flags, Flag("grade_disagreement", doubt))
     return replace(
         vertebra,
         height_loss=after.loss,

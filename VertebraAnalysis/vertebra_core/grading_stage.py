@@ -12,7 +12,7 @@ from .analysis import Flag, HeightLine, Vertebra
 from .flagging import with_flags
 from .grading.contrast_medium import vessels_enhanced
 from .grading.genant import Morphometry, borderline_reason, median_grade
-from .grading.joint_grade import joint_grade, joint_probabilities
+from .grading.joint_grade import grade_doubt, joint_grade, joint_probabilities
 from .grading.learned import LearnedGrade
 from .grading.network import SHAPE_NAMES
 from .grading.opinions import BodyOpinions, BodyToGrade, body_opinions
@@ -110,14 +110,10 @@ def _with_grade(
     if vertebra.borderline:
         reason = borderline_reason(vertebra.level, morphometry)
         vertebra = _flagged(vertebra, "borderline", reason)
-    opinion = vertebra.learned_grade
-    if opinion is not None and opinion != morphometry.grade:
-        vertebra = _flagged(
-            vertebra,
-            "grade_disagreement",
-            f"Heights say grade {morphometry.grade}, the learned grade is {opinion}.",
-        )
-    return vertebra
+    if learned is None:
+        return vertebra
+    doubt = grade_doubt(probabilities, grade, morphometry.grade, vertebra.learned_grade)
+    return _flagged(vertebra, "grade_disagreement", doubt) if doubt else vertebra
 
 
 def _joint_shape(grade: int, morphometry: Morphometry, learned: LearnedGrade) -> str:

@@ -23,7 +23,7 @@ PROMISES: dict[str, tuple[str, ...]] = {
     "possibly_missed_neighbour": (NEIGHBOUR, LEVEL),
     # The height loss lies within its error of a threshold between two grades.
     "borderline": (GRADE,),
-    # Heights and learned head give different grades, of which one at most is right.
+    # Heights and learned head give different grades, of which one at most is right, or are split.
     "grade_disagreement": (GRADE,),
     # "Its mask is doubtful", "check the outline": it is judged by the shape and volume of the body,
     # and heights are measured on that.

@@ -75,6 +75,37 @@ def joint_grade(joint: Sequence[float], joining: Joining = JOINING) -> int:
     return median_grade(np.power(joint, joining.temperature))
 
 
+def grade_doubt(joint: Sequence[float], grade: int, morphometric: int, learned: int) -> str:
+    """Say why the two opinions leave a grade in doubt.
+
+    Opinions of different grades do, and so do those whose grades are alike but split: the median
+    of an opinion that says 0 or 2 is 1, though it thinks little of grade 1.
+
+    Parameters
+    ----------
+    joint : sequence of float, length 4
+        From `joint_probabilities`.
+    grade : int
+        What it gives, by `joint_grade`.
+    morphometric, learned : int
+        What each opinion gives alone.
+
+    Returns
+    -------
+    str
+        One sentence; empty where there is no doubt of this kind.
+    """
+    if learned != morphometric:
+        return f"Heights say grade {morphometric}, the learned grade is {learned}."
+    if grade != learned:
+        return f"Heights and learned grade are {learned} each, but {grade} together."
+    below, above = max(joint[:grade], default=0.0), max(joint[grade + 1 :], default=0.0)
+    if min(below, above) > joint[grade]:
+        low, high = list(joint).index(below), grade + 1 + list(joint[grade + 1 :]).index(above)
+        return f"Grade {grade} is the middle of opinions split between {low} and {high}."
+    return ""
+
+
 def with_other_morphometry(
     joint: Sequence[float],
     before: Sequence[float],
