@@ -12,8 +12,9 @@ import SimpleITK as sitk  # noqa: N813
 from vertebra_core.analysis import Flag, Heights, Manifest, SpineAnalysis, Vertebra
 from vertebra_core.errors import InputError
 from vertebra_core.evaluation import evaluate_cases
-from vertebra_core.evaluation.case_files import find_cases, grades_of, read_grades
+from vertebra_core.evaluation.case_files import find_cases
 from vertebra_core.evaluation.case_loading import load_case
+from vertebra_core.evaluation.grade_table import grades_of, read_grades
 from vertebra_core.evaluation.records import PHANTOM, REAL
 from vertebra_core.label_numbers import to_verse_numbers
 from vertebra_core.levels import level_named

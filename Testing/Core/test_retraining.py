@@ -15,7 +15,7 @@ from labelled_folder import CENTERS_LPS, write_plain_case, write_verse_subject
 from safetensors.torch import load_file
 from vertebra_core.command_line import make_parser
 from vertebra_core.errors import InputError
-from vertebra_core.evaluation.case_files import read_grades
+from vertebra_core.evaluation.grade_table import read_grades
 from vertebra_core.grading.network import SHAPE_NAMES
 from vertebra_core.labelling.network import NO_VERTEBRA, SACRUM
 from vertebra_core.levels import level_numbered

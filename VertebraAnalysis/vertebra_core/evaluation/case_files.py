@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import InputError
-from ..levels import level_numbered
 
 IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd")
 
@@ -87,53 +84,6 @@ def find_cases(folder: Path) -> tuple[CaseFiles, ...]:
             "Name them NAME_ct.nii.gz and NAME_labels.nii.gz, or use VerSe's layout.",
         )
     return cases
-
-
-def read_grades(path: Path) -> dict[str, dict[str, int]]:
-    """Read a table of Genant grades.
-
-    Parameters
-    ----------
-    path : Path
-        CSV with the columns ``verse_scan`` (or ``case``), ``label`` (VerSe number) and
-        ``genant_grade``.
-
-    Returns
-    -------
-    dict
-        Scan -> level name -> grade.
-
-    Raises
-    ------
-    InputError
-        If the table has other columns or values.
-    """
-    grades: dict[str, dict[str, int]] = {}
-    try:
-        with Path(path).open(newline="") as file:
-            for row in csv.DictReader(file):
-                scan = row["verse_scan"] if "verse_scan" in row else row["case"]
-                level = level_numbered(int(row["label"])).name
-                grades.setdefault(scan, {})[level] = int(row["genant_grade"])
-    except (OSError, KeyError, ValueError, TypeError) as error:
-        reason = f"no column {error}" if isinstance(error, KeyError) else str(error)
-        if isinstance(error, OSError):
-            reason = error.strerror or reason
-        raise InputError(
-            "bad_grades",
-            f"{Path(path).name} is not a table of grades ({reason}).",
-            "It needs the columns verse_scan, label and genant_grade.",
-        ) from error
-    return grades
-
-
-def grades_of(case_name: str, grades: dict[str, dict[str, int]]) -> dict[str, int]:
-    """Return the grades of the scan called `case_name`, or whose name is a whole word of it."""
-    for name in (case_name, case_name.rpartition("/")[2]):
-        if name in grades:
-            return grades[name]
-    words: Sequence[str] = re.split(r"[^A-Za-z0-9]+", case_name)
-    return next((g for scan, g in grades.items() if scan in words), {})
 
 
 def _role_of(path: Path, root: Path) -> tuple[str, str, int] | None:

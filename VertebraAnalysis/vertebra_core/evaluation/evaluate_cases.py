@@ -13,8 +13,9 @@ from ..errors import InputError
 from ..label_numbers import AUTO, SCHEMES
 from ..settings import Setting, add_setting_argument, setting_named
 from ..volume import CtVolume
-from .case_files import CaseFiles, find_cases, grades_of, read_grades
+from .case_files import CaseFiles, find_cases
 from .case_loading import load_case
+from .grade_table import grades_of, read_grades
 from .output import add_output_arguments, by_kind, print_records, progress
 from .prediction import HasAnalysis, Predict, Prediction, failed, from_result, read_result
 from .record_log import RecordLog, check_settings
@@ -48,7 +49,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--numbers", choices=SCHEMES, default=AUTO, help="numbering of the true label maps"
     )
-    parser.add_argument("--grades", type=Path, metavar="CSV", help="table of Genant grades")
+    parser.add_argument(
+        "--grades",
+        type=Path,
+        metavar="CSV",
+        help="table of Genant grades: columns case, label, genant_grade, or VerSe's own",
+    )
     parser.add_argument(
         "--cases", nargs="+", metavar="NAME", help="only these cases (names as printed)"
     )

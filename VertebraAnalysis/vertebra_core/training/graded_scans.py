@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..evaluation.case_files import grades_of
+from ..evaluation.grade_table import grades_of
 from ..grading.network import CROP_SHAPE_ZYX, CROP_SHIFT_Y_MM, SHAPE_NAMES
 from ..levels import level_numbered
 from ..segmentation.crops import WORKING_SPACING_MM
@@ -43,7 +43,7 @@ class LabelledGradingSource:
     folders : sequence of Path
     cache : Path
     grades : mapping
-        Scan -> level name -> Genant grade (`evaluation.case_files.read_grades`); grades in a
+        Scan -> level name -> Genant grade (`evaluation.grade_table.read_grades`); grades in a
         scan's truth file count where the table has none.
     validation : bool
     """

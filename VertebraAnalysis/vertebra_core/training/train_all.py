@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import Any
 
 from ..errors import InputError
-from ..evaluation.case_files import read_grades
+from ..evaluation.grade_table import read_grades
 from ..models import MODELS_FOLDER, register_weights
 from . import train_grading, train_labelling, train_localisation, train_segmentation
 from .arguments import add_training_arguments

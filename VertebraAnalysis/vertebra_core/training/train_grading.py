@@ -15,7 +15,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from ..evaluation.case_files import read_grades
+from ..evaluation.grade_table import read_grades
 from ..grading.network import GRADES, N_GRADES, SHAPES, GradeNetwork
 from ..networks.normalisation import normalise_hu
 from .arguments import add_training_arguments, log_to_terminal, training_config
@@ -45,7 +45,7 @@ class GradingConfig:
     labels : LabelledData
         Labelled scans; those with grades are used.
     grades : Path or None
-        Table of their Genant grades; see `evaluation.case_files.read_grades`. Grades may also be
+        Table of their Genant grades; see `evaluation.grade_table.read_grades`. Grades may also be
         in truth files.
     """
 
@@ -171,7 +171,7 @@ def add_grades_argument(parser: argparse.ArgumentParser) -> None:
         "--grades",
         type=Path,
         metavar="CSV",
-        help="Genant grades of the labelled scans: columns case, label and genant_grade",
+        help="Genant grades of the scans: columns case, label and genant_grade, or VerSe's own",
     )
 
 
