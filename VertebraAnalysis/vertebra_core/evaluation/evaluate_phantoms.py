@@ -123,7 +123,7 @@ def run(args: argparse.Namespace, analyse: Analyse | None = None) -> int:
                 if name not in log:
                     voxel = (args.pixel, args.pixel, spacing)
                     record = phantom_cases.evaluate_scene(
-                        name, scene, voxel, predict, chosen.kind, chosen.meshes
+                        name, scene, voxel, predict, chosen.kind.name, chosen.meshes
                     )
                     log.add(record)
             made += 1
@@ -134,9 +134,9 @@ def run(args: argparse.Namespace, analyse: Analyse | None = None) -> int:
     titled = {_title(chosen, s, args.pixel): records for s, records in groups.items()}
     if args.output:
         write_reliability(args.output, titled)
-    print_records(titled, args, chosen.requirements(groups))
+    print_records(titled, args, chosen.kind.requirements(groups))
     return 0
 
 
 def _title(chosen: PhantomSet, spacing_mm: float, pixel_mm: float) -> str:
-    return f"{chosen.title}, {spacing_mm:g} mm slices of {pixel_mm:g} mm pixels"
+    return f"{chosen.kind.title}, {spacing_mm:g} mm slices of {pixel_mm:g} mm pixels"

@@ -7,16 +7,10 @@ from pathlib import Path
 
 from ..errors import InputError
 from .output import add_output_arguments, print_records
+from .phantom_sets import INDEPENDENT, ORDINARY
 from .record_log import RecordLog
-from .records import INDEPENDENT_MESHES, PHANTOM, REAL, CaseRecord
+from .records import REAL, CaseRecord
 from .reliability_svg import write_reliability
-from .requirements import independent_mesh_requirements, phantom_requirements
-
-_SYNTHETIC = {
-    PHANTOM: ("Phantoms", phantom_requirements),
-    INDEPENDENT_MESHES: ("Independent meshes", independent_mesh_requirements),
-}
-"""Kind of synthetic records -> title, and what they must reach; a folder holds one kind."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,14 +46,15 @@ def run(args: argparse.Namespace) -> int:
     real = [r for r in records if r.kind == REAL]
     groups = {"Real scans": real} if real else {}
     requirements = None
-    for kind, (title, requirements_of) in _SYNTHETIC.items():
+    # A folder holds one kind of phantoms.
+    for kind in (ORDINARY, INDEPENDENT):
         by_spacing: dict[float, list[CaseRecord]] = {}
         for record in records:
-            if record.kind == kind:
+            if record.kind == kind.name:
                 by_spacing.setdefault(record.spacing_xyz_mm[2], []).append(record)
-        groups |= {f"{title}, {s:g} mm slices": by_spacing[s] for s in sorted(by_spacing)}
+        groups |= {f"{kind.title}, {s:g} mm slices": by_spacing[s] for s in sorted(by_spacing)}
         if by_spacing:
-            requirements = requirements_of(by_spacing)
+            requirements = kind.requirements(by_spacing)
     write_reliability(args.output or args.folder, groups)
     print_records(groups, args, requirements)
     return 0

@@ -19,35 +19,51 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class PhantomKind:
+    """What is known of records of phantoms by their kind alone.
+
+    Attributes
+    ----------
+    name : str
+        See `records.KINDS`.
+    title : str
+        Heading of their tables.
+    requirements : callable
+        Slice distance -> records in, table of what must be reached out.
+    """
+
+    name: str
+    title: str
+    requirements: Callable[[Mapping[float, Sequence[CaseRecord]]], Table]
+
+
+ORDINARY = PhantomKind(PHANTOM, "Phantoms", phantom_requirements)
+INDEPENDENT = PhantomKind(INDEPENDENT_MESHES, "Independent meshes", independent_mesh_requirements)
+
+
+@dataclass(frozen=True)
 class PhantomSet:
     """What tells one set of phantoms from another.
 
     Attributes
     ----------
-    kind : str
-        Kind of its records (see `records.KINDS`).
-    title : str
-        Heading of its tables.
+    kind : PhantomKind
     prefix : str
         Begins the names of its scans.
     scene_prefix : str
         Begins the names of its scene files.
     shapes : str
         What its vertebrae are shaped from, for the settings beside its records.
-    requirements : callable
-        Slice distance -> records in, table of what must be reached out.
     make_library : callable
         Gives the library that its vertebrae are shaped from.
     meshes : Path or None
         Folder of independent meshes.
     """
 
-    kind: str
-    title: str
+    kind: PhantomKind
     prefix: str
     scene_prefix: str
     shapes: str
-    requirements: Callable[[Mapping[float, Sequence[CaseRecord]]], Table]
     make_library: Callable[[], ShapeLibrary]
     meshes: Path | None = None
 
@@ -69,12 +85,10 @@ def chosen_set(
     if independent_meshes is None:
         check_shapes(shapes, shape_cache)
         return PhantomSet(
-            kind=PHANTOM,
-            title="Phantoms",
+            kind=ORDINARY,
             prefix="phantom",
             scene_prefix="scene",
             shapes="templates" if shapes else "parametric",
-            requirements=phantom_requirements,
             make_library=partial(ShapeLibrary.chosen, shapes, shape_cache),
         )
     if shapes is not None:
@@ -85,12 +99,10 @@ def chosen_set(
         )
     check_independent_meshes(independent_meshes)
     return PhantomSet(
-        kind=INDEPENDENT_MESHES,
-        title="Independent meshes",
+        kind=INDEPENDENT,
         prefix="independent",
         scene_prefix="independent",
         shapes="independent meshes",
-        requirements=independent_mesh_requirements,
         make_library=partial(independent_library, independent_meshes, shape_cache),
         meshes=independent_meshes,
     )
