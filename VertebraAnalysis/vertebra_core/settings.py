@@ -35,6 +35,10 @@ from .errors import InputError
 Shape = tuple[int, int, int]
 
 
+LARGE_CROP_ZYX: Shape = (80, 112, 112)
+"""Size of a crop, mm, that the largest lumbar vertebra with all processes fits into."""
+
+
 @dataclass(frozen=True)
 class Setting:
     """Choices between speed and accuracy.
@@ -98,5 +102,5 @@ def add_setting_argument(parser: argparse.ArgumentParser) -> None:
         "--setting",
         choices=tuple(SETTINGS),
         default=BEST.name,
-        help="best (default), or fast: smaller crops, less time, bodies slightly less exact",
+        help="best (default), or fast: less time, centres and bodies slightly less exact",
     )

@@ -16,7 +16,7 @@ from statistics import median
 
 import numpy as np
 
-from ..settings import BEST, FAST, Setting
+from ..settings import BEST, FAST, LARGE_CROP_ZYX, Setting
 from ..volume import CtVolume
 from .case_files import CaseFiles
 from .case_loading import load_case
@@ -26,8 +26,6 @@ from .prediction import HasAnalysis, from_result
 from .scoring import score_case
 from .summary import summarise
 from .tables import Table, decimals, join, percent
-
-LARGE_CROP_ZYX = (80, 112, 112)
 
 VARIANTS: tuple[Setting, ...] = (
     BEST,

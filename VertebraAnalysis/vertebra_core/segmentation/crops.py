@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from ..settings import LARGE_CROP_ZYX
+
 WORKING_SPACING_MM = 1.0
 """Spacing of the grid the segmentation network sees."""
 
-CROP_SHAPE_ZYX = (80, 112, 112)
-"""Size of a crop in voxels: the largest lumbar vertebra with all processes fits."""
+CROP_SHAPE_ZYX = LARGE_CROP_ZYX
+"""Size of a crop in voxels, where nothing else is asked for."""
 
 CROP_SHIFT_ZYX_MM = (-6.0, 22.0, 0.0)
 """Centre of the crop relative to the body's centre: most of a vertebra lies behind its body, and
