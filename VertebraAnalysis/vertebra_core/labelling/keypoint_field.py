@@ -140,16 +140,15 @@ class KeypointField(nn.Module):
 
     def level_logits(self, features: torch.Tensor, evidence: torch.Tensor) -> torch.Tensor:
         """What single detections seem to be, (..., 27); the network corrects the evidence."""
-        return self.detection(features)[..., :N_STATES] + self.evidence_weight * evidence
+        return self._looked_at(features, evidence)[0]
 
     def forward(
         self, seen: SeenRows, rows: KeypointRows, table: StepTable, gaps: int
     ) -> FieldScores:
         """Score the labellings of scans with at most ``gaps - 1`` spurious detections in a row."""
-        described = self.detection(seen.features)
-        logits = described[..., :N_STATES] + self.evidence_weight * seen.evidence
+        logits, spurious = self._looked_at(seen.features, seen.evidence)
         node = torch.log_softmax(logits, -1)
-        spurious = described[..., N_STATES] + self.spurious
+        spurious = spurious + self.spurious
         padded = torch.from_numpy(~rows.present)
         node = node.masked_fill(padded[..., None], IMPOSSIBLE)
         spurious = spurious.masked_fill(padded, 0.0)
@@ -162,6 +161,13 @@ class KeypointField(nn.Module):
             distance, direction = table.geometry(rows.lps_mm, gap)
             steps.append(trust[0] * distance + trust[1] * direction + passed)
         return FieldScores(node, spurious, start, end, tuple(steps))
+
+    def _looked_at(
+        self, features: torch.Tensor, evidence: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Logits of the levels, (..., 27), and of being spurious, (...)."""
+        described = self.detection(features)
+        return described[..., :N_STATES] + self.evidence_weight * evidence, described[..., N_STATES]
 
 
 def log_partition(scores: FieldScores, table: StepTable) -> torch.Tensor:
