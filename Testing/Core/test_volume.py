@@ -15,7 +15,6 @@ from vertebra_core.volume import (
     LabelVolume,
     from_sitk,
     resample_labels,
-    resample_like,
     resample_to_working_grid,
     same_grid,
     to_sitk,
@@ -213,19 +212,6 @@ def test_labels_come_back_in_the_inputs_geometry(degrees):
     assert set(np.unique(back.labels)) == {0, 20}
     there, truth = back.labels == 20, ct.hu > 110
     assert 2 * np.sum(there & truth) / (there.sum() + truth.sum()) > 0.9
-
-
-def test_resample_like_interpolates_and_fills_outside():
-    source = volume_of_field((40, 40, 40), (1.0, 1.0, 1.0), IDENTITY_DIRECTION)
-    target = CtVolume(
-        np.zeros((20, 20, 20), np.int16), (2.0, 1.0, 1.0), (-40.0, 10.0, 85.0), IDENTITY_DIRECTION
-    )
-    result = resample_like(source, target, outside=-5.0)
-    points = target.index_to_lps(np.moveaxis(np.indices((20, 20, 20)), 0, -1))
-    index = source.lps_to_index(points)
-    inside = np.all((index >= 0) & (index <= 39), axis=-1)
-    assert np.abs(result.hu - field_at(points))[inside].max() < 5
-    assert np.all(result.hu[np.any(index < -1, axis=-1)] == -5.0)
 
 
 def test_same_grid_sees_size_and_place():

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from result_folder import example, exampleCt, reopen, segmentVoxelsRas, tag, writeFolder
+from VertebraAnalysisLib.HeightEditing import HEIGHT_NAMES
 from VertebraAnalysisLib.LabelMapExport import LabelMapExport
-from VertebraAnalysisLib.ResultSet import HEIGHT_NAMES, ResultSet
+from VertebraAnalysisLib.ResultSet import ResultSet
 from VertebraAnalysisLib.SceneWriter import SceneWriter
 from VertebraAnalysisLib.UserError import UserError
 

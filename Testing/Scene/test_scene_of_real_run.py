@@ -12,9 +12,10 @@ from vertebra_core.levels import level_named
 from vertebra_core.reading import read_label_map
 from VertebraAnalysisLib.AnalysisRun import AnalysisRun
 from VertebraAnalysisLib.Coordinates import arrayFromMatrix, lpsToRas
+from VertebraAnalysisLib.HeightEditing import HEIGHT_NAMES
 from VertebraAnalysisLib.HeightLinesWriter import needsHeightLines
 from VertebraAnalysisLib.LabelMapExport import LabelMapExport
-from VertebraAnalysisLib.ResultSet import HEIGHT_NAMES, ResultSet
+from VertebraAnalysisLib.ResultSet import ResultSet
 from VertebraAnalysisLib.RunOptions import RunOptions
 from VertebraAnalysisLib.SceneWriter import SceneWriter
 

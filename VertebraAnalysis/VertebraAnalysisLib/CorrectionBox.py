@@ -10,13 +10,13 @@ from vertebra_core.levels import MOBILE_LEVELS
 
 from .GradeStyle import gradeStyle
 from .MessageBar import MessageBar
+from .ReaderValues import FRACTURE_SHAPES
+from .Relabelling import SCOPES
 from .ReviewedVertebra import ReviewedVertebra
 from .ReviewSession import ReviewSession
 from .UserError import UserError
 
 _GRADES: tuple[int | None, ...] = (0, 1, 2, 3, None)
-_SHAPES = ("wedge", "biconcave", "crush")
-_SCOPES = ("all", "below", "above", "one")
 _OF_ONE_VERTEBRA = (
     "levelSelector", "scopeSelector", "setLevelButton", "gradeSelector", "shapeSelector",
     "reasonSelector", "overrideButton", "heightLinesCheckBox", "editSegmentButton",
@@ -89,7 +89,7 @@ class CorrectionBox:
     def setLevel(self) -> None:
         """Give the vertebra the chosen level; the others follow as chosen."""
         level = self._ui.levelSelector.currentText
-        scope = _SCOPES[self._ui.scopeSelector.currentIndex]
+        scope = SCOPES[self._ui.scopeSelector.currentIndex]
         self._change(lambda review, reader: review.setLevel(self._key, level, reader, scope))
 
     def override(self) -> None:
@@ -99,7 +99,7 @@ class CorrectionBox:
             self._change(lambda review, reader: review.clearGradeOverride(self._key, reader))
             return
         grade = _GRADES[ui.gradeSelector.currentIndex]
-        shape = _SHAPES[ui.shapeSelector.currentIndex] if grade else None
+        shape = FRACTURE_SHAPES[ui.shapeSelector.currentIndex] if grade else None
         reason = ui.reasonSelector.currentText
         if not reason.strip():
             self._messages.error(_("A changed grade needs a reason."), _("Choose or type one."))
@@ -153,7 +153,7 @@ class CorrectionBox:
             text = f"{style.symbol} {style.text} {meaning}" if meaning else _("not graded")
             ui.gradeSelector.addItem(text)
         ui.gradeSelector.addItem(_("as measured"))
-        ui.shapeSelector.addItems(list(_SHAPES))
+        ui.shapeSelector.addItems(list(FRACTURE_SHAPES))
         ui.reasonSelector.addItems([
             _("Degenerative deformity"), _("Schmorl node or endplate change"),
             _("Scheuermann or developmental"), _("Fracture seen in the image"),
@@ -168,8 +168,8 @@ class CorrectionBox:
         try:
             ui.levelSelector.setCurrentIndex(ui.levelSelector.findText(vertebra.level))
             ui.gradeSelector.setCurrentIndex(_GRADES.index(vertebra.grade))
-            shape = vertebra.shape if vertebra.shape in _SHAPES else _SHAPES[0]
-            ui.shapeSelector.setCurrentIndex(_SHAPES.index(shape))
+            shape = vertebra.shape if vertebra.shape in FRACTURE_SHAPES else FRACTURE_SHAPES[0]
+            ui.shapeSelector.setCurrentIndex(FRACTURE_SHAPES.index(shape))
             self._onGradeChosen(ui.gradeSelector.currentIndex)
             ui.reasonSelector.setEditText(vertebra.reason)
             shown = self._lines.isShown(self._session.resultSet, vertebra.key)

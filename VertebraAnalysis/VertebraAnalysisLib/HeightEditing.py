@@ -10,6 +10,7 @@ from vertebra_core.analysis import HeightLine, Heights
 from .UserError import UserError
 
 HEIGHT_NAMES: tuple[str, ...] = ("anterior", "middle", "posterior")
+"""The heights of a vertebral body, front to back."""
 
 SHORTEST_MM, LONGEST_MM = 1.0, 80.0
 """No vertebral body is lower or taller: even L3 of a tall man measures half of the upper limit."""

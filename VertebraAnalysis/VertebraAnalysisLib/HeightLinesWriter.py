@@ -10,7 +10,8 @@ from vertebra_core.analysis import HeightLine
 
 from .Coordinates import lpsToRas, rasToLps
 from .GradeStyle import gradeStyle
-from .ResultSet import HEIGHT_ATTRIBUTE, HEIGHT_NAMES, KEY_ATTRIBUTE
+from .HeightEditing import HEIGHT_NAMES
+from .ResultSet import HEIGHT_ATTRIBUTE, KEY_ATTRIBUTE
 from .SubjectHierarchy import SubjectHierarchy
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from vertebra_core.analysis import HeightLine, Vertebra
 
 from .UserError import UserError
 
-_SHAPES = ("wedge", "biconcave", "crush")
+FRACTURE_SHAPES: tuple[str, ...] = ("wedge", "biconcave", "crush")
+"""The shapes that a fracture may have."""
 
 
 @dataclass(frozen=True)
@@ -62,9 +63,9 @@ def checkedOverride(grade: int | None, shape: str | None, reason: str) -> GradeO
     """
     if grade not in (None, 0, 1, 2, 3):
         raise UserError(f"There is no grade {grade}.", "Choose a grade from 0 to 3, or none.")
-    if grade and shape not in _SHAPES:
+    if grade and shape not in FRACTURE_SHAPES:
         raise UserError(
-            f"A fracture of grade {grade} needs a shape.", f"Choose {', '.join(_SHAPES)}."
+            f"A fracture of grade {grade} needs a shape.", f"Choose {', '.join(FRACTURE_SHAPES)}."
         )
     reason = " ".join(reason.split())
     if not reason:

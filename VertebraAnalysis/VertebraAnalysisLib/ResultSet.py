@@ -7,9 +7,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .Review import Review
 
-HEIGHT_NAMES: tuple[str, ...] = ("anterior", "middle", "posterior")
-"""The heights of a vertebral body, front to back."""
-
 MARK = "VertebraAnalysis.ResultSet"
 """Attribute that tells the text node of a result set."""
 
@@ -17,17 +14,12 @@ KEY_ATTRIBUTE = "VertebraAnalysis.Key"
 """Attribute of a height line and tag of a segment: the key of its vertebra."""
 
 HEIGHT_ATTRIBUTE = "VertebraAnalysis.Height"
-"""Attribute of a height line: one of `HEIGHT_NAMES`."""
+"""Attribute of a height line: one of `HeightEditing.HEIGHT_NAMES`."""
 
 KEYS_ATTRIBUTE = "VertebraAnalysis.Keys"
 """Attribute of the list of points: keys of its control points, in their order."""
 
 _ROLES = ("segmentation", "bodies", "centers", "table")
-
-
-def keyOfIndex(index: int) -> str:
-    """Return the key of the vertebra at `index` of an analysis: ``"v01"`` for the uppermost."""
-    return f"v{index + 1:02d}"
 
 
 class ResultSet:

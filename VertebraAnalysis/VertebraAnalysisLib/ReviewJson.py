@@ -107,9 +107,7 @@ def reviewFromDict(
         If it is no review of such an analysis, or a newer version wrote it.
     """
     try:
-        newer = int(str(content["version"]).partition(".")[0]) > int(
-            REVIEW_VERSION.partition(".")[0]
-        )
+        newer = _major(content["version"]) > _major(REVIEW_VERSION)
     except (KeyError, TypeError, ValueError) as error:
         raise _unreadable(error) from error
     if newer:

@@ -1,4 +1,4 @@
-"""Adds flags to vertebrae."""
+"""What flags and reports have in common: how flags are added, and when a level is unsure."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from .analysis import Flag, Vertebra
+
+LOW_LEVEL_PROBABILITY = 0.9
+"""Levels less probable than this are flagged. Neighbours share the network's errors, so a labelling
+that is off by one throughout may still claim such a probability."""
 
 
 def with_flags(vertebra: Vertebra, flags: Sequence[Flag]) -> Vertebra:

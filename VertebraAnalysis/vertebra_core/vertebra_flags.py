@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .analysis import Flag
+from .flagging import LOW_LEVEL_PROBABILITY
 from .labelling.positional_logic import LevelAssignment
 from .stages import Candidate
 from .volume import CtVolume
-
-LOW_LEVEL_PROBABILITY = 0.9
-"""Levels less probable than this are flagged. Neighbours share the network's errors, so a labelling
-that is off by one throughout may still claim such a probability."""
 
 DISAGREEMENT_SHARE = 0.25
 """Where the network alone names more than this share differently, all levels are flagged."""

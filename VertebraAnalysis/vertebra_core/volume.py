@@ -179,13 +179,6 @@ def resample_to_working_grid(
     return CtVolume(hu, (float(spacing_mm),) * 3, tuple(origin.tolist()))
 
 
-def resample_like(volume: CtVolume, like: _Placed, outside: float = AIR_HU) -> CtVolume:
-    """Interpolate `volume` linearly onto the grid of `like`, with `outside` beyond its edges."""
-    image = _resample_image(to_sitk(volume), like, sitk.sitkLinear, outside, sitk.sitkFloat32)
-    hu = sitk.GetArrayFromImage(image)
-    return CtVolume(hu, like.spacing_xyz_mm, like.origin_lps_mm, like.direction)
-
-
 def resample_labels(labels: LabelVolume, like: _Placed) -> LabelVolume:
     """Take `labels` to the grid of `like` by nearest neighbour, 0 outside."""
     image = to_sitk(labels)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from html import escape
 
 from ..analysis import Heights, SpineAnalysis, Vertebra
+from ..flagging import LOW_LEVEL_PROBABILITY
 from ..missing import missing_reasons
 from .grade_names import grade_label
 from .report_style import GRADE_COLORS
@@ -15,7 +16,6 @@ GRADE_NAMES = {0: "none", 1: "mild", 2: "moderate", 3: "severe"}
 """Genant grades in words."""
 
 _ABSENT = "<span aria-label='not measured'>&ndash;</span>"
-_LOW_PROBABILITY = 0.9
 _SAID = ("heights_mm", "grade", "density_hu", "volume_ml")
 
 
@@ -46,7 +46,7 @@ def summary_html(analysis: SpineAnalysis) -> str:
     ungraded = [v.level for v in found if v.grade is None]
     if ungraded:
         lines.append(f"Not graded: {', '.join(ungraded)} (reasons in the table).")
-    unsure = [v.level for v in found if v.level_probability < _LOW_PROBABILITY]
+    unsure = [v.level for v in found if v.level_probability < LOW_LEVEL_PROBABILITY]
     if len(unsure) > 6:
         lines.append(f"The level is uncertain in {len(unsure)} of {len(found)} vertebrae.")
     elif unsure:
@@ -123,7 +123,7 @@ def _fractures(fractured: Sequence[Vertebra]) -> str:
 
 def _row(v: Vertebra, common: dict[str, str]) -> str:
     level = f"{v.level}<br><small>{percent(v.level_probability)} %"
-    if v.level_probability < _LOW_PROBABILITY and v.runner_up_level:
+    if v.level_probability < LOW_LEVEL_PROBABILITY and v.runner_up_level:
         level += f", or {escape(v.runner_up_level)}"
     level += "</small>"
     grade = _chip(v.grade, grade_label(v))

@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from ..levels import level_named, level_numbered
+from ..levels import level_numbered
 
 
 @dataclass(frozen=True)
@@ -180,13 +180,3 @@ def draw_parameters(
         k: float(getattr(below, k) * size) for k in ("facet_z", "facet_y", "facet_x", "facet_half")
     }
     return own, replace(below, **lower)
-
-
-def is_parametric_level(level_number: int) -> bool:
-    """Tell whether a level has typical parameters (all mobile levels but C1, and S1)."""
-    return level_numbered(level_number).name in TYPICAL
-
-
-def spacing_below_mm(name: str) -> float:
-    """Typical distance (mm) from the body centre of `name` to the next below."""
-    return TYPICAL[level_named(name).name].spacing

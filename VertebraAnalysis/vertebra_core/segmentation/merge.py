@@ -14,7 +14,6 @@ from torch.nn import functional
 
 from ..errors import Cancelled
 from ..localisation.sliding_window import Predicate, Progress
-from ..volume import LabelVolume
 from .crops import WORKING_SPACING_MM
 from .segment import VertebraMask
 
@@ -72,14 +71,6 @@ def merge(
         if on_progress is not None:
             on_progress((done + 1) / len(masks))
     return labels, bodies
-
-
-def working_labels(
-    masks: Sequence[VertebraMask], numbers: Sequence[int], like: object
-) -> LabelVolume:
-    """Merge vertebrae into a `LabelVolume` on the grid of `like`, bodies left out."""
-    labels, _ = merge(masks, numbers, like)
-    return LabelVolume(labels, like.spacing_xyz_mm, like.origin_lps_mm, like.direction)
 
 
 def overlap_share(a: VertebraMask, b: VertebraMask) -> float:
