@@ -92,6 +92,24 @@ def test_endplates_can_be_thicker_than_walls(sampled, plain_look):
     assert contrast(1.8) > contrast(1.0) + 60
 
 
+def test_arches_have_a_cortex_of_their_own(sampled, plain_look):
+    arch = sampled.vertebra(21) & ~sampled.body(21)
+    means = [
+        float(
+            render(
+                sampled, 1.0, replace(plain_look, arch_cortex_scale=s), CLEAN,
+                np.random.default_rng(0),
+            )[arch].mean()
+        )
+        for s in (0.6, 1.1, 2.0)
+    ]  # fmt: skip
+    assert means[0] < means[1] < means[2]
+    body = sampled.body(21) & (sampled.bone_sdf < -4)
+    looks = (replace(plain_look, arch_cortex_scale=s) for s in (0.6, 2.0))
+    inner = [render(sampled, 1.0, x, CLEAN, np.random.default_rng(0))[body] for x in looks]
+    torch.testing.assert_close(*inner)
+
+
 def test_cement_and_lesions_appear_where_asked(sampled, plain_look):
     def core(**changes):
         look = replace(plain_look, **changes)

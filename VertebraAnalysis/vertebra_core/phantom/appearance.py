@@ -123,6 +123,10 @@ class Appearance:
         infinite threshold means none.
     cement_levels : tuple of int
         Vertebrae (VerSe numbers) augmented with cement.
+    arch_cortex_scale : float
+        Thickness of the cortex of arches and processes against that of bodies. At 3 mm the arches
+        of the public abdomen have a median of 270 HU; phantoms of like trabecular density have
+        that with 0.9-1.0, and 400 HU with 1.8.
     """
 
     tissue_hu: tuple[float, ...]
@@ -148,6 +152,7 @@ class Appearance:
     lesion_hu: float
     lesion_threshold: float
     cement_levels: tuple[int, ...]
+    arch_cortex_scale: float = 1.1
 
     @staticmethod
     def random(rng: np.random.Generator) -> Appearance:
@@ -190,6 +195,7 @@ class Appearance:
             lesion_hu=_draw_lesion(rng),
             lesion_threshold=float(rng.uniform(1.7, 2.5)) if lesion else float("inf"),
             cement_levels=_draw_cement(rng),
+            arch_cortex_scale=float(np.clip(1.1 * np.exp(0.4 * rng.standard_normal()), 0.4, 2.2)),
         )
 
     def trabecular_table(self, stated_hu: np.ndarray) -> np.ndarray:

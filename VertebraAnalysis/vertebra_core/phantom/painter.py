@@ -22,7 +22,7 @@ _SPOT_START = 1.9
 # Trabeculae of vertebral bodies run upright.
 _GRAIN_STRETCH = 1.6
 _ARCH_DENSITY_HU = 40.0
-# Cortex of arches, ribs and long bones is thicker than the shell of a body.
+# Cortex of ribs, flat and long bones is thicker than the shell of a body.
 _CORTEX_SCALE = {
     Bone.RIB: 1.9,
     Bone.SKULL: 3.5,
@@ -32,7 +32,6 @@ _CORTEX_SCALE = {
     Bone.STERNUM: 1.2,
     26: 1.3,
 }
-_ARCH_CORTEX_SCALE = 1.8
 
 
 class Painter:
@@ -164,10 +163,11 @@ class Painter:
 
     def _cortex_table(self) -> torch.Tensor:
         """Thickness of the cortex per label (with the body's bit), mm."""
-        thickness = torch.full((256,), self._appearance.cortical_thickness_mm)
-        thickness[1:BODY_BIT] *= _ARCH_CORTEX_SCALE
+        look = self._appearance
+        thickness = torch.full((256,), look.cortical_thickness_mm)
+        thickness[1:BODY_BIT] *= look.arch_cortex_scale
         for bone, scale in _CORTEX_SCALE.items():
-            thickness[bone] *= scale / _ARCH_CORTEX_SCALE
+            thickness[bone] = look.cortical_thickness_mm * scale
         return thickness
 
     def _spongy_table(self, sampled: SampledScene) -> torch.Tensor:

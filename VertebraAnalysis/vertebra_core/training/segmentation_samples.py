@@ -31,9 +31,9 @@ JITTER_PER_SPACING = 0.35
 which vertebra is meant."""
 
 WARPED_SHARE, THINNED_SHARE = 0.6, 0.4
-MOST_THINNED_MM = 0.7
-"""Processes of many scanned spines are thinner than those of the phantoms: their tips are seen as
-partial volume, and were missed on thick slices."""
+THINNED_MM = (-0.3, 0.5)
+"""How thick processes are differs more between spines than between the scenes; tips that are seen
+as partial volume were missed on thick slices."""
 
 _CERVICAL_SCALE = (0.75, 1.15)
 _SCALE = (0.85, 1.18)
@@ -84,7 +84,7 @@ class PhantomSegmentationSource(BankSource):
         warp = ProcessWarp.random(chosen, rng) if chosen and rng.random() < WARPED_SHARE else None
         sampled = sample_scene(scene, middle, spacing, self._shape, matrix, elastic, rng, warp)
         if rng.random() < THINNED_SHARE:
-            sampled = thinner_arches(sampled, rng.uniform(0, MOST_THINNED_MM))
+            sampled = thinner_arches(sampled, rng.uniform(*THINNED_MM))
         protocol = ScanProtocol.random(rng)
         hu = render(sampled, (spacing,) * 3, Appearance.random(rng), protocol, rng)
         seen = visible(self._shape, spacing, protocol)
@@ -94,7 +94,10 @@ class PhantomSegmentationSource(BankSource):
 
 
 def thinner_arches(sampled: SampledScene, by_mm: float) -> SampledScene:
-    """Return a block whose vertebral arches and processes lost `by_mm` of bone on every side."""
+    """Return a block whose vertebral arches and processes lost `by_mm` of bone on every side.
+
+    Below zero they gain it, as far as `SampledScene.labels` reach beyond bone.
+    """
     codes = sampled.labels & CODE_MASK
     mobile = (codes > 0) & (codes < int(Bone.RIB)) & (codes != SACRUM_NUMBER)
     arch = mobile & ((sampled.labels & BODY_BIT) == 0)
