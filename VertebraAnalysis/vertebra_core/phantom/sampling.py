@@ -16,6 +16,7 @@ from .scene import SDF_STEPS_PER_MM, SDF_ZERO, PhantomScene
 
 OUTSIDE_SDF_MM = 16.0
 ELASTIC_CELL_MM = 30.0
+"""Distance over which the bending of a sample may change."""
 TISSUE_JITTER_VOXELS = 0.35
 """Half width of the jitter of tissue look-ups, in scene voxels: breaks up staircases, which the
 point spread function of the scanner then smooths into partial volume."""

@@ -7,10 +7,9 @@ import torch
 from torch.nn import functional
 
 from ..phantom.random_field import SmoothField, torch_generator
+from ..phantom.sampling import ELASTIC_CELL_MM
+from ..volume import AIR_HU
 from .labelled_scans import LabelledScan
-
-_OUTSIDE_HU = -1024.0
-_ELASTIC_CELL_MM = 30.0
 
 
 def sample_grid(
@@ -53,7 +52,7 @@ def sample_grid(
     for row, start in zip(matrix, middle_zyx, strict=True):
         total = sum(axis * float(c) for axis, c in zip(axes, row, strict=True)) + float(start)
         if elastic_mm > 0:
-            field = SmoothField(shape, (spacing_mm,) * 3, _ELASTIC_CELL_MM, generator).evaluate()
+            field = SmoothField(shape, (spacing_mm,) * 3, ELASTIC_CELL_MM, generator).evaluate()
             total = total + field * (elastic_mm / spacing_mm)
         points.append(total.expand(shape))
     return points
@@ -65,8 +64,8 @@ def sample_hu(scan: LabelledScan, points: list[torch.Tensor]) -> tuple[torch.Ten
     seen = torch.ones(points[0].shape, dtype=torch.bool)
     for p, n in zip(points, scan.hu.shape, strict=True):
         seen &= (p >= 0) & (p <= n - 1)
-    hu = _interpolate(block - _OUTSIDE_HU, moved) + _OUTSIDE_HU
-    return torch.where(seen, hu, torch.full_like(hu, _OUTSIDE_HU)), seen
+    hu = _interpolate(block - AIR_HU, moved) + AIR_HU
+    return torch.where(seen, hu, torch.full_like(hu, AIR_HU)), seen
 
 
 def sample_mask(labels: np.ndarray, number: int, points: list[torch.Tensor]) -> torch.Tensor:
