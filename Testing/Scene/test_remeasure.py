@@ -64,7 +64,10 @@ def remeasured(resultSet, keys, review=None):
     session = ReviewSession(SceneWriter(), lambda: "reader")
     session.open(resultSet)
     review = review or session.review
+    scene = resultSet.scene
+    nodes = scene.GetNumberOfNodes()
     found = finish(lambda *callbacks: Remeasure(resultSet, review, keys, OPTIONS, *callbacks))
+    assert scene.GetNumberOfNodes() == nodes, "measuring leaves nothing behind"
     for key, measured in found.items():
         session.takeMeasurement(key, measured.vertebra, measured.body)
     return {key: measured.vertebra for key, measured in found.items()}
@@ -87,7 +90,6 @@ def testEditedSegmentIsMeasuredAgainAndOthersAreNot(slicer, graded):
     review = graded.loadReview()
     measured = [v for v in review.vertebrae if v.heights_mm is not None]
     target = measured[len(measured) // 2]
-    nodes = slicer.mrmlScene.GetNumberOfNodes()
 
     same = remeasured(graded, [target.key])
     assert list(same) == [target.key]
@@ -103,7 +105,6 @@ def testEditedSegmentIsMeasuredAgainAndOthersAreNot(slicer, graded):
     cutTop(slicer, graded, target.key, 12.0)
     cut = remeasured(graded, [target.key])[target.key]
     assert cut.volume_ml < same[target.key].volume_ml - 1.0
-    assert slicer.mrmlScene.GetNumberOfNodes() == nodes
     after = {key: bodyVoxels(slicer, graded, key) for key in bodies}
     vertebra = bodyVoxels(slicer, graded, target.key, False)
     assert bodies[target.key] - vertebra, "the old shape reaches into what was cut off"
