@@ -274,6 +274,8 @@ def _measured(field: BodyField, center, axes, ends: _Endplates) -> BodyFrame:
     widths = (columns.length_mm[depth_rows] > 0).sum(1) * _STEP_MM
     near = depth_rows[:, None] & band[None, :]
     middle = (columns.top_mm + columns.bottom_mm) / 2
+    if not np.isfinite(middle[near]).any():
+        raise BodyFrameError("the vertebral body has no height between its walls")
     shift_up = float(np.nanmedian(np.where(near, middle, np.nan)))
     center = center + (front + back) / 2 * axes[1] + shift_up * axes[0]
     return BodyFrame(
