@@ -190,14 +190,18 @@ def testOtherNodesAreNoVolume(slicer):
 
 
 def testLargeCtIsCheckedAtOnce(slicer):
-    node = addVolume(slicer, np.tile(ctVoxels((40, 256, 256)), (5, 2, 2)))
-    inputProblem(node)
-    took = []
-    for _ in range(5):
+    voxels = np.tile(ctVoxels((40, 256, 256)), (5, 2, 2))
+    node = addVolume(slicer, voxels)
+    assert inputProblem(node) == ""
+
+    def seconds(act):
         began = time.perf_counter()
-        assert inputProblem(node) == ""
-        took.append(time.perf_counter() - began)
-    assert min(took) < 0.05
+        act()
+        return time.perf_counter() - began
+
+    # However fast the computer: no more than a fraction of what ranking every voxel takes.
+    ranking = min(seconds(lambda: np.median(voxels)) for _ in range(2))
+    assert min(seconds(lambda: inputProblem(node)) for _ in range(5)) < 0.3 * ranking
 
 
 @pytest.mark.parametrize("spacing", [(1.0, 1.0, 8.0), (0.01, 1.0, 1.0)])
