@@ -9,16 +9,17 @@ import pytest
 from toy_bank import bank_scene
 from vertebra_core.command_line import main
 from vertebra_core.phantom.bank import EVALUATION_SEED_START
+from vertebra_core.phantom.fusion import FUSED_SHARE
 from vertebra_core.phantom.scene import load_scene
 
 
 @pytest.fixture
-def asked(monkeypatch) -> list[tuple[int, float, float, int | None]]:
-    """Seed, voxel size, share of lesions and fractures of every scene that is built."""
+def asked(monkeypatch) -> list[tuple[int, float, float, int | None, float]]:
+    """Seed, voxel size, share of lesions, fractures and share of fusions of every scene built."""
     built = []
 
-    def build(seed, library, spacing_mm, lesion_share, n_fractures):
-        built.append((seed, spacing_mm, lesion_share, n_fractures))
+    def build(seed, library, spacing_mm, lesion_share, n_fractures, fused_share):
+        built.append((seed, spacing_mm, lesion_share, n_fractures, fused_share))
         return bank_scene(seed)
 
     monkeypatch.setattr("vertebra_core.phantom.bank.make_scene", build)
@@ -28,9 +29,9 @@ def asked(monkeypatch) -> list[tuple[int, float, float, int | None]]:
 def test_a_bank_is_built_as_asked_and_gone_on_with(asked, tmp_path, capsys, caplog):
     caplog.set_level(logging.INFO)
     words = ["phantom", "-o", str(tmp_path / "bank"), "--bank", "--seed", "7", "--count"]
-    more = ["--fractures", "3", "--lesions", "0.5", "--scene-spacing", "2"]
+    more = ["--fractures", "3", "--lesions", "0.5", "--scene-spacing", "2", "--fused", "0.3"]
     assert main([*words, "2", *more]) == 0
-    assert asked == [(7, 2.0, 0.5, 3), (8, 2.0, 0.5, 3)]
+    assert asked == [(7, 2.0, 0.5, 3, 0.3), (8, 2.0, 0.5, 3, 0.3)]
     assert [r.message.split()[0] for r in caplog.records] == [
         "scene_00000007.npy",
         "scene_00000008.npy",
@@ -39,7 +40,7 @@ def test_a_bank_is_built_as_asked_and_gone_on_with(asked, tmp_path, capsys, capl
     kept = load_scene(tmp_path / "bank" / "scene_00000008.npy")
     assert kept.seed == 8 and np.array_equal(kept.labels, bank_scene(8).labels)
     assert main([*words, "3"]) == 0
-    assert asked[2:] == [(9, 1.5, 0.0, None)]
+    assert asked[2:] == [(9, 1.5, 0.0, None, FUSED_SHARE)]
     assert capsys.readouterr().out.startswith("1 new of 3 ")
 
 
