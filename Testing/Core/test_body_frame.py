@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from analytic_bodies import arch_level, body_level, rotation, sampled
+from vertebra_core.grading import body_frame
 from vertebra_core.grading.body_frame import BodyFrameError, fit_body_frame
 from vertebra_core.phantom.fracture import Fracture, source_points
 
@@ -115,3 +116,11 @@ def test_points_of_the_frame_come_back_from_the_crop():
 def test_nothing_has_no_frame():
     with pytest.raises(BodyFrameError):
         fit_body_frame(np.zeros((20, 20, 20), np.float32), 1.0)
+
+
+def test_no_bone_between_the_walls_is_refused_instead_of_centred_nowhere(monkeypatch):
+    # What a torn mask of a turned scan gave: walls, and nothing between them.
+    body, whole = _masks(rotation(20, 10, 5))
+    monkeypatch.setattr(body_frame, "walls_of", lambda *_: (200.0, 204.0))
+    with pytest.raises(BodyFrameError, match="no height between its walls"):
+        fit_body_frame(body, 1.5, whole)
