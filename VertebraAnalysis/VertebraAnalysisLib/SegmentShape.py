@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from .Coordinates import arrayFromMatrix, matrixFromArray
+from .Coordinates import arrayFromMatrix
 from .LabelMapFile import LabelMapFile
+from .LabelmapImage import imageToWorld, orientedImage, voxelsOf
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,19 +36,15 @@ class SegmentShape:
     def of(node: Any, segmentId: str) -> SegmentShape:
         """Return the shape of a segment of a vtkMRMLSegmentationNode, cut to what it fills."""
         import slicer
-        import vtk
-        from vtk.util.numpy_support import vtk_to_numpy
 
         segment = node.GetSegmentation().GetSegment(segmentId)
         binary = slicer.vtkSegmentationConverter.GetBinaryLabelmapRepresentationName()
         image = segment.GetRepresentation(binary)
-        scalars = image.GetPointData().GetScalars() if image is not None else None
-        if scalars is None or not scalars.GetNumberOfTuples():
+        voxels = voxelsOf(image)
+        if voxels is None:
             return SegmentShape(np.zeros((1, 1, 1), bool), (0, 0, 0), np.eye(4))
-        own = vtk_to_numpy(scalars).reshape(image.GetDimensions()[::-1]) == segment.GetLabelValue()
-        matrix = vtk.vtkMatrix4x4()
-        image.GetImageToWorldMatrix(matrix)
-        return _cut(own, image.GetExtent()[::2], arrayFromMatrix(matrix))
+        own = voxels == segment.GetLabelValue()
+        return _cut(own, image.GetExtent()[::2], imageToWorld(image))
 
     @staticmethod
     def fromLabelMap(labelMap: LabelMapFile, number: int, node: Any) -> SegmentShape | None:
@@ -76,15 +73,8 @@ class SegmentShape:
     def giveTo(self, node: Any, segmentId: str) -> None:
         """Make this the shape of a segment; all other segments keep theirs."""
         import slicer
-        from vtk.util.numpy_support import numpy_to_vtk
 
-        first = np.asarray(self.firstIndex)
-        last = first + self.voxels.shape[::-1] - 1
-        image = slicer.vtkOrientedImageData()
-        image.SetExtent(*np.stack([first, last], 1).ravel().tolist())
-        voxels = self.voxels.astype(np.uint8).ravel()
-        image.GetPointData().SetScalars(numpy_to_vtk(voxels, deep=True))
-        image.SetImageToWorldMatrix(matrixFromArray(self.ijkToLocal))
+        image = orientedImage(self.voxels.astype(np.uint8), self.firstIndex, self.ijkToLocal)
         logic = slicer.vtkSlicerSegmentationsModuleLogic
         logic.SetBinaryLabelmapToSegment(image, node, segmentId, logic.MODE_REPLACE)
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from .Coordinates import arrayFromMatrix
+from .LabelmapImage import imageToWorld, voxelsOf
 from .NrrdFile import writeNrrd
 from .RoiCrop import roiCornersRas, voxelBox
 from .UserError import UserError
@@ -174,7 +175,7 @@ def _pasted(
     filled = [layer for layer in layers if _voxels(layer) is not None]
     if not filled:
         return None
-    matrix = _imageToWorld(filled[0])
+    matrix = imageToWorld(filled[0])
     if not all(_sameLattice(matrix, layer) for layer in filled):
         return None
     extents = np.array([layer.GetExtent() for layer in filled])
@@ -217,32 +218,19 @@ def _resampled(
     # Slicer numbers merged segments from 1 in the order asked for.
     kind = np.uint8 if max(numbers) < 256 else np.uint16
     table = np.array([0, *numbers], kind)
-    matrix = _imageToWorld(image)
+    matrix = imageToWorld(image)
     matrix[:3, 3] += matrix[:3, :3] @ np.asarray(image.GetExtent()[::2])
     return table[np.clip(voxels, 0, len(numbers))], matrix
 
 
 def _voxels(image: Any) -> np.ndarray | None:
-    from vtk.util.numpy_support import vtk_to_numpy
-
-    scalars = None if image is None else image.GetPointData().GetScalars()
-    if scalars is None or not image.GetNumberOfPoints():
-        return None
-    voxels = vtk_to_numpy(scalars).reshape(image.GetDimensions()[::-1])
-    return voxels if voxels.dtype.kind in "iu" else voxels.astype(np.int32)
-
-
-def _imageToWorld(image: Any) -> np.ndarray:
-    import vtk
-
-    matrix = vtk.vtkMatrix4x4()
-    image.GetImageToWorldMatrix(matrix)
-    return arrayFromMatrix(matrix)
+    voxels = voxelsOf(image)
+    return voxels if voxels is None or voxels.dtype.kind in "iu" else voxels.astype(np.int32)
 
 
 def _sameLattice(matrix: np.ndarray, image: Any) -> bool:
     """Tell whether voxels of `image` fall on voxels of `matrix`, with the same numbers."""
-    difference = np.linalg.inv(matrix) @ _imageToWorld(image) - np.eye(4)
+    difference = np.linalg.inv(matrix) @ imageToWorld(image) - np.eye(4)
     corner = np.asarray(image.GetExtent()).reshape(3, 2).max(1)
     return bool(
         np.abs(difference[:3, :3] @ corner + difference[:3, 3]).max() < _SAME_LATTICE_VOXELS

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from vertebra_core.levels import is_level_number, level_named, level_numbered
 
-from .Coordinates import matrixFromArray
+from .LabelmapImage import orientedImage
 from .ResultSet import KEY_ATTRIBUTE, segmentIdsByKey
 from .SegmentNaming import nameSegment, segmentIdOfLevel
 from .SegmentRelabelling import SegmentRelabelling
@@ -57,7 +56,7 @@ class SegmentationWriter:
 
         node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
         node.CreateDefaultDisplayNodes()
-        shared = _sharedImage(labelMap)
+        shared = orientedImage(labelMap.labels, labelMap.firstIndex, labelMap.ijkToRas)
         segmentation = node.GetSegmentation()
         binary = slicer.vtkSegmentationConverter.GetBinaryLabelmapRepresentationName()
         segmentation.SetSourceRepresentationName(binary)
@@ -121,19 +120,3 @@ def _segment(key: str, level: str) -> Any:
     segment.SetTag("DICOM.SegmentAlgorithmType", "AUTOMATIC")
     segment.SetTag("DICOM.SegmentAlgorithmName", ALGORITHM_NAME)
     return segment
-
-
-def _sharedImage(labelMap: LabelMapFile) -> Any:
-    import slicer
-    from vtk.util.numpy_support import numpy_to_vtk
-
-    k, j, i = labelMap.labels.shape
-    first = labelMap.firstIndex
-    image = slicer.vtkOrientedImageData()
-    image.SetExtent(
-        *(first[0], first[0] + i - 1), *(first[1], first[1] + j - 1), *(first[2], first[2] + k - 1)
-    )
-    voxels = np.ascontiguousarray(labelMap.labels).ravel()
-    image.GetPointData().SetScalars(numpy_to_vtk(voxels, deep=True))
-    image.SetImageToWorldMatrix(matrixFromArray(labelMap.ijkToRas))
-    return image

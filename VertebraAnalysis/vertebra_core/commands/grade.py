@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..console import Console
 from ..label_numbers import AUTO, SCHEMES
-from ..loading import quick_imports
+from ..loading import loaded_beside
 from .shared import OnProgress, Work, add_run_arguments, run_and_write, with_reading_time
 
 _STAGES = ("reading", "grading", "writing")
@@ -49,16 +49,17 @@ def run(args: argparse.Namespace, console: Console) -> int:
         from ..reading import read_ct, read_label_map
 
         started = time.monotonic()
-        labels = read_label_map(args.segmentation)
-        bodies = read_label_map(args.bodies) if args.bodies else None
-        ct = read_ct(args.ct, args.series_uid) if args.ct else None
-        on_progress("reading", 0.5)
-        with quick_imports():
-            from ..grade_pipeline import GradeOptions, grade_segmentation
-
+        with loaded_beside("vertebra_core.grade_pipeline") as loaded:
+            labels = read_label_map(args.segmentation)
+            bodies = read_label_map(args.bodies) if args.bodies else None
+            ct = read_ct(args.ct, args.series_uid) if args.ct else None
+            on_progress("reading", 0.5)
+            pipeline = loaded()
         seconds = time.monotonic() - started
-        options = GradeOptions(args.device, args.threads, args.models, args.numbers)
-        result, grid = grade_segmentation(labels, ct, bodies, options, on_progress, cancelled)
+        options = pipeline.GradeOptions(args.device, args.threads, args.models, args.numbers)
+        result, grid = pipeline.grade_segmentation(
+            labels, ct, bodies, options, on_progress, cancelled
+        )
         return Work(with_reading_time(result, seconds), ct, grid)
 
     return run_and_write(args, console, compute, _STAGES)

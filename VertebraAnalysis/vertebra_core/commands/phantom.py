@@ -93,9 +93,16 @@ def run(args: argparse.Namespace, console: Console) -> int:
     return 0
 
 
+def _anatomy(args: argparse.Namespace) -> tuple[float, float, int | None, float]:
+    """Voxel size, share of lesions, fractures and share of fusions, as `bank.make_scene` wants."""
+    from ..phantom.fusion import FUSED_SHARE
+
+    fused = FUSED_SHARE if args.fused is None else args.fused
+    return args.scene_spacing, args.lesions, args.fractures, fused
+
+
 def _bank(args: argparse.Namespace, library) -> list[str]:
     from ..phantom.bank import build_bank
-    from ..phantom.fusion import FUSED_SHARE
 
     # A bank takes hours: every scene is told on standard error, as steps of a training are.
     logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -105,10 +112,7 @@ def _bank(args: argparse.Namespace, library) -> list[str]:
             args.count,
             args.seed,
             library,
-            args.scene_spacing,
-            args.lesions,
-            args.fractures,
-            FUSED_SHARE if args.fused is None else args.fused,
+            *_anatomy(args),
         )
     except ValueError as error:
         raise InputError("bad_seed", f"This bank cannot be built: {error}.") from error
@@ -119,13 +123,11 @@ def _cases(args: argparse.Namespace, library) -> list[str]:
     import numpy as np
 
     from ..phantom.bank import make_scene
-    from ..phantom.fusion import FUSED_SHARE
     from ..phantom.scan_case import scan, write_case
 
-    fused = FUSED_SHARE if args.fused is None else args.fused
     made = []
     for seed in range(args.seed, args.seed + args.count):
-        scene = make_scene(seed, library, args.scene_spacing, args.lesions, args.fractures, fused)
+        scene = make_scene(seed, library, *_anatomy(args))
         spacing_xyz_mm = (args.pixel, args.pixel, args.slice)
         ct, labels, bodies = scan(scene, spacing_xyz_mm, np.random.default_rng(seed))
         folder = args.output / f"phantom_{seed:06d}"

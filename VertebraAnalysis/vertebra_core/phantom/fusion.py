@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .grid import Grid, capsule_distance
-from .spine_curve import PlacedLevel
+from .spine_curve import PlacedLevel, disc_frame
 from .vertebra_instance import VertebraInstance
 
 FUSED_SHARE = 0.05
@@ -100,14 +100,13 @@ def _disc_bridge(grid: Grid, fusion: Fusion, upper: VertebraInstance, lower: Ver
     _, depth, width = (
         (p + q) / 2 for p, q in zip(upper.body_size_mm, lower.body_size_mm, strict=True)
     )
-    axes = upper.placed.axes + lower.placed.axes
-    axes = axes / np.linalg.norm(axes, axis=1, keepdims=True)
+    middle, axes = disc_frame(upper.placed, lower.placed)
     half = float(np.linalg.norm(a - b)) / 2
     reach = half + max(depth, width) / 2 + fusion.thickness_mm + 2
-    box = grid.box((a + b) / 2 - reach, (a + b) / 2 + reach)
+    box = grid.box(middle - reach, middle + reach)
     if box is None:
         return None
-    z, y, x = grid.local(box, (a + b) / 2, axes)
+    z, y, x = grid.local(box, middle, axes)
     if fusion.kind == "front":
         # Hyperostosis keeps to the right of the thoracic aorta.
         x = x + np.float32(0.12 * width)

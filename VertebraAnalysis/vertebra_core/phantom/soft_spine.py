@@ -6,7 +6,7 @@ import numpy as np
 
 from .codes import Tissue
 from .grid import Grid, capsule_distance
-from .spine_curve import PlacedLevel
+from .spine_curve import PlacedLevel, disc_frame
 from .vertebra_instance import VertebraInstance
 
 CORD_RADIUS_MM = 5.2
@@ -32,9 +32,7 @@ def paint_discs(
         wide = grid.box((a + b) / 2 - reach * 0.75, (a + b) / 2 + reach * 0.75)
         if box is None or wide is None:
             continue
-        axes = upper.placed.axes + lower.axes
-        axes /= np.linalg.norm(axes, axis=1, keepdims=True)
-        z, y, x = grid.local(wide, (a + b) / 2, axes)
+        z, y, x = grid.local(wide, *disc_frame(upper.placed, lower))
         half = np.linalg.norm(a - b) * 0.36
         bulge = rng.uniform(0.0, 2.0)
         oval = (y / (depth / 2 + bulge)) ** 2 + (x / (width / 2 + bulge)) ** 2

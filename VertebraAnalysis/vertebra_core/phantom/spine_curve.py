@@ -169,6 +169,13 @@ def place_column(spec: ColumnSpec, rng: np.random.Generator) -> tuple[PlacedLeve
     return tuple(placed)
 
 
+def disc_frame(upper: PlacedLevel, lower: PlacedLevel) -> tuple[np.ndarray, np.ndarray]:
+    """Return the middle between two bodies (z, y, x, mm) and the mean of their axes (rows)."""
+    axes = upper.axes + lower.axes
+    middle = (upper.center_zyx_mm + lower.center_zyx_mm) / 2
+    return middle, axes / np.linalg.norm(axes, axis=1, keepdims=True)
+
+
 def _intact_heights(names, lengths, rng) -> np.ndarray:
     n = len(names)
     heights = np.empty(n)

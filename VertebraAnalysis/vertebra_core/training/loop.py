@@ -97,6 +97,7 @@ class Trainer:
             while self._progress() < 1 and not stopping:
                 started = self._clock()
                 parts = self._train_step()
+                self.feeder.report(parts.get("loss", math.nan))
                 bad = 0 if parts else bad + 1
                 if bad > _MAX_BAD_STEPS:
                     raise FloatingPointError("the loss is not finite any more")
@@ -206,7 +207,6 @@ class Trainer:
         for group in self.optimiser.param_groups:
             group["lr"] = config.learning_rate * warm * max(0.01, cosine)
         loss, parts = self.task.loss(self._apply(self.network, inputs), targets)
-        self.feeder.report(float(loss.detach()))
         self.step += 1
         self.optimiser.zero_grad()
         sound = bool(torch.isfinite(loss))

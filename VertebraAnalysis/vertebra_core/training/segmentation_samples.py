@@ -10,14 +10,14 @@ import torch
 from torch.nn import functional
 
 from ..phantom.appearance import Appearance
-from ..phantom.codes import BODY_BIT, CODE_MASK, Bone
+from ..phantom.codes import BODY_BIT, CODE_MASK
 from ..phantom.process_warp import ProcessWarp
 from ..phantom.sampling import SampledScene, sample_scene
 from ..phantom.scan_protocol import ScanProtocol
 from ..phantom.scanner import render, visible
 from ..segmentation.crops import CROP_SHAPE_ZYX, CROP_SHIFT_ZYX_MM, WORKING_SPACING_MM
 from .bank import BankSource, random_matrix
-from .localisation_samples import SACRUM_NUMBER
+from .localisation_samples import SACRUM_NUMBER, vertebra_codes
 from .sources import Sample
 
 NEGATIVE_SHARE = 0.08
@@ -98,9 +98,7 @@ def thinner_arches(sampled: SampledScene, by_mm: float) -> SampledScene:
 
     Below zero they gain it, as far as `SampledScene.labels` reach beyond bone.
     """
-    codes = sampled.labels & CODE_MASK
-    mobile = (codes > 0) & (codes < int(Bone.RIB)) & (codes != SACRUM_NUMBER)
-    arch = mobile & ((sampled.labels & BODY_BIT) == 0)
+    arch = vertebra_codes(sampled.labels & CODE_MASK) & ((sampled.labels & BODY_BIT) == 0)
     return replace(sampled, bone_sdf=sampled.bone_sdf + by_mm * arch)
 
 
