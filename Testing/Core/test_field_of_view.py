@@ -30,6 +30,18 @@ def test_a_body_at_the_edge_is_cut(first_z, cut):
     assert touches_edge(mask.body, mask, scan()) is cut
 
 
+@pytest.mark.parametrize("slice_mm", [1.0, 3.0, 5.0])
+def test_a_body_that_reaches_the_outermost_slice_is_cut_however_thick_slices_are(slice_mm):
+    # Networks see nothing beyond the centre of that slice, so a mask ends there.
+    count = int(50 / slice_mm)
+    tissue = np.full((count, 70, 70), 40, np.int16)
+    top_mm = (count - 1) * slice_mm
+    mask = box_mask(int(top_mm) - 24)
+    for gap_mm, cut in ((0.0, True), (3.0, False)):
+        ct = CtVolume(tissue, (1.0, 1.0, slice_mm), (0.0, 0.0, gap_mm))
+        assert touches_edge(mask.body, mask, ct) is cut
+
+
 @pytest.mark.parametrize("padding_hu", [-1024, -1000])
 @pytest.mark.parametrize("spacing_mm", [0.6, 1.0, 1.5])
 @pytest.mark.parametrize(("gap_mm", "cut"), [(1, True), (8, False)])

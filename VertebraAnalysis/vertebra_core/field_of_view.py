@@ -8,8 +8,12 @@ from scipy import ndimage
 from .segmentation.segment import VertebraMask
 from .volume import CtVolume
 
-EDGE_MM = 1.6
-"""A mask that comes this close to the edge of the scan is taken to go on beyond it."""
+EDGE_MM = 1.1
+"""A mask that comes this close to the centre of the outermost voxel, where the working grid ends, is
+taken to go on beyond it: a voxel of the working grid and a little more."""
+
+PADDING_MM = 1.6
+"""The same for padding within the volume, whose first voxel lies beyond the edge."""
 
 PADDING_HU = -1000
 """Volumes that were resampled or straightened are filled up with a value of air or below."""
@@ -40,9 +44,8 @@ def touches_edge(probability: np.ndarray, mask: VertebraMask, volume: CtVolume) 
     points = np.asarray(mask.origin_lps_mm) + surface[:, ::-1]
     index = volume.lps_to_index(points)
     spacing = np.asarray(volume.spacing_xyz_mm)[::-1]
-    # The outermost voxel's far side ends the scan, half a voxel beyond its centre.
-    from_low = (index + 0.5) * spacing
-    from_high = (np.asarray(volume.hu.shape) - 0.5 - index) * spacing
+    from_low = index * spacing
+    from_high = (np.asarray(volume.hu.shape) - 1 - index) * spacing
     near = np.minimum(from_low, from_high).min(axis=1) < EDGE_MM
     if int(near.sum()) >= _LEAST_POINTS:
         return True
@@ -55,7 +58,7 @@ def _beside_padding(index: np.ndarray, hu: np.ndarray, spacing_zyx_mm: np.ndarra
     last = np.asarray(hu.shape) - 1
     for axis in range(3):
         # One voxel more: where padding begins, values are a mixture.
-        reach = int(EDGE_MM / spacing_zyx_mm[axis]) + 1
+        reach = int(PADDING_MM / spacing_zyx_mm[axis]) + 1
         for sign in (-1, 1):
             run = []
             for step in range(reach, reach + _PADDING_RUN):
