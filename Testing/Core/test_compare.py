@@ -280,4 +280,6 @@ def test_nothing_to_compare_on_is_told(capsys):
     assert "no scan to compare on" in capsys.readouterr().err
     assert main(["evaluate", "--compare", "--domains", "blurred"]) == 2
     assert "blurred" in capsys.readouterr().err
+    assert main(["evaluate", "--compare", "--fractures", "13"]) == 2
+    assert "0 to 12 fractures" in capsys.readouterr().err
     assert main(["evaluate"]) == 2

@@ -178,6 +178,20 @@ def test_scenes_of_other_seeds_are_other_scenes_kept_by_seed(tmp_path):
     assert SceneStore(1.5, tmp_path).get(seed).seed == seed
 
 
+def test_scenes_with_a_number_of_fractures_are_kept_apart_from_others(tmp_path):
+    seed = EVALUATION_SEED_START + 6
+    for name, own in (("scene", seed), ("scene_fractures4", seed + 1)):
+        save_scene(_scene(own), tmp_path / f"{name}_{seed:08d}.npy")
+    assert SceneStore(1.5, tmp_path).get(seed).seed == seed
+    assert SceneStore(1.5, tmp_path, n_fractures=4).get(seed).seed == seed + 1
+
+
+@pytest.mark.slow
+def test_every_phantom_has_the_fractures_asked_for():
+    scene = SceneStore(3.0, n_fractures=12).get(EVALUATION_SEED_START)
+    assert sum(v.grade > 0 for v in scene.vertebrae) >= 2
+
+
 def test_fields_of_view_vary_and_keep_enough_of_the_spine():
     scene = _scene()
     boxes = [draw_field_of_view(scene, np.random.default_rng(k)) for k in range(60)]

@@ -13,10 +13,8 @@ from vertebra_core.analysis import Vertebra
 from vertebra_core.fracture_stage import with_opinion
 from vertebra_core.grading.fracture_grades import FractureOpinion, fracture_opinions
 from vertebra_core.grading.fracture_networks import GRADE, MASK, WALL, WALLS
-from vertebra_core.levels import level_named
 from vertebra_core.models import load_weights_file
 from vertebra_core.phantom.fracture_truth import broken_walls
-from vertebra_core.phantom.patient import draw_patient
 from vertebra_core.phantom.scene import load_scene
 from vertebra_core.training.class_losses import (
     CLASS_LOSSES,
@@ -101,31 +99,28 @@ def test_what_is_unknown_costs_nothing():
     assert logits.grad[0, 0] == 0 and logits.grad[0, 1] < 0
 
 
-def test_broken_walls_follow_from_the_patient_and_are_unknown_where_he_does_not_fit(bank):
-    seed = next(s for s in range(200) if draw_patient(np.random.default_rng(s)).column.fractures)
-    fractures = draw_patient(np.random.default_rng(seed)).column.fractures
-    name, fracture = next((n, f) for n, f in fractures.items() if n[0] in "TL")
+def test_walls_count_as_broken_from_what_their_endplates_lost(bank):
     sound = load_scene(bank / f"scene_{BANK_SEEDS[0]:08d}.npy").vertebrae[0]
-    crushed = 20.0 * (1 - fracture.loss)
     body = replace(
         sound,
-        level=level_named(name).number,
         grade=2,
-        shape=fracture.shape,
+        shape="wedge",
         intact_heights_mm=(20.0, 20.0, 20.0),
-        height_anterior_mm=crushed,
-        height_middle_mm=20.0,
-        height_posterior_mm=20.0,
+        height_anterior_mm=14.0,
+        height_posterior_mm=17.0,
+        endplate_losses=(0.25, 0.05),
     )
-    upper, lower, posterior = broken_walls(body, seed)
-    assert upper == float(fracture.loss * fracture.superior_share >= 0.08)
-    assert lower == float(fracture.loss * (1 - fracture.superior_share) >= 0.08)
-    assert posterior == 0.0
-    other = replace(body, height_anterior_mm=19.9, height_posterior_mm=12.0, shape="crush")
-    other = replace(other, height_posterior_mm=20.0 * (1 - fracture.loss - 0.2))
-    upper, lower, posterior = broken_walls(other, seed)
-    assert math.isnan(upper) and math.isnan(lower) and posterior == 1.0
-    assert broken_walls(sound, seed) == (0.0, 0.0, 0.0)
+    assert broken_walls(body) == (1.0, 0.0, 1.0)
+    assert broken_walls(replace(body, endplate_losses=(0.0, 0.3))) == (0.0, 1.0, 1.0)
+    assert broken_walls(replace(body, height_posterior_mm=19.0))[2] == 0.0
+    assert broken_walls(replace(body, grade=0)) == (0.0, 0.0, 0.0)
+
+
+def test_walls_of_scenes_that_do_not_state_them_are_unknown(bank):
+    path = bank / f"scene_{BANK_SEEDS[0]:08d}.npy"
+    older = replace(load_scene(path).vertebrae[0], grade=2, endplate_losses=(math.nan, math.nan))
+    superior, inferior, _ = broken_walls(older)
+    assert math.isnan(superior) and math.isnan(inferior)
 
 
 def test_samples_hold_the_vertebra_and_its_grade(bank):

@@ -99,8 +99,12 @@ def test_fractures_cost_the_height_they_claim(library):
             vertebra.height_posterior_mm,
         ]
         loss = 1 - np.array(now) / np.array(vertebra.intact_heights_mm)
-        claimed = patient.column.fractures[level_numbered(vertebra.level).name].loss
-        assert loss.max() == pytest.approx(claimed, abs=0.05)
+        claimed = patient.column.fractures[level_numbered(vertebra.level).name]
+        assert loss.max() == pytest.approx(claimed.loss, abs=0.05)
+        superior, inferior = vertebra.endplate_losses
+        assert superior + inferior == pytest.approx(claimed.loss)
+        assert superior == pytest.approx(claimed.loss * claimed.superior_share)
+    assert {v.endplate_losses for v in scene.vertebrae if v.shape == "normal"} == {(0.0, 0.0)}
 
 
 def test_tall_patients_have_longer_spines():

@@ -9,8 +9,6 @@ from pathlib import Path
 from ..console import Console
 from ..errors import InputError, OutputError
 
-MOST_FRACTURES = 12
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``phantom``."""
@@ -71,10 +69,9 @@ def run(args: argparse.Namespace, console: Console) -> int:
         )
     if args.fused is not None and not 0 <= args.fused <= 1:
         raise InputError("bad_arguments", "The share of fused spines must be from 0 to 1.")
-    if args.fractures is not None and not 0 <= args.fractures <= MOST_FRACTURES:
-        raise InputError("bad_arguments", f"A spine can have 0 to {MOST_FRACTURES} fractures here.")
-    from ..phantom.arguments import check_shapes, check_spacings
+    from ..phantom.arguments import check_fractures, check_shapes, check_spacings
 
+    check_fractures(args.fractures)
     check_spacings((args.pixel, args.slice, args.scene_spacing))
     check_shapes(args.shapes, args.shape_cache)
     from ..phantom.shape_library import ShapeLibrary

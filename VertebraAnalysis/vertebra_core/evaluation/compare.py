@@ -20,6 +20,7 @@ from ..devices import choose_device, set_threads
 from ..errors import InputError, WeightsError
 from ..localisation.dbscan import check_dbscan
 from ..models import WeightsRecord, load_network, load_weights_file
+from ..phantom.arguments import check_fractures
 from ..phantom.bank import EVALUATION_SEED_START
 from ..phantom.shape_library import ShapeLibrary
 from ..training.imaging_domains import domain_numbers
@@ -209,8 +210,9 @@ def _cases(args: argparse.Namespace) -> list[CompareCase]:
         domains = domain_numbers(args.domains)
     except ValueError as error:
         raise InputError("bad_arguments", f"{error}.".replace("there", "There", 1)) from error
+    check_fractures(args.fractures)
     library = partial(ShapeLibrary.chosen, args.shapes, args.shape_cache)
-    scenes = SceneStore(args.scene_spacing, args.scenes, library)
+    scenes = SceneStore(args.scene_spacing, args.scenes, library, n_fractures=args.fractures)
     phantoms = phantom_cases(
         args.count, args.seed, scenes, args.spacing, args.lesions, domains, EVALUATION_SEED_START
     )

@@ -29,6 +29,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--lesions", type=float, default=0.5, metavar="SHARE", help="share of phantoms with lesions"
     )
     parser.add_argument(
+        "--fractures",
+        type=int,
+        metavar="N",
+        help="fractures in every phantom, 0 to 12 (default: drawn, as in patients)",
+    )
+    parser.add_argument(
         "--domains",
         nargs="+",
         default=[],

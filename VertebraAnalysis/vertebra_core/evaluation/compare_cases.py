@@ -152,6 +152,8 @@ def phantom_cases(
     from .evaluate_phantoms import MAX_PHANTOMS
 
     tags = f"{spacing_mm:g}mm_lesions{lesion_share:g}"
+    if scenes.n_fractures is not None:
+        tags += f"_fractures{scenes.n_fractures}"
     if domains:
         tags += "_domains" + "-".join(str(d) for d in sorted(domains))
     for index in range(count):
@@ -175,7 +177,7 @@ def wall_truth(scene, truth: CaseTruth) -> CaseTruth:
 
     Bodies whose endplates are not known are left out.
     """
-    walls = {level_numbered(v.level).name: broken_walls(v, scene.seed) for v in scene.vertebrae}
+    walls = {level_numbered(v.level).name: broken_walls(v) for v in scene.vertebrae}
     known = []
     for vertebra in truth.vertebrae:
         broken = walls[vertebra.level]

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..levels import level_named, level_numbered
-from ..phantom.bank import EVALUATION_SEED_START
+from ..phantom.bank import EVALUATION_SEED_START, fractured_patient
 from ..phantom.independent_meshes import covered_levels, stand_in_notes
 from ..phantom.scan_case import scan
 from ..phantom.scan_protocol import ScanProtocol
@@ -50,6 +50,8 @@ class SceneStore:
         Gives the library that the vertebrae are shaped from; called when it is first needed.
     prefix : str
         Begins the scenes' file names.
+    n_fractures : int, optional
+        Fractures in every spine, in view or not; None draws their number as in patients.
     """
 
     def __init__(
@@ -58,11 +60,14 @@ class SceneStore:
         folder: Path | None = None,
         make_library: Callable[[], ShapeLibrary] = ShapeLibrary.parametric_only,
         prefix: str = "scene",
+        n_fractures: int | None = None,
     ) -> None:
         self._spacing_mm = spacing_mm
         self._folder = folder
         self._make_library = make_library
-        self._prefix = prefix
+        # The same seed with another number of fractures is another patient.
+        self._prefix = prefix if n_fractures is None else f"{prefix}_fractures{n_fractures}"
+        self.n_fractures = n_fractures
         self._library: ShapeLibrary | None = None
 
     def get(self, seed: int) -> PhantomScene:
@@ -70,7 +75,8 @@ class SceneStore:
         path = self._folder / f"{self._prefix}_{seed:08d}.npy" if self._folder else None
         if path is not None and path.exists():
             return load_scene(path)
-        scene = build_scene(seed, self._shape_library(), self._spacing_mm)
+        patient = fractured_patient(seed, self.n_fractures)
+        scene = build_scene(seed, self._shape_library(), self._spacing_mm, patient)
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
             save_scene(scene, path)

@@ -11,6 +11,8 @@ from ..errors import InputError
 SPACING_RANGE_MM = (0.3, 50.0)
 """Voxel sizes that phantoms are made with: below, a whole spine does not fit into memory."""
 
+MOST_FRACTURES = 12
+
 
 def check_spacings(spacings_mm: Sequence[float]) -> None:
     """Check voxel sizes.
@@ -28,6 +30,18 @@ def check_spacings(spacings_mm: Sequence[float]) -> None:
                 f"Phantoms cannot be made with voxels of {spacing:g} mm.",
                 f"Give sizes from {low:g} to {high:g} mm.",
             )
+
+
+def check_fractures(count: int | None) -> None:
+    """Check the number of fractures in every spine; None draws it.
+
+    Raises
+    ------
+    InputError
+        ``bad_arguments``.
+    """
+    if count is not None and not 0 <= count <= MOST_FRACTURES:
+        raise InputError("bad_arguments", f"A spine can have 0 to {MOST_FRACTURES} fractures here.")
 
 
 def check_shapes(folder: Path | None, cache: Path | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -36,6 +37,9 @@ class PhantomVertebra:
         ``"normal"``, ``"wedge"``, ``"biconcave"`` or ``"crush"``.
     trabecular_hu : float
         Mean trabecular density that a noiseless scan without contrast would show.
+    endplate_losses : tuple of float
+        Share of the intact height by which the superior and the inferior endplate sank where the
+        fracture is deepest; NaN in scenes of versions that did not state it.
     """
 
     level: int
@@ -50,6 +54,7 @@ class PhantomVertebra:
     grade: int
     shape: str
     trabecular_hu: float
+    endplate_losses: tuple[float, float] = (math.nan, math.nan)
 
 
 @dataclass(frozen=True)

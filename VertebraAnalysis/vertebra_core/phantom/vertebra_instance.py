@@ -145,7 +145,7 @@ class VertebraInstance:
         if self.placed.name != "C1" and len(inside):
             centre = inside.mean(0) * step - half
         fracture = self.placed.fracture
-        intact, grade = heights, 0
+        intact, grade, endplates = heights, 0, (0.0, 0.0)
         if fracture is not None:
             sound = VertebraInstance(
                 replace(self.placed, fracture=None), self.shape, self.variation
@@ -156,6 +156,8 @@ class VertebraInstance:
             grade = genant_grade(
                 max(1 - now / was for now, was in zip(heights, intact, strict=True))
             )
+            superior = fracture.loss * fracture.superior_share
+            endplates = (superior, fracture.loss - superior)
         world = self.placed.center_zyx_mm + centre @ self.placed.axes - origin_zyx_mm
         return PhantomVertebra(
             level=self.number,
@@ -170,6 +172,7 @@ class VertebraInstance:
             grade=grade,
             shape="normal" if fracture is None or grade == 0 else fracture.shape,
             trabecular_hu=trabecular_hu,
+            endplate_losses=endplates,
         )
 
 

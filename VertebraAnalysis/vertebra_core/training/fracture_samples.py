@@ -69,7 +69,7 @@ class PhantomFractureSource(BankSource):
             "hu": hu.clamp(-2000, 4000).to(torch.float16),
             "vertebra": (vertebra * 255).round().to(torch.uint8),
             "grade": torch.tensor(body.grade),
-            "walls": torch.tensor(broken_walls(body, scene.seed)),
+            "walls": torch.tensor(broken_walls(body)),
         }
 
     def grade_frequencies(self) -> np.ndarray:
