@@ -9,8 +9,8 @@ from .segmentation.segment import VertebraMask
 from .volume import CtVolume
 
 EDGE_MM = 1.1
-"""A mask that comes this close to the centre of the outermost voxel, where the working grid ends, is
-taken to go on beyond it: a voxel of the working grid and a little more."""
+"""A mask that comes this close to the centre of the outermost voxel, where the working grid ends,
+is taken to go on beyond it: a voxel of the working grid and a little more."""
 
 PADDING_MM = 1.6
 """The same for padding within the volume, whose first voxel lies beyond the edge."""

@@ -1,4 +1,4 @@
-"""Which walls of a phantom's bodies broke: endplates by how far they sank, posterior wall by heights."""
+"""Which walls of a phantom's bodies broke: endplates by how far they sank, the third by heights."""
 
 from __future__ import annotations
 
