@@ -33,13 +33,16 @@ def test_figures_are_those_of_the_grades_given():
     assert found.log_loss == pytest.approx(expected)
 
 
-def imagined_bodies(n, learned_power, seed=0):
-    """Bodies whose heights say nothing and whose learned head is too timid by a known power."""
+def imagined_bodies(n, learned_power, seed=0, lean=0.0):
+    """Bodies whose heights say nothing and whose learned head errs in a known way.
+
+    It is too timid by a power, and leans towards higher grades by some nats a grade.
+    """
     rng = np.random.default_rng(seed)
     bodies = []
     for k in range(n):
         true = rng.dirichlet([1.5] * 4)
-        timid = true**learned_power
+        timid = true**learned_power * np.exp(lean * np.arange(4))
         noise = rng.dirichlet([1.5] * 4)
         grade = int(rng.choice(4, p=true))
         bodies.append(GradedBody(str(k % 10), tuple(noise), tuple(timid / timid.sum()), grade))
@@ -57,6 +60,12 @@ def test_the_right_weight_and_temperature_are_found(power):
     aside = cross_validated(bodies)
     assert after.log_loss < before.log_loss and after.error < 0.05
     assert after.log_loss <= aside.log_loss < before.log_loss
+
+
+def test_the_lean_of_opinions_is_found():
+    found = fit_joining(imagined_bodies(1500, 1.0, lean=0.5))
+    assert found.tilt == pytest.approx(0.5, abs=0.15)
+    assert fit_joining(imagined_bodies(1500, 1.0)).tilt <= 0.1
 
 
 def test_cross_validation_does_not_see_the_scene_it_is_applied_to():

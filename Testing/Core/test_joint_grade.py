@@ -16,6 +16,7 @@ from vertebra_core.grading.joint_grade import (
     grade_doubt,
     joint_grade,
     joint_probabilities,
+    joint_shapes,
     with_other_morphometry,
 )
 from vertebra_core.grading.learned import LearnedGrade
@@ -36,6 +37,13 @@ def test_the_joint_opinion_is_the_weighted_geometric_mean():
     assert cooler == pytest.approx(roots**2 / (roots**2).sum())
 
 
+def test_a_tilt_makes_each_grade_less_likely_than_the_one_below_and_no_shape():
+    upright, tilted = (joint_probabilities(SURE, MILD, Joining(0.5, 1.0, b)) for b in (0.0, 0.3))
+    odds = [np.array(p[1:]) / np.array(p[:-1]) for p in (upright, tilted)]
+    assert odds[1] == pytest.approx(odds[0] * np.exp(-0.3))
+    assert joint_shapes(SURE, MILD, Joining(0.5, 1.0, 0.3)) == pytest.approx(upright)
+
+
 def test_one_opinion_cannot_rule_a_grade_out_alone():
     joint = joint_probabilities((1.0, 0.0, 0.0, 0.0), (0.25,) * 4, Joining(0.5))
     assert joint[3] / joint[0] == pytest.approx(np.sqrt(LEAST_PROBABILITY))
@@ -48,6 +56,8 @@ def test_a_temperature_changes_certainty_and_no_grade():
         assert max(joints[0.4]) > max(joints[1]) > max(joints[2.5])
         grades = {joint_grade(p, Joining(0.5, t)) for t, p in joints.items()}
         assert grades == {median_grade(opinion)}
+        tilted = [Joining(0.5, t, 0.4) for t in joints]
+        assert len({joint_grade(joint_probabilities(opinion, opinion, j), j) for j in tilted}) == 1
 
 
 def doubt(morphometry, learned) -> tuple[int, str]:
@@ -68,10 +78,10 @@ def test_opinions_of_different_grades_are_a_doubt():
 
 
 def test_a_grade_that_neither_half_of_a_split_says_is_a_doubt():
-    # The heights are sure of grade 1; the learned head knows 0 and 2 only, and its median is 1.
-    grade, reason = doubt((0.02, 0.96, 0.02, 0.0), (0.49, 0.02, 0.48, 0.01))
+    # The heights say grade 1; the learned head knows 0 and 2 only, and its median is 1.
+    grade, reason = doubt((0.08, 0.8, 0.12, 0.0), (0.49, 0.02, 0.48, 0.01))
     assert (grade, reason) == (1, "Grade 1 is the middle of opinions split between 0 and 2.")
-    grade, reason = doubt((0.1, 0.25, 0.4, 0.25), (0.45, 0.04, 0.02, 0.49))
+    grade, reason = doubt((0.05, 0.2, 0.4, 0.35), (0.4, 0.04, 0.07, 0.49))
     assert grade == 2 and reason == "Grade 2 is the middle of opinions split between 0 and 3."
 
 
@@ -85,8 +95,8 @@ def test_a_vertebra_says_that_its_learned_opinion_is_split(monkeypatch):
     split = LearnedGrade((0.49, 0.02, 0.48, 0.01), (0.25, 0.25, 0.25, 0.25))
     monkeypatch.setattr(f"{opinions}.body_crop", lambda *_: None)
     monkeypatch.setattr(f"{opinions}.learned_grades", lambda *_: [split])
-    # Heights as sure of grade 1 as they can be: they raise no doubt themselves.
-    sure = {"grade": 1, "borderline": False, "grade_probabilities": (0.02, 0.96, 0.02, 0.0)}
+    # Heights that are sure enough of grade 1 raise no doubt themselves.
+    sure = {"grade": 1, "borderline": False, "grade_probabilities": (0.08, 0.8, 0.12, 0.0)}
     monkeypatch.setattr(f"{opinions}.assess_spine", lambda b: [replace(assess_spine(b)[0], **sure)])
     body = sampled(body_level, rotation(), np.array([18.0, 20.0, 26.0]), (37, 41, 53), (1.0,) * 3)
     vertebra = Vertebra("L1", 1.0, None, (26.0, 20.0, 18.0))
@@ -97,7 +107,7 @@ def test_a_vertebra_says_that_its_learned_opinion_is_split(monkeypatch):
     assert "split between 0 and 2" in found.flags[0].reason
 
 
-@pytest.mark.parametrize("joining", [JOINING, Joining(0.3, 0.6), Joining(0.8, 2.0)])
+@pytest.mark.parametrize("joining", [JOINING, Joining(0.3, 0.6), Joining(0.8, 2.0, 0.5)])
 def test_exchanging_morphometry_is_joining_anew(joining):
     before, after = (0.7, 0.2, 0.08, 0.02), (0.0, 0.1, 0.6, 0.3)
     joint = joint_probabilities(before, MILD, joining)

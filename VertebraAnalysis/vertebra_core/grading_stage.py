@@ -12,7 +12,7 @@ from .analysis import Flag, HeightLine, Vertebra
 from .flagging import with_flags
 from .grading.contrast_medium import vessels_enhanced
 from .grading.genant import Morphometry, borderline_reason, median_grade
-from .grading.joint_grade import grade_doubt, joint_grade, joint_probabilities
+from .grading.joint_grade import grade_doubt, joint_grade, joint_probabilities, joint_shapes
 from .grading.learned import LearnedGrade
 from .grading.network import SHAPE_NAMES
 from .grading.opinions import BodyOpinions, BodyToGrade, body_opinions
@@ -119,7 +119,7 @@ def _with_grade(
 def _joint_shape(grade: int, morphometry: Morphometry, learned: LearnedGrade) -> str:
     if grade == 0:
         return "normal"
-    joint = joint_probabilities(morphometry.shape_probabilities, learned.shape_probabilities)
+    joint = joint_shapes(morphometry.shape_probabilities, learned.shape_probabilities)
     return SHAPE_NAMES[1 + int(np.argmax(joint[1:]))]
 
 

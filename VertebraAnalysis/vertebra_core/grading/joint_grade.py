@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -26,30 +26,45 @@ class Joining:
     temperature : float
         The joint log-probability is divided by it: above 1 makes it less sure, below 1 surer. It
         changes no grade (Guo et al., "On calibration of modern neural networks", ICML 2017).
+    tilt : float
+        Nats, before the temperature, by which each grade is less likely than the one below it.
+        Both opinions lean upwards: half of the samples that the head was trained on are fractured
+        (Saerens et al., "Adjusting the outputs of a classifier to new a priori probabilities",
+        Neural Computation 14 (2002) 21-41), and the largest of three losses, each with its error,
+        is graded.
     """
 
     learned_weight: float
     temperature: float = 1.0
+    tilt: float = 0.0
 
 
-JOINING = Joining(learned_weight=0.6, temperature=0.7)
-"""Fitted by `training.calibrate_grades` on 255 bodies, 41 of them fractured, of the 18 phantoms
-held aside: the expected calibration error of grades is 0.02 with it, also where each phantom is
-left out of its own fit. To be fitted again whenever the grade head has been trained again."""
+JOINING = Joining(learned_weight=0.5, temperature=0.7, tilt=0.3)
+"""Fitted by `training.calibrate_grades` on 861 bodies, 93 of them fractured, of the 37 phantoms held
+aside. The log loss falls up to a tilt of 0.7, but with 0.3 most grades are right (97.0 instead of
+96.3 % without tilt) and fewer fractures are missed than with more. To be fitted again whenever the
+grade head has been trained again."""
 
 
 def joint_probabilities(
     morphometry: Sequence[float], learned: Sequence[float], joining: Joining = JOINING
 ) -> Probabilities:
-    """Return the weighted geometric mean of two opinions, normalised.
+    """Return the weighted geometric mean of two opinions on a grade, tilted and normalised.
 
     Parameters
     ----------
     morphometry, learned : sequence of float, length 4
-        Probabilities of grades 0-3, or of shapes.
+        Probabilities of grades 0-3.
     joining : Joining
     """
     return tuple(joint_of_many(np.asarray(morphometry), np.asarray(learned), joining).tolist())
+
+
+def joint_shapes(
+    morphometry: Sequence[float], learned: Sequence[float], joining: Joining = JOINING
+) -> Probabilities:
+    """Do the same for two opinions on a shape; shapes have no order to tilt."""
+    return joint_probabilities(morphometry, learned, replace(joining, tilt=0.0))
 
 
 def joint_of_many(
@@ -58,7 +73,8 @@ def joint_of_many(
     """Do the same for many bodies; all arrays have the shape (..., 4)."""
     weight = joining.learned_weight
     logs = (1 - weight) * np.log(np.maximum(morphometry, LEAST_PROBABILITY))
-    logs = (logs + weight * np.log(np.maximum(learned, LEAST_PROBABILITY))) / joining.temperature
+    logs = logs + weight * np.log(np.maximum(learned, LEAST_PROBABILITY))
+    logs = (logs - joining.tilt * np.arange(logs.shape[-1])) / joining.temperature
     joint = np.exp(logs - logs.max(-1, keepdims=True))
     return joint / joint.sum(-1, keepdims=True)
 

@@ -1,7 +1,7 @@
 """Fit how the opinions of heights and grade head are joined, on scenes held aside.
 
 Run as ``python -m vertebra_core.training.calibrate_grades --bank FOLDER --weights FILE``. Prints
-for every weight of the grade head the best temperature, how many grades come out right and how far
+for every weight of the grade head the best temperature and tilt, how many grades come out right and how far
 the stated probabilities are from that; what it recommends is set in `grading.joint_grade`. A scan
 takes about ten seconds of one processor core.
 """
@@ -26,7 +26,9 @@ LEARNED_WEIGHTS = tuple(k / 10 for k in range(11))
 TEMPERATURES = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.4, 1.7, 2.0, 2.5, 3.0)
 """Nothing below 0.4 is tried: bodies of few scenes cannot show that more certainty is deserved."""
 
-SETTINGS = tuple(Joining(w, t) for w in LEARNED_WEIGHTS for t in TEMPERATURES)
+TILTS = tuple(k / 10 for k in range(11))
+
+SETTINGS = tuple(Joining(w, t, b) for w in LEARNED_WEIGHTS for t in TEMPERATURES for b in TILTS)
 
 _LEAST_STATED = 1e-6
 
@@ -72,8 +74,7 @@ def calibration_of(
 
 def joined(bodies: Sequence[GradedBody], joining: Joining) -> np.ndarray:
     """Return the joint probabilities of all bodies, shape (n, 4)."""
-    opinions = ([b.morphometry for b in bodies], [b.learned for b in bodies])
-    return joint_of_many(*map(np.array, opinions), joining)
+    return joint_of_many(*_opinions(bodies), joining)
 
 
 def calibration_with(bodies: Sequence[GradedBody], joining: Joining) -> GradeCalibration:
@@ -114,11 +115,12 @@ def report_lines(bodies: Sequence[GradedBody]) -> Iterator[str]:
     fractured = sum(b.grade > 0 for b in bodies)
     scenes = len({b.scene for b in bodies})
     yield f"{len(bodies)} bodies of {scenes} scenes, {fractured} of them fractured"
-    yield "learned weight  temperature  grades right  kappa  calibration error  log loss"
-    means = _losses(bodies).mean(1).reshape(len(LEARNED_WEIGHTS), len(TEMPERATURES))
-    for weight, row in zip(LEARNED_WEIGHTS, means, strict=True):
-        own = Joining(weight, TEMPERATURES[int(row.argmin())])
-        yield _line(own, calibration_with(bodies, own))
+    yield "learned weight  temperature  tilt  grades right  kappa  calibration error  log loss"
+    means = _losses(bodies).mean(1).reshape(len(LEARNED_WEIGHTS), -1)
+    settings = np.arange(len(SETTINGS)).reshape(means.shape)
+    for row, own in zip(means, settings, strict=True):
+        best = SETTINGS[own[int(row.argmin())]]
+        yield _line(best, calibration_with(bodies, best))
     best = fit_joining(bodies)
     for what, own in (("set now", JOINING), ("recommended", best)):
         yield f"{_line(own, calibration_with(bodies, own))}  {what}"
@@ -130,8 +132,12 @@ def _losses(bodies: Sequence[GradedBody]) -> np.ndarray:
     """Log loss of every body under every setting, shape (settings, bodies)."""
     if not bodies:
         raise ValueError("there is no body to fit on")
-    grades = [b.grade for b in bodies]
-    return np.array([_loss(joined(bodies, setting), grades) for setting in SETTINGS])
+    grades, opinions = [b.grade for b in bodies], _opinions(bodies)
+    return np.array([_loss(joint_of_many(*opinions, own), grades) for own in SETTINGS])
+
+
+def _opinions(bodies: Sequence[GradedBody]) -> tuple[np.ndarray, np.ndarray]:
+    return np.array([b.morphometry for b in bodies]), np.array([b.learned for b in bodies])
 
 
 def _loss(stated: np.ndarray, grades: Sequence[int]) -> np.ndarray:
@@ -140,12 +146,14 @@ def _loss(stated: np.ndarray, grades: Sequence[int]) -> np.ndarray:
 
 
 def _line(joining: Joining | None, found: GradeCalibration) -> str:
-    weight, temperature = (
-        (f"{joining.learned_weight:.1f}", f"{joining.temperature:.1f}") if joining else ("-", "-")
+    weight, temperature, tilt = (
+        (f"{joining.learned_weight:.1f}", f"{joining.temperature:.1f}", f"{joining.tilt:.1f}")
+        if joining
+        else ("-", "-", "-")
     )
     kappa = "-" if found.kappa is None else f"{found.kappa:.3f}"
     return (
-        f"{weight:>14}  {temperature:>11}  {found.exact:12.3f}  {kappa:>5}  {found.error:17.3f}  "
+        f"{weight:>14}  {temperature:>11}  {tilt:>4}  {found.exact:12.3f}  {kappa:>5}  {found.error:17.3f}  "
         f"{found.log_loss:8.3f}"
     )
 
