@@ -40,10 +40,10 @@ class Joining:
 
 
 JOINING = Joining(learned_weight=0.5, temperature=0.7, tilt=0.3)
-"""Fitted by `training.calibrate_grades` on 861 bodies, 93 of them fractured, of the 37 phantoms held
-aside. The log loss falls up to a tilt of 0.7, but with 0.3 most grades are right (97.0 instead of
-96.3 % without tilt) and fewer fractures are missed than with more. To be fitted again whenever the
-grade head has been trained again."""
+"""Fitted by `training.calibrate_grades` on 861 bodies, 93 of them fractured, of the 37 phantoms
+held aside. The log loss falls up to a tilt of 0.7, but with 0.3 most grades are right (97.0 instead
+of 96.3 % without tilt) and fewer fractures are missed than with more. To be fitted again whenever
+the grade head has been trained again."""
 
 
 def joint_probabilities(

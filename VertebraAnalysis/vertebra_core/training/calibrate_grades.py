@@ -1,8 +1,8 @@
 """Fit how the opinions of heights and grade head are joined, on scenes held aside.
 
 Run as ``python -m vertebra_core.training.calibrate_grades --bank FOLDER --weights FILE``. Prints
-for every weight of the grade head the best temperature and tilt, how many grades come out right and how far
-the stated probabilities are from that; what it recommends is set in `grading.joint_grade`. A scan
+for every weight of the grade head the best temperature and tilt, how many grades come out right and
+how far the stated probabilities are from that; `grading.joint_grade` holds what was chosen. A scan
 takes about ten seconds of one processor core.
 """
 
@@ -153,8 +153,8 @@ def _line(joining: Joining | None, found: GradeCalibration) -> str:
     )
     kappa = "-" if found.kappa is None else f"{found.kappa:.3f}"
     return (
-        f"{weight:>14}  {temperature:>11}  {tilt:>4}  {found.exact:12.3f}  {kappa:>5}  {found.error:17.3f}  "
-        f"{found.log_loss:8.3f}"
+        f"{weight:>14}  {temperature:>11}  {tilt:>4}  {found.exact:12.3f}  {kappa:>5}  "
+        f"{found.error:17.3f}  {found.log_loss:8.3f}"
     )
 
 
