@@ -7,13 +7,10 @@ import pytest
 from scipy import ndimage
 from vertebra_core.levels import MOBILE_LEVELS, level_named
 from vertebra_core.phantom import parametric_vertebra as module
+from vertebra_core.phantom.parametric_pelvis import hip_centres_mm, parametric_pelvis
+from vertebra_core.phantom.parametric_sacrum import parametric_sacrum
 from vertebra_core.phantom.parametric_vertebra import parametric_vertebra
-from vertebra_core.phantom.pelvis_shapes import (
-    hip_centres_mm,
-    parametric_pelvis,
-    parametric_sacrum,
-)
-from vertebra_core.phantom.sdf import ball, bar, plate
+from vertebra_core.phantom.sdf import Canvas, ball, bar, plate
 from vertebra_core.phantom.shape_frame import GRID_LOW_ZYX_MM, GRID_SHAPE
 from vertebra_core.phantom.shape_measurement import body_centre, measure_body
 from vertebra_core.phantom.vertebra_parameters import TYPICAL, level_below
@@ -162,6 +159,25 @@ def test_primitives_measure_distance_along_their_axes():
         found = solid.distance(z, zero, zero)[:, 0, 0]
         outside = np.abs(z[:, 0, 0]) >= radius
         np.testing.assert_allclose(found[outside], np.abs(z[outside, 0, 0]) - radius, atol=0.05)
+
+
+def test_pairs_are_each_others_mirror_image():
+    # Far enough from the mid-line that neither side's fillets reach the other.
+    solids = (
+        bar((-4, -6, 11), (5, 2, 19), (1, 0.3, 0.4), (2, 3), (4, 1)),
+        plate((6, 4, 17), (0.2, 0.8, -0.5), (1, 0, 0.3), (3, 5, 2), 1.0),
+        ball((-8, 5, 15), (2, 3, 4)),
+    )
+    pair, left = (Canvas((-20, -20, -30), (20, 20, 30)) for _ in range(2))
+    for solid in solids:
+        pair.add_pair(solid)
+        left.add(solid)
+    hole = ball((0, -2, 14), (2, 2, 2))
+    pair.cut_pair(hole)
+    left.cut(hole)
+    np.testing.assert_array_equal(pair.field[:, :, 30:], left.field[:, :, 30:])
+    np.testing.assert_array_equal(pair.field, pair.field[:, :, ::-1])
+    assert (left.field < 0).any() and not (left.field[:, :, :30] < 0).any()
 
 
 def test_sacrum_and_pelvis_lie_where_the_s1_frame_puts_them():

@@ -8,10 +8,14 @@ from ..levels import Region, level_numbered
 from .sdf import Canvas, ball, bar, plate
 from .vertebra_parameters import VertebraParameters
 
+_WITHOUT_RIB_FACET = ("T11", "T12", "T13")
+"""Their ribs have no tubercle, and their transverse processes no facet for one."""
 
-def mirror(point, sign: float) -> tuple[float, float, float]:
-    """Reflect a point (z, y, x) given on the left to the side of `sign` (+1 left, -1 right)."""
-    return float(point[0]), float(point[1]), float(point[2]) * sign
+_LOWEST_LUMBAR = (24, 25)
+"""VerSe numbers of L5 and L6."""
+
+_MAMMILLARY_THORACIC_MM, _MAMMILLARY_LUMBAR_MM = (4.5, 3.5, 3.5), (5.0, 3.5, 3.5)
+"""Radii z, y, x of the mammillary processes; estimates."""
 
 
 def add_spinous(
@@ -27,10 +31,9 @@ def add_spinous(
         fork = np.array([end[0], end[1] - 4.0, 0.0])
         canvas.add(bar(root, fork, (0, 0, 1), (thin * 0.75, base), (thin * 0.8, tip)), 2.5)
         spread = rng.uniform(2.5, 5.5) if level < 6 else rng.uniform(0.5, 3.5)
-        canvas.add_pair(
-            lambda s: bar(fork, (end[0] - 1.5, end[1], s * spread), (0, 0, 1),
-                          (thin * 0.7, tip * 0.9), (thin * 0.75, tip * 0.65)), 2.0
-        )  # fmt: skip
+        prong = end[0] - 1.5, end[1], spread
+        sections = (thin * 0.7, tip * 0.9), (thin * 0.75, tip * 0.65)
+        canvas.add_pair(bar(fork, prong, (0, 0, 1), *sections), 2.0)
         return
     # The plate is thin in its middle and thickened at the tip, which is blunt.
     middle = 0.45 * root + 0.55 * end
@@ -49,64 +52,58 @@ def add_transverse(
     canvas: Canvas, p: VertebraParameters, pillar: np.ndarray, region: Region, level: int
 ) -> None:
     """Add both transverse processes; `pillar` is the left junction of pedicle and lamina."""
-    r = p.transverse_radius
-    tip = np.array([p.transverse_z, p.transverse_y, p.transverse_x - 0.8 * r])
+    tip = np.array([p.transverse_z, p.transverse_y, p.transverse_x - 0.8 * p.transverse_radius])
     if region is Region.CERVICAL:
-        # Two bars about the transverse foramen, ending in two tubercles with a groove between.
-        front_root = np.array([-1.0, p.depth / 2 - 7.5, p.width / 2 - 2.0])
-        front = np.array([tip[0] - 0.5, min(tip[1] - 3.0, p.depth / 2 - 6.5), tip[2] - 1.5])
-        rear = np.array([tip[0] - 2.0, tip[1] + 3.0, tip[2] + 0.5])
-        canvas.add_pair(
-            lambda s: bar(
-                mirror(front_root, s), mirror(front, s), (1, 0, 0), (3.2, 2.4), (3.6, 2.4)
-            ),
-            2.5,
-        )
-        canvas.add_pair(
-            lambda s: bar(
-                mirror(pillar, s), mirror(rear, s), (1, 0, 0), (4.4, 3.6), (r + 0.6, 2.8)
-            ),
-            2.5,
-        )
-        canvas.add_pair(
-            lambda s: bar(mirror(front, s), mirror(rear, s), (1, 0, 0), (2.6, 2.0), (2.6, 2.0)),
-            2.0,
-        )
-        return
-    root = pillar + [1.0 if region is Region.THORACIC else 3.0, 1.5, 1.0]
-    if region is Region.THORACIC:
-        name = level_numbered(level).name
-        canvas.add_pair(
-            lambda s: bar(
-                mirror(root, s), mirror(tip, s), (1, 0, 0), (r * 1.15, r * 0.95), (r, r * 0.85)
-            ),
-            4.0,
-        )
-        canvas.add_pair(lambda s: ball(mirror(tip, s), (r * 1.15, r * 1.05, r * 1.1)), 2.0)
-        if name not in ("T11", "T12", "T13"):
-            # The facet for the tubercle of the rib looks forward.
-            hollow = tip + [0.5, -r * 1.55, 1.0]
-            canvas.cut_pair(lambda s: ball(mirror(hollow, s), (r * 0.9, r * 0.9, r * 0.9)), 1.0)
-        else:
-            mammillary = root + [6.0, 3.0, 2.0]
-            canvas.add_pair(lambda s: ball(mirror(mammillary, s), (4.5, 3.5, 3.5)), 2.5)
-        return
-    if level in (24, 25):
-        # The transverse processes of L5 rise broad from the pedicle and the body's side.
-        base = np.array(
-            [p.pedicle_z - 1.0, p.depth / 2 + 2.0, p.canal_width / 2 + p.pedicle_width - 4.0]
-        )
-        canvas.add_pair(
-            lambda s: bar(mirror(base, s), mirror(tip, s), (1, 0, 0), (7.0, 7.5), (r, r * 0.8)),
-            3.0,
-        )
-        return
-    canvas.add_pair(
-        lambda s: bar(mirror(root, s), mirror(tip, s), (1, 0, 0), (r * 1.6, 3.8), (r * 0.9, 2.2)),
-        4.0,
-    )
+        _add_cervical_transverse(canvas, p, pillar, tip)
+    elif region is Region.THORACIC:
+        _add_thoracic_transverse(canvas, p, pillar, tip, level)
+    elif level in _LOWEST_LUMBAR:
+        _add_lowest_transverse(canvas, p, tip)
+    else:
+        _add_lumbar_transverse(canvas, p, pillar, tip)
+
+
+def _add_cervical_transverse(canvas, p, pillar, tip) -> None:
+    """Two bars about the transverse foramen, ending in two tubercles with a groove between."""
+    front_root = np.array([-1.0, p.depth / 2 - 7.5, p.width / 2 - 2.0])
+    front = np.array([tip[0] - 0.5, min(tip[1] - 3.0, p.depth / 2 - 6.5), tip[2] - 1.5])
+    rear = np.array([tip[0] - 2.0, tip[1] + 3.0, tip[2] + 0.5])
+    rear_section = (p.transverse_radius + 0.6, 2.8)
+    canvas.add_pair(bar(front_root, front, (1, 0, 0), (3.2, 2.4), (3.6, 2.4)), 2.5)
+    canvas.add_pair(bar(pillar, rear, (1, 0, 0), (4.4, 3.6), rear_section), 2.5)
+    canvas.add_pair(bar(front, rear, (1, 0, 0), (2.6, 2.0), (2.6, 2.0)), 2.0)
+
+
+def _add_thoracic_transverse(canvas, p, pillar, tip, level: int) -> None:
+    """A club that carries the tubercle of a rib; the lowest ones bear a mammillary process."""
+    r = p.transverse_radius
+    root = pillar + [1.0, 1.5, 1.0]
+    canvas.add_pair(bar(root, tip, (1, 0, 0), (r * 1.15, r * 0.95), (r, r * 0.85)), 4.0)
+    canvas.add_pair(ball(tip, (r * 1.15, r * 1.05, r * 1.1)), 2.0)
+    if level_numbered(level).name not in _WITHOUT_RIB_FACET:
+        # The facet for the tubercle of the rib looks forward.
+        hollow = tip + [0.5, -r * 1.55, 1.0]
+        canvas.cut_pair(ball(hollow, (r * 0.9, r * 0.9, r * 0.9)), 1.0)
+    else:
+        canvas.add_pair(ball(root + [6.0, 3.0, 2.0], _MAMMILLARY_THORACIC_MM), 2.5)
+
+
+def _add_lumbar_transverse(canvas, p, pillar, tip) -> None:
+    """A flat blade, and the mammillary process behind the superior facet."""
+    r = p.transverse_radius
+    root = pillar + [3.0, 1.5, 1.0]
+    canvas.add_pair(bar(root, tip, (1, 0, 0), (r * 1.6, 3.8), (r * 0.9, 2.2)), 4.0)
     mammillary = np.array([p.facet_z - 2.0, p.facet_y + 3.5, p.facet_x + 5.0])
-    canvas.add_pair(lambda s: ball(mirror(mammillary, s), (5.0, 3.5, 3.5)), 2.5)
+    canvas.add_pair(ball(mammillary, _MAMMILLARY_LUMBAR_MM), 2.5)
+
+
+def _add_lowest_transverse(canvas, p, tip) -> None:
+    """The transverse processes of L5 rise broad from the pedicle and the body's side."""
+    r = p.transverse_radius
+    base = np.array(
+        [p.pedicle_z - 1.0, p.depth / 2 + 2.0, p.canal_width / 2 + p.pedicle_width - 4.0]
+    )
+    canvas.add_pair(bar(base, tip, (1, 0, 0), (7.0, 7.5), (r, r * 0.8)), 3.0)
 
 
 def cut_foramina(canvas: Canvas, p: VertebraParameters, level: int) -> None:
@@ -114,9 +111,7 @@ def cut_foramina(canvas: Canvas, p: VertebraParameters, level: int) -> None:
     r = 2.6 if level < 7 else 1.7
     x = (p.width / 2 + p.transverse_x) / 2 - (0.8 if level > 2 else -1.0)
     y = p.depth / 2 - 2.4
-    canvas.cut_pair(
-        lambda s: bar((-16, y + 1.5, s * x), (16, y - 1.5, s * x), (0, 1, 0), (r, r), (r, r)), 0.8
-    )
+    canvas.cut_pair(bar((-16, y + 1.5, x), (16, y - 1.5, x), (0, 1, 0), (r, r), (r, r)), 0.8)
 
 
 def add_dens(canvas: Canvas, p: VertebraParameters, rng: np.random.Generator) -> None:
@@ -130,29 +125,11 @@ def add_dens(canvas: Canvas, p: VertebraParameters, rng: np.random.Generator) ->
     # Shoulders: the masses that carry the atlas flare out from the body to the pillars.
     n = np.array([p.facet_normal[0], 0.0, p.facet_normal[2]])
     centre = np.array([top - 6.5, 2.0, p.facet_x])
-    canvas.add_pair(
-        lambda s: plate(mirror(centre, s), mirror(n, s), (0, 1, 0), (8.0, 7.5, 3.5), 3.0), 3.0
-    )
-    canvas.add_pair(
-        lambda s: bar(
-            (-3.0, 0.5, s * 6.0),
-            (top - 9.0, 2.5, s * (p.facet_x - 1.5)),
-            (0, 1, 0),
-            (6.0, 6.5),
-            (7.0, 6.0),
-        ),
-        4.0,
-    )
-    canvas.add_pair(
-        lambda s: bar(
-            (top - 9.0, 4.0, s * p.facet_x),
-            (-4.0, p.depth / 2 + 6.0, s * 17.0),
-            (0, 0, 1),
-            (6.5, 6.0),
-            (6.0, 5.5),
-        ),
-        3.0,
-    )
+    canvas.add_pair(plate(centre, n, (0, 1, 0), (8.0, 7.5, 3.5), 3.0), 3.0)
+    below_facet = top - 9.0, 2.5, p.facet_x - 1.5
+    canvas.add_pair(bar((-3.0, 0.5, 6.0), below_facet, (0, 1, 0), (6.0, 6.5), (7.0, 6.0)), 4.0)
+    behind_facet, pillar = (top - 9.0, 4.0, p.facet_x), (-4.0, p.depth / 2 + 6.0, 17.0)
+    canvas.add_pair(bar(behind_facet, pillar, (0, 0, 1), (6.5, 6.0), (6.0, 5.5)), 3.0)
     clear = p.depth / 2 + p.canal_depth / 2
     radii = (p.canal_depth / 2 - 0.5, p.canal_width / 2 - 1.5)
     canvas.cut(bar((-40, clear, 0), (40, clear, 0), (0, 1, 0), radii, radii), 1.0)

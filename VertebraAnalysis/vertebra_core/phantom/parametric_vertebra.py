@@ -13,9 +13,8 @@ from .parametric_processes import (
     add_spinous,
     add_transverse,
     cut_foramina,
-    mirror,
 )
-from .sdf import FAR_MM, Canvas, bar, plate, smooth_min, with_far_distances
+from .sdf import FAR_MM, Canvas, Solid, bar, plate, smooth_min, with_far_distances
 from .shape import VertebraShape
 from .shape_frame import GRID_HIGH_ZYX_MM, GRID_LOW_ZYX_MM, cut_body
 from .shape_measurement import body_centre, finished_shape
@@ -46,7 +45,7 @@ def parametric_vertebra(level_number: int, rng: np.random.Generator) -> Vertebra
     Raises
     ------
     ValueError
-        If `level_number` is S1 (see `pelvis_shapes.parametric_sacrum`) or no level.
+        If `level_number` is S1 (see `parametric_sacrum.parametric_sacrum`) or no level.
     """
     if level_number == 26 or not 1 <= level_number <= 28 or level_number == 27:
         raise ValueError(f"no mobile level has number {level_number}")
@@ -123,10 +122,7 @@ def _add_pedicles(canvas, p, pillar, region) -> None:
     else:
         start = (height, p.depth / 2 - 3.0, p.canal_width / 2 + half_w)
     end = (height - (0 if region is Region.CERVICAL else 0.5), pillar[1] - 1.0, pillar[2])
-    canvas.add_pair(
-        lambda s: bar(mirror(start, s), mirror(end, s), (1, 0, 0),
-                      (half_h, half_w), (half_h, max(half_w, 3.5))), 3.0
-    )  # fmt: skip
+    canvas.add_pair(bar(start, end, (1, 0, 0), (half_h, half_w), (half_h, max(half_w, 3.5))), 3.0)
 
 
 def _add_facets(canvas, p, below, pillar, level) -> None:
@@ -136,44 +132,29 @@ def _add_facets(canvas, p, below, pillar, level) -> None:
     if level != _AXIS:
         normal = np.array(p.facet_normal) / np.linalg.norm(p.facet_normal)
         upper = np.array([p.facet_z, p.facet_y, p.facet_x]) - normal * (_GAP_MM / 2 + thick)
-        canvas.add_pair(lambda s: _process(upper, normal, s, half, thick), 2.5)
+        canvas.add_pair(_process(upper, normal, half, thick), 2.5)
         foot = pillar + [-1.0, 0.0, 0.0]
-        canvas.add_pair(
-            lambda s: bar(
-                mirror(foot, s), mirror(upper, s), (0, 0, 1), (5.8, 6.0), (4.8, thick + 0.8)
-            ),
-            3.0,
-        )
+        canvas.add_pair(bar(foot, upper, (0, 0, 1), (5.8, 6.0), (4.8, thick + 0.8)), 3.0)
     # The inferior facet matches the superior one of the level below, a spacing further down.
     turned = np.array(below.facet_normal) / np.linalg.norm(below.facet_normal)
     lower = np.array([below.facet_z - p.spacing, below.facet_y, below.facet_x])
     lower += turned * (_GAP_MM / 2 + thick)
-    canvas.add_pair(lambda s: _process(lower, turned, s, below.facet_half, thick), 2.5)
+    canvas.add_pair(_process(lower, turned, below.facet_half, thick), 2.5)
     if region is Region.CERVICAL:
         # Superior and inferior facets are the ends of one solid pillar.
         start = upper if upper is not None else pillar + [4.0, -2.0, -2.5]
-        canvas.add_pair(
-            lambda s: bar(mirror(start, s), mirror(lower, s), (0, 0, 1), (6.6, 5.2), (6.4, 4.6)),
-            3.0,
-        )
+        canvas.add_pair(bar(start, lower, (0, 0, 1), (6.6, 5.2), (6.4, 4.6)), 3.0)
         return
     root = np.array([p.lamina_z + 2.0, pillar[1] + 2.0, pillar[2] - 0.5])
     root[1] = max(root[1], min(lower[1], p.depth / 2 + p.canal_depth))
-    canvas.add_pair(
-        lambda s: bar(mirror(root, s), mirror(lower, s), (0, 0, 1), (5.0, 4.2), (4.8, thick + 0.4)),
-        2.5,
-    )
-    canvas.add_pair(
-        lambda s: bar(mirror(pillar, s), mirror(root, s), (0, 0, 1), (5.8, 6.0), (5.4, 4.8)), 3.0
-    )
+    canvas.add_pair(bar(root, lower, (0, 0, 1), (5.0, 4.2), (4.8, thick + 0.4)), 2.5)
+    canvas.add_pair(bar(pillar, root, (0, 0, 1), (5.8, 6.0), (5.4, 4.8)), 3.0)
     # The lower part of the lamina spreads like a shield from the spinous process to the facet.
     middle = np.array(
         [p.lamina_z - 3.0, p.depth / 2 + p.canal_depth + 0.5 * p.lamina_thickness, 2.0]
     )
-    canvas.add_pair(
-        lambda s: bar(mirror(middle, s), mirror(lower + [3.0, 0.5, 0.0], s), (1, 0, 0),
-                      (0.3 * p.lamina_height, 0.45 * p.lamina_thickness), (5.0, 3.0)), 3.0
-    )  # fmt: skip
+    section = (0.3 * p.lamina_height, 0.45 * p.lamina_thickness)
+    canvas.add_pair(bar(middle, lower + [3.0, 0.5, 0.0], (1, 0, 0), section, (5.0, 3.0)), 3.0)
 
 
 def _cut_joints(canvas, p, below, level) -> None:
@@ -186,23 +167,12 @@ def _cut_joints(canvas, p, below, level) -> None:
         normal = np.array(owner.facet_normal) / np.linalg.norm(owner.facet_normal)
         centre = joint + side * normal * (room - _GAP_MM / 2)
         half = owner.facet_half + 2.0
-        canvas.cut_pair(
-            lambda s, c=centre, n=normal, h=half: plate(
-                mirror(c, s), mirror(n, s), (1, 0, 0), (h, h, room), 1.5
-            ),
-            1.0,
-        )
+        canvas.cut_pair(plate(centre, normal, (1, 0, 0), (half, half, room), 1.5), 1.0)
 
 
-def _process(centre, normal, sign, half, thick):
+def _process(centre, normal, half, thick) -> Solid:
     """An articular process: a blunt disc, flat on both sides."""
-    return plate(
-        mirror(centre, sign),
-        mirror(normal, sign),
-        (1, 0, 0),
-        (half, half, thick),
-        min(thick, 2.4),
-    )
+    return plate(centre, normal, (1, 0, 0), (half, half, thick), min(thick, 2.4))
 
 
 def _add_laminae(canvas, p, pillar, region) -> None:
@@ -213,10 +183,8 @@ def _add_laminae(canvas, p, pillar, region) -> None:
     inner = np.array([z - 0.5, back, 1.0])
     # Laminae lean back: their lower edge lies further behind than the upper.
     lean = {Region.CERVICAL: -0.5, Region.THORACIC: -0.25}.get(region, -0.3)
-    canvas.add_pair(
-        lambda s: bar(mirror(outer, s), mirror(inner, s), (1, lean, 0),
-                      (tall * 1.05, thin * 1.15), (tall * 0.95, thin)), 3.0
-    )  # fmt: skip
+    sections = (tall * 1.05, thin * 1.15), (tall * 0.95, thin)
+    canvas.add_pair(bar(outer, inner, (1, lean, 0), *sections), 3.0)
 
 
 def _cut_canal(canvas, p, region) -> None:

@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from .codes import Bone
 from .grid import Grid, capsule_distance, noise_field
-from .pelvis_shapes import hip_centres_mm
+from .parametric_pelvis import hip_centres_mm
 from .shape import BoneShape
 from .shape_library import ShapeLibrary
 from .spine_curve import PlacedLevel

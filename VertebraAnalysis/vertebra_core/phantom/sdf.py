@@ -117,6 +117,13 @@ def plate(centre, normal, up, half_sizes, rounding: float) -> Solid:
     return Solid(distance, c - reach, c + reach)
 
 
+def mirrored(solid: Solid) -> Solid:
+    """Return the mirror image of a solid across the mid-sagittal plane (x = 0)."""
+    across = np.array([1, 1, -1], np.float32)
+    a, b = solid.low_zyx_mm * across, solid.high_zyx_mm * across
+    return Solid(lambda z, y, x: solid.distance(z, y, -x), np.minimum(a, b), np.maximum(a, b))
+
+
 class Canvas:
     """A signed distance field that solids are added to and cut from."""
 
@@ -163,15 +170,15 @@ class Canvas:
                 self.field[box], -solid.distance(*self.axes(box)), blend_mm
             )
 
-    def add_pair(self, make: Callable[[float], Solid], blend_mm: float = 2.0) -> None:
-        """Add ``make(+1)`` (left) and ``make(-1)`` (right)."""
-        for sign in (1.0, -1.0):
-            self.add(make(sign), blend_mm)
+    def add_pair(self, left: Solid, blend_mm: float = 2.0) -> None:
+        """Add a solid of the left side and its mirror image."""
+        self.add(left, blend_mm)
+        self.add(mirrored(left), blend_mm)
 
-    def cut_pair(self, make: Callable[[float], Solid], blend_mm: float = 1.0) -> None:
-        """Cut ``make(+1)`` (left) and ``make(-1)`` (right)."""
-        for sign in (1.0, -1.0):
-            self.cut(make(sign), blend_mm)
+    def cut_pair(self, left: Solid, blend_mm: float = 1.0) -> None:
+        """Cut a solid of the left side and its mirror image away."""
+        self.cut(left, blend_mm)
+        self.cut(mirrored(left), blend_mm)
 
 
 def normalised(field: np.ndarray, spacing_mm: float = 1.0) -> np.ndarray:

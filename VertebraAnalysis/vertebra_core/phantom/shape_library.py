@@ -10,8 +10,9 @@ import numpy as np
 
 from ..errors import InputError
 from ..levels import level_numbered
+from .parametric_pelvis import parametric_pelvis
+from .parametric_sacrum import parametric_sacrum
 from .parametric_vertebra import parametric_vertebra
-from .pelvis_shapes import parametric_pelvis, parametric_sacrum
 from .shape import BoneShape, VertebraShape
 from .template_shapes import load_pelvis, load_sacrum, load_template_shapes
 from .vertebra_parameters import TYPICAL
