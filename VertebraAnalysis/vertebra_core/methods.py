@@ -24,10 +24,6 @@ SINGLE = "single"
 LABELLERS = {"sequence": "labelling", SINGLE: "single_labelling"}
 """Labeller -> name of its weights: all vertebrae at once, or one by one by their masks."""
 
-GRADER = "grading"
-"""Weights of the learned head beside morphometry. Others, such as ``fracsegnet_focal``, grade
-alone."""
-
 _HEAD = "GradeNetwork"
 
 LESION_FINDER = "vertebraformer"
