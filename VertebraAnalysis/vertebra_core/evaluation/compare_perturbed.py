@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from .compare_cases import KIND_SEPARATOR, data_title
 from .compare_tables import Results, figures_of, scan_count
@@ -15,6 +16,9 @@ NOTE = (
     "Columns of perturbations state the difference to the same scans as they are; of shares in "
     "points of a hundred. A crop leaves fewer vertebrae to count."
 )
+
+FiguresOf = Callable[[str, str, str], Mapping[str, float | None]]
+"""(stop, system, kind of data) -> figures of the stop; none where there are no records."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,12 @@ def perturbation_tables(results: Results) -> list[Table]:
     results : mapping
         As `compare` returns them.
     """
+
+    @cache
+    def figures(stop: str, system: str, kind: str) -> Mapping[str, float | None]:
+        records = results.get((stop, system, kind), ())
+        return figures_of(stop, records) if records else {}
+
     tables = []
     for kind in (PHANTOM, REAL):
         shown = [
@@ -71,34 +81,31 @@ def perturbation_tables(results: Results) -> list[Table]:
             for name in PERTURBATIONS
             if any(k == f"{kind}{KIND_SEPARATOR}{name}" for _, _, k in results)
         ]
+        if not shown:
+            continue
         rows = [
-            row
+            (stop, system, headline.title, scan_count(results[stop, system, k]), *cells)
             for headline in HEADLINES
             for stop, system, k in results
             if (stop, k) == (headline.stop, kind)
-            and (row := _row(results, headline, system, kind, shown)) is not None
+            and (cells := _cells(figures, headline, system, kind, shown)) is not None
         ]
-        if shown and rows:
+        if rows:
             columns = ("stop", "system", "figure", "n", "as it is", *shown)
             title = f"Change under perturbation, {data_title(kind)}"
             tables.append(Table(title, columns, tuple(rows), NOTE, n_left=4))
     return tables
 
 
-def _row(
-    results: Results, headline: Headline, system: str, kind: str, names: Sequence[str]
+def _cells(
+    figures: FiguresOf, headline: Headline, system: str, kind: str, names: Sequence[str]
 ) -> tuple[Cell, ...] | None:
-    def figure(of: str) -> float | None:
-        records = results.get((headline.stop, system, of), ())
-        figures: Mapping[str, object] = figures_of(headline.stop, records) if records else {}
-        return figures.get(headline.key)
-
-    base = figure(kind)
+    """Return the figure on scans as they are and its changes; None where there is none."""
+    base = figures(headline.stop, system, kind).get(headline.key)
     if base is None:
         return None
     changes = []
     for name in names:
-        value = figure(f"{kind}{KIND_SEPARATOR}{name}")
+        value = figures(headline.stop, system, f"{kind}{KIND_SEPARATOR}{name}").get(headline.key)
         changes.append(None if value is None else headline.show_change(value - base))
-    n = scan_count(results[(headline.stop, system, kind)])
-    return (headline.stop, system, headline.title, n, headline.show(base), *changes)
+    return (headline.show(base), *changes)
