@@ -9,7 +9,7 @@ from typing import Any
 from ..analysis import Vertebra
 from ..labelling.positional_logic import LevelAssignment
 from .compare_run import RecordedRun
-from .prediction import Prediction
+from .prediction import Prediction, failed
 from .records import FoundVertebra
 
 STOPS = ("localisation", "segmentation", "labelling", "grading", "walls", "lesions")
@@ -39,6 +39,17 @@ class System:
     stop: str
     answer: Answer
     version: str = ""
+
+
+def of_analysed(answer: Answer) -> Answer:
+    """Return `answer` for scans that were analysed; in those refused, nothing was found."""
+
+    def checked(run: RecordedRun) -> Prediction:
+        if run.result is None:
+            return failed(run.reason, run.ct.hu.shape)
+        return answer(run)
+
+    return checked
 
 
 class Once:

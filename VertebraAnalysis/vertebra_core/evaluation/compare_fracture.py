@@ -15,11 +15,11 @@ from ..segmentation.segment import VertebraMask
 from .compare_answers import Once, found_vertebra
 from .compare_cases import WALL_SEPARATOR
 from .compare_run import RecordedRun
-from .prediction import Prediction, failed
+from .prediction import Prediction
 
 
 class Opinions:
-    """A fracture network's grades and masks; it is asked once per scan."""
+    """A fracture network's grades, masks and walls of analysed scans; it runs once per scan."""
 
     def __init__(self, network: nn.Module, device: str) -> None:
         def opinions(run: RecordedRun) -> tuple[FractureOpinion, ...]:
@@ -30,8 +30,6 @@ class Opinions:
 
     def grades(self, run: RecordedRun) -> Prediction:
         """Return the graded vertebrae of the pipeline with the network's grades instead."""
-        if run.result is None:
-            return failed(run.reason, run.ct.hu.shape)
         pairs = zip(run.result.analysis.vertebrae, self._ask(run), strict=True)
         return Prediction(
             tuple(
@@ -41,8 +39,6 @@ class Opinions:
 
     def masks(self, run: RecordedRun) -> Prediction:
         """Return the network's masks of the pipeline's vertebrae, under the pipeline's names."""
-        if run.result is None:
-            return failed(run.reason, run.ct.hu.shape)
         masks = [
             VertebraMask(
                 v.center_lps_mm,
@@ -59,8 +55,6 @@ class Opinions:
 
     def walls(self, run: RecordedRun) -> Prediction:
         """Return the pipeline's vertebrae with the walls that the network says broke as `shape`."""
-        if run.result is None:
-            return failed(run.reason, run.ct.hu.shape)
         found = []
         for vertebra, opinion in zip(run.vertebrae, self._ask(run), strict=True):
             broken = [w for w, p in opinion.wall_probabilities.items() if p > 0.5]

@@ -25,21 +25,23 @@ from .compare_answers import (
     Once,
     System,
     found_vertebra,
+    of_analysed,
     prediction_of_levels,
     prediction_of_places,
 )
 from .compare_run import RecordedRun
-from .prediction import Prediction, failed, from_result
+from .prediction import Prediction, from_result
 
 
 def pipeline_systems(locnet: nn.Module, device: str) -> list[System]:
     """Return the pipeline's own methods, each alone, and LocNet-H."""
+    pipeline = of_analysed(lambda run: from_result(run.result))
     return [
-        System("Pipeline (after plausibility)", "localisation", _pipeline),
-        System("Attention U-Net (pipeline)", "segmentation", _pipeline),
-        System("Sequence of crops (pipeline)", "labelling", _pipeline),
+        System("Pipeline (after plausibility)", "localisation", pipeline),
+        System("Attention U-Net (pipeline)", "segmentation", pipeline),
+        System("Sequence of crops (pipeline)", "labelling", pipeline),
         System("Positions alone (no network)", "labelling", _named_by_positions),
-        System("Morphometry and grade head (pipeline)", "grading", _pipeline),
+        System("Morphometry and grade head (pipeline)", "grading", pipeline),
         System("Morphometry alone", "grading", _graded_by(_own_grades, "morphometric_grade")),
         System("Grade head alone", "grading", _graded_by(_own_grades, "learned_grade")),
         *_locnet_systems("", locnet, device),
@@ -91,24 +93,16 @@ def _locnet_systems(suffix: str, locnet: nn.Module, device: str) -> list[System]
     return systems
 
 
-def _pipeline(run: RecordedRun) -> Prediction:
-    if run.result is None:
-        return failed(run.reason, run.ct.hu.shape)
-    return from_result(run.result)
-
-
 def _own_grades(run: RecordedRun) -> tuple[Vertebra, ...]:
     return run.result.analysis.vertebrae
 
 
 def _graded_by(grades: Callable[[RecordedRun], tuple[Vertebra, ...]], opinion: str) -> Answer:
     def answer(run: RecordedRun) -> Prediction:
-        if run.result is None:
-            return failed(run.reason, run.ct.hu.shape)
         found = [replace(found_vertebra(v), grade=getattr(v, opinion)) for v in grades(run)]
         return Prediction(tuple(found))
 
-    return answer
+    return of_analysed(answer)
 
 
 def _located(output: Once, options: LocalisationOptions) -> Answer:
@@ -119,15 +113,13 @@ def _located(output: Once, options: LocalisationOptions) -> Answer:
 
 def _segmented(network: nn.Module, device: str) -> Answer:
     def answer(run: RecordedRun) -> Prediction:
-        if run.result is None:
-            return failed(run.reason, run.ct.hu.shape)
         centres = [v.center_lps_mm for v in run.vertebrae]
         masks = segment(run.fine, centres, network, device=device)
         numbers = [level_named(v.level).number for v in run.vertebrae]
         found = tuple(found_vertebra(v) for v in run.vertebrae)
         return Prediction(found, *merge(masks, numbers, run.ct))
 
-    return answer
+    return of_analysed(answer)
 
 
 def _named_by_positions(run: RecordedRun) -> Prediction:

@@ -12,7 +12,14 @@ from ..levels import MOBILE_LEVELS
 from ..localisation.sagittal import SagittalOptions, centres_from_boxes, detect_boxes
 from ..vertebraformer.apply import FormerResult, apply_vertebraformer
 from ..volume import LabelVolume, resample_labels
-from .compare_answers import Answer, Once, System, prediction_of_levels, prediction_of_places
+from .compare_answers import (
+    Answer,
+    Once,
+    System,
+    of_analysed,
+    prediction_of_levels,
+    prediction_of_places,
+)
 from .compare_fracture import Opinions
 from .compare_pipeline import retrained_systems
 from .compare_run import BASE_NETWORKS, RecordedRun
@@ -61,12 +68,12 @@ def systems_of(name: str, network: nn.Module, device: str) -> list[System]:
     if kind in ("FracNet", "FracSegNet", "FracResNet"):
         loss = name.partition("_")[2].replace("_", " ") or name
         ask = Opinions(network, device)
-        systems = [System(f"{kind}, {loss}", "grading", ask.grades)]
+        answers = {"grading": ask.grades}
         if kind != "FracNet":
-            systems.append(System(f"{kind}, {loss}", "segmentation", ask.masks))
+            answers["segmentation"] = ask.masks
         if network.wall_head is not None:
-            systems.append(System(f"{kind}, {loss}", "walls", ask.walls))
-        return systems
+            answers["walls"] = ask.walls
+        return [System(f"{kind}, {loss}", stop, of_analysed(a)) for stop, a in answers.items()]
     if kind == "VertebraFormer":
         ask = _Former(network, device)
         title = "VertebraFormer" if network.modulation is not None else "VertebraFormer, plain"
