@@ -12,7 +12,7 @@ from .head_bones import skull_pieces
 from .organs import paint_organs, paint_table
 from .patient import PatientSpec, draw_field_of_view, draw_patient
 from .pelvis_placing import pelvis_pieces, sacrum_pieces
-from .scene import PhantomScene, encode_sdf
+from .scene import PhantomScene, PhantomVertebra, encode_sdf
 from .shape_library import ShapeLibrary
 from .soft_spine import paint_canal, paint_cement, paint_discs, paint_implants
 from .spine_curve import PlacedLevel, place_column
@@ -26,6 +26,9 @@ SLIDE_SD_MM = 13.0
 
 LABEL_REACH_MM = 2.0
 """How far bone codes reach beyond the bone's surface."""
+
+TRUTH_REACH_MM = 60.0
+"""How far outside the grid a vertebra's centre may lie that has a truth: parts of it may show."""
 
 
 def build_scene(
@@ -56,7 +59,7 @@ def build_scene(
     Returns
     -------
     PhantomScene
-        With the truth of every vertebra whose centre lies within 60 mm of the grid.
+        With the truth of every vertebra whose centre lies within `TRUTH_REACH_MM` of the grid.
     """
     rng = np.random.default_rng(seed)
     patient = patient or draw_patient(rng)
@@ -67,23 +70,12 @@ def build_scene(
     grid = Grid(low, spacing_mm, shape)
     line = SpineLine(column)
     organs, sternum, shoulders = (SpineLine(column, mm) for mm in _draw_slides(seed))
-
-    noise = noise_field(rng, shape, 22 / spacing_mm)
-    warp = tuple(
-        c + np.float32(4.0) * noise_field(rng, shape, 40 / spacing_mm) for c in grid.axes()
-    )
-    tissue, depth = paint_trunk(grid, organs, patient.habitus, warp, noise, rng)
-    paint_organs(tissue, depth, grid, organs, scale, warp, noise, rng)
-    del warp, noise
+    tissue, depth = _paint_soft_tissue(grid, organs, patient, rng)
 
     instances = _draw_instances(column, patient, library, rng)
     bones = _Bones(grid)
-    for instance in instances:
-        bones.add_vertebra(instance)
     pelvis_scale = scale * np.exp(rng.normal(0, 0.05, 3))
-    for box, distance in sacrum_pieces(grid, column[-1], library, pelvis_scale, rng):
-        bones.add(box, distance, np.full(distance.shape, level_named("S1").number, np.uint8))
-    bones.separate(gap_mm=rng.uniform(0.4, 1.8))
+    _add_spine(bones, instances, column[-1], library, pelvis_scale, rng)
     # A generator of its own: other draws of the same seed stay what they are.
     fusion = draw_fusion(patient.column.levels, np.random.default_rng([seed, 11]), fused_share)
     if fusion is not None:
@@ -101,13 +93,23 @@ def build_scene(
     paint_cement(tissue, grid, instances, patient.cemented, rng)
 
     labels, sdf = bones.finish()
-    truths = []
-    for instance in instances:
-        centre = instance.placed.center_zyx_mm
-        if ((centre > low - 60) & (centre < high + 60)).all():
-            hu = patient.trabecular_hu + rng.normal(0, 8)
-            truths.append(instance.truth(low, float(hu)))
-    return PhantomScene(spacing_mm, labels, encode_sdf(sdf), tissue, tuple(truths), seed)
+    truths = _truths(instances, patient.trabecular_hu, low, high, rng)
+    return PhantomScene(spacing_mm, labels, encode_sdf(sdf), tissue, truths, seed)
+
+
+def _paint_soft_tissue(
+    grid: Grid, organs: SpineLine, patient: PatientSpec, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the tissue of trunk and organs, and the depth of every voxel below the skin."""
+    habitus = patient.habitus
+    noise = noise_field(rng, grid.shape, 22 / grid.spacing_mm)
+    warp = tuple(
+        c + np.float32(4.0) * noise_field(rng, grid.shape, 40 / grid.spacing_mm)
+        for c in grid.axes()
+    )
+    tissue, depth = paint_trunk(grid, organs, habitus, warp, noise, rng)
+    paint_organs(tissue, depth, grid, organs, habitus.scale, warp, noise, rng)
+    return tissue, depth
 
 
 def _draw_instances(
@@ -124,6 +126,23 @@ def _draw_instances(
     return instances
 
 
+def _truths(
+    instances: list[VertebraInstance],
+    trabecular_hu: float,
+    low: np.ndarray,
+    high: np.ndarray,
+    rng: np.random.Generator,
+) -> tuple[PhantomVertebra, ...]:
+    """Measure the vertebrae whose centre lies in the grid (its corners in mm) or close to it."""
+    truths = []
+    for instance in instances:
+        centre = instance.placed.center_zyx_mm
+        if ((centre > low - TRUTH_REACH_MM) & (centre < high + TRUTH_REACH_MM)).all():
+            hu = trabecular_hu + rng.normal(0, 8)
+            truths.append(instance.truth(low, float(hu)))
+    return tuple(truths)
+
+
 def _draw_slides(seed: int) -> tuple[float, float, float]:
     """Draw how far organs, sternum and shoulders sit above their usual levels, mm."""
     # A generator of its own: other draws of the same seed stay what they are.
@@ -132,6 +151,15 @@ def _draw_slides(seed: int) -> tuple[float, float, float]:
     sternum = organs + rng.normal(0, 0.6 * SLIDE_SD_MM)
     shoulders = rng.normal(0, SLIDE_SD_MM)
     return tuple(float(v) for v in np.clip([organs, sternum, shoulders], -30, 30))
+
+
+def _add_spine(bones, instances, sacrum_at, library, sacrum_scale, rng) -> None:
+    """Add vertebrae and sacrum, a joint gap apart."""
+    for instance in instances:
+        bones.add_vertebra(instance)
+    for box, distance in sacrum_pieces(bones.grid, sacrum_at, library, sacrum_scale, rng):
+        bones.add(box, distance, np.full(distance.shape, level_named("S1").number, np.uint8))
+    bones.separate(gap_mm=rng.uniform(0.4, 1.8))
 
 
 def _add_other_bones(bones, instances, lines, scale, tissue, rng) -> None:

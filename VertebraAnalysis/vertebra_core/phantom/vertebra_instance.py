@@ -19,6 +19,8 @@ from .vertebra_parameters import TYPICAL
 OUTSIDE_MM = 16.0
 _REACH_LOW = np.array([-62.0, -45.0, -68.0])
 _REACH_HIGH = np.array([60.0, 85.0, 68.0])
+_BEHIND_BODY_MM, _BESIDE_BODY_MM = 4.0, 2.0
+"""Processes are stretched from this far outside the body on, which keeps its size."""
 
 
 @dataclass(frozen=True)
@@ -117,8 +119,8 @@ class VertebraInstance:
     def _undo_variation(self, z, y, x, depth, width):
         v = self.variation
         z = z / _height_factor(v.profile, y, depth)
-        behind = np.maximum(y - np.float32(depth / 2 + 4), 0)
-        beside = np.maximum(np.abs(x) - np.float32(width / 2 + 2), 0)
+        behind = np.maximum(y - np.float32(depth / 2 + _BEHIND_BODY_MM), 0)
+        beside = np.maximum(np.abs(x) - np.float32(width / 2 + _BESIDE_BODY_MM), 0)
         z = z + np.float32(v.spinous_shear) * behind
         y = y + behind * np.float32(1 / v.spinous_stretch - 1)
         x = x + np.sign(x) * beside * np.float32(1 / v.transverse_stretch - 1)
