@@ -50,30 +50,8 @@ def straightened(volume: CtVolume | LabelVolume) -> CtVolume | LabelVolume:
             f"The image's axes are {tilt:.0f} degrees away from right angles.",
             "Convert the original DICOM series again.",
         )
-    axes = np.asarray(volume.direction, float).reshape(3, 3)
-    along_x = axes[:, 0] / np.linalg.norm(axes[:, 0])
-    along_y = axes[:, 1] - along_x * (along_x @ axes[:, 1])
-    along_y /= np.linalg.norm(along_y)
-    along_z = np.cross(along_x, along_y)
-    along_z *= np.sign(along_z @ axes[:, 2])
-    frame = np.stack([along_x, along_y, along_z], 1)
-    spacing = np.asarray(volume.spacing_xyz_mm) * np.abs(np.sum(frame * axes, axis=0))
-    corners = volume.corners_lps_mm() @ frame
-    size = np.ceil(np.ptp(corners, axis=0) / spacing - 1e-3).astype(int) + 1
-    origin = frame @ corners.min(0)
-    image = to_sitk(volume)
     is_ct = isinstance(volume, CtVolume)
-    image = sitk.Resample(
-        image,
-        size.tolist(),
-        sitk.Transform(),
-        sitk.sitkLinear if is_ct else sitk.sitkNearestNeighbor,
-        origin.tolist(),
-        spacing.tolist(),
-        frame.ravel().tolist(),
-        float(volume.array.min()) if is_ct else 0.0,
-        image.GetPixelID(),
-    )
+    image = _resampled_around(volume, is_ct)
     placed = {
         "spacing_xyz_mm": image.GetSpacing(),
         "origin_lps_mm": image.GetOrigin(),
@@ -87,6 +65,38 @@ def straightened(volume: CtVolume | LabelVolume) -> CtVolume | LabelVolume:
         "straight grid, which the results use."
     )
     return replace(volume, hu=array, warnings=(*volume.warnings, warning), **placed)
+
+
+def _resampled_around(volume: CtVolume | LabelVolume, interpolate: bool) -> sitk.Image:
+    """Resample a sheared volume on the smallest right-angled grid that holds all of it."""
+    axes = np.asarray(volume.direction, float).reshape(3, 3)
+    frame = _right_angled(axes)
+    spacing = np.asarray(volume.spacing_xyz_mm) * np.abs(np.sum(frame * axes, axis=0))
+    corners = volume.corners_lps_mm() @ frame
+    size = np.ceil(np.ptp(corners, axis=0) / spacing - 1e-3).astype(int) + 1
+    origin = frame @ corners.min(0)
+    image = to_sitk(volume)
+    return sitk.Resample(
+        image,
+        size.tolist(),
+        sitk.Transform(),
+        sitk.sitkLinear if interpolate else sitk.sitkNearestNeighbor,
+        origin.tolist(),
+        spacing.tolist(),
+        frame.ravel().tolist(),
+        float(volume.array.min()) if interpolate else 0.0,
+        image.GetPixelID(),
+    )
+
+
+def _right_angled(axes: np.ndarray) -> np.ndarray:
+    """Return unit axes (columns) with x kept, y in the plane of x and y, z across them."""
+    along_x = axes[:, 0] / np.linalg.norm(axes[:, 0])
+    along_y = axes[:, 1] - along_x * (along_x @ axes[:, 1])
+    along_y /= np.linalg.norm(along_y)
+    along_z = np.cross(along_x, along_y)
+    along_z *= np.sign(along_z @ axes[:, 2])
+    return np.stack([along_x, along_y, along_z], 1)
 
 
 def evened_slices(

@@ -60,49 +60,10 @@ def check_grid(
         ``not_scalar``, ``two_dimensional``, ``four_dimensional``, ``one_slice``, ``bad_spacing``,
         ``bad_direction``, ``too_small`` or ``too_large``.
     """
-    if components != 1:
-        raise InputError(
-            "not_scalar",
-            f"The image has {components} values per voxel (colour or vector data), not one.",
-            _GIVE_CT,
-        )
-    if len(size_xyz) == 2:
-        raise InputError(
-            "two_dimensional", "The image is a single 2D picture, not a volume.", _GIVE_CT
-        )
-    if len(size_xyz) > 3:
-        raise InputError(
-            "four_dimensional",
-            f"The image has {len(size_xyz)} dimensions ({_times(size_xyz)}); a CT volume has 3.",
-            "Export one time point or phase as a 3D volume.",
-        )
-    if min(size_xyz) < MIN_SLICES:
-        raise InputError(
-            "one_slice",
-            f"The image is a single slice ({_times(size_xyz)} voxels), not a volume.",
-            "Give the whole series; for DICOM, the folder that holds all its files.",
-        )
-    matrix = np.asarray(direction, float)
-    if not np.isfinite(matrix).all() or abs(np.linalg.det(matrix.reshape(3, 3))) < 0.1:
-        raise InputError(
-            "bad_direction",
-            "The image's axes do not span space; its orientation is broken.",
-            "Convert the original DICOM series again.",
-        )
+    _check_dimensions(size_xyz, components)
+    _check_direction(direction)
     _check_spacing(spacing_xyz_mm)
-    extent_mm = [n * s for n, s in zip(size_xyz, spacing_xyz_mm, strict=True)]
-    if min(extent_mm) < MIN_EXTENT_MM:
-        raise InputError(
-            "too_small",
-            f"The image covers only {_times(extent_mm, '.1f')} mm; no vertebra fits into it.",
-            "Give the whole series.",
-        )
-    if np.prod([float(n) for n in size_xyz]) > MAX_VOXELS:
-        raise InputError(
-            "too_large",
-            f"The image has {_times(size_xyz)} voxels, more than can be held in memory.",
-            "Crop it to the spine or resample it to 1 mm.",
-        )
+    _check_extent(size_xyz, spacing_xyz_mm)
 
 
 def check_finite(voxels: np.ndarray) -> None:
@@ -223,6 +184,41 @@ def _refuse(scale: Scale, sample: IntensitySample) -> None:
         )
 
 
+def _check_dimensions(size_xyz: tuple[int, ...], components: int) -> None:
+    if components != 1:
+        raise InputError(
+            "not_scalar",
+            f"The image has {components} values per voxel (colour or vector data), not one.",
+            _GIVE_CT,
+        )
+    if len(size_xyz) == 2:
+        raise InputError(
+            "two_dimensional", "The image is a single 2D picture, not a volume.", _GIVE_CT
+        )
+    if len(size_xyz) > 3:
+        raise InputError(
+            "four_dimensional",
+            f"The image has {len(size_xyz)} dimensions ({_times(size_xyz)}); a CT volume has 3.",
+            "Export one time point or phase as a 3D volume.",
+        )
+    if min(size_xyz) < MIN_SLICES:
+        raise InputError(
+            "one_slice",
+            f"The image is a single slice ({_times(size_xyz)} voxels), not a volume.",
+            "Give the whole series; for DICOM, the folder that holds all its files.",
+        )
+
+
+def _check_direction(direction: tuple[float, ...]) -> None:
+    matrix = np.asarray(direction, float)
+    if not np.isfinite(matrix).all() or abs(np.linalg.det(matrix.reshape(3, 3))) < 0.1:
+        raise InputError(
+            "bad_direction",
+            "The image's axes do not span space; its orientation is broken.",
+            "Convert the original DICOM series again.",
+        )
+
+
 def _check_spacing(spacing_xyz_mm: tuple[float, ...]) -> None:
     spacing = np.asarray(spacing_xyz_mm, float)
     given = _times(spacing_xyz_mm, ".3g")
@@ -238,6 +234,22 @@ def _check_spacing(spacing_xyz_mm: tuple[float, ...]) -> None:
             f"The voxel size is {given} mm; above {MAX_SPACING_MM:g} mm vertebrae cannot be told "
             "apart.",
             "Give the series with the thinnest slices, or correct the spacing in the header.",
+        )
+
+
+def _check_extent(size_xyz: tuple[int, ...], spacing_xyz_mm: tuple[float, ...]) -> None:
+    extent_mm = [n * s for n, s in zip(size_xyz, spacing_xyz_mm, strict=True)]
+    if min(extent_mm) < MIN_EXTENT_MM:
+        raise InputError(
+            "too_small",
+            f"The image covers only {_times(extent_mm, '.1f')} mm; no vertebra fits into it.",
+            "Give the whole series.",
+        )
+    if np.prod([float(n) for n in size_xyz]) > MAX_VOXELS:
+        raise InputError(
+            "too_large",
+            f"The image has {_times(size_xyz)} voxels, more than can be held in memory.",
+            "Crop it to the spine or resample it to 1 mm.",
         )
 
 
