@@ -130,20 +130,15 @@ def bundled_stages(
         check_dbscan()
     finder, namer = methods.LOCALISERS[localiser], methods.LABELLERS[labeller]
     names = [finder, "segmentation", namer, grader]
-    with_lesions = methods.LESION_FINDER in available_networks(models_folder)
+    if methods.LESION_FINDER in available_networks(models_folder):
+        names.append(methods.LESION_FINDER)
     networks, sums = {}, {}
-    for name in names + [methods.LESION_FINDER] * with_lesions:
+    for name in names:
         networks[name], record = load_network(name, models_folder, chosen)
         sums[name] = record.sha256
-    how = SegmentationOptions(
-        flip_average=setting.mirrored,
-        recentre_mm=setting.recentre_mm,
-        crop_shapes_zyx=setting.crop_shapes_zyx,
-        bfloat16=setting.bfloat16,
-        workers=workers,
-    )
+    how = _segmentation_options(setting, workers)
     grade = methods.make_grader(networks[grader], chosen, workers)
-    if with_lesions:
+    if methods.LESION_FINDER in networks:
         from .lesion_stage import LesionStage
 
         grade = LesionStage(grade, networks[methods.LESION_FINDER], chosen)
@@ -157,6 +152,16 @@ def bundled_stages(
         grade=grade,
         weights_sha256=sums,
         device=str(chosen),
+        workers=workers,
+    )
+
+
+def _segmentation_options(setting: Setting, workers: int) -> SegmentationOptions:
+    return SegmentationOptions(
+        flip_average=setting.mirrored,
+        recentre_mm=setting.recentre_mm,
+        crop_shapes_zyx=setting.crop_shapes_zyx,
+        bfloat16=setting.bfloat16,
         workers=workers,
     )
 
