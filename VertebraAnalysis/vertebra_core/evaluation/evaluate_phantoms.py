@@ -12,6 +12,7 @@ from ..settings import add_setting_argument, setting_named
 from .evaluate_cases import Analyse, add_comparison_arguments, pipeline_with, predictor
 from .output import add_output_arguments, print_records, progress
 from .phantom_sets import PhantomSet, chosen_set
+from .prediction import Predict
 from .record_log import RecordLog, check_settings
 from .records import CaseRecord
 from .reliability_svg import write_reliability
@@ -88,17 +89,8 @@ def run(args: argparse.Namespace, analyse: Analyse | None = None) -> int:
     InputError
         If the arguments make no sense or the output folder belongs to another evaluation.
     """
-    if not 0 < args.count <= MAX_PHANTOMS or args.seed < 0:
-        raise InputError(
-            "bad_arguments",
-            "The number of phantoms or the seed is out of range.",
-            f"From 1 to {MAX_PHANTOMS} phantoms; seed from 0.",
-        )
-    check_spacings((*args.spacing, args.pixel, args.scene_spacing))
+    _check_arguments(args)
     chosen = chosen_set(args.shapes, args.shape_cache, args.independent_meshes)
-    # Imported here: making phantoms needs torch, listing the arguments must not.
-    from . import phantom_cases
-
     log = RecordLog(args.output / "records.jsonl" if args.output else None)
     if args.output:
         settings = {
@@ -108,7 +100,31 @@ def run(args: argparse.Namespace, analyse: Analyse | None = None) -> int:
         }
         check_settings(args.output, settings)
     analyse = analyse or pipeline_with(setting_named(args.setting))
-    predict = predictor(None, analyse, args.localisers)
+    groups = _evaluated(args, chosen, predictor(None, analyse, args.localisers), log)
+    titled = {_title(chosen, s, args.pixel): records for s, records in groups.items()}
+    if args.output:
+        write_reliability(args.output, titled)
+    print_records(titled, args, chosen.kind.requirements(groups))
+    return 0
+
+
+def _check_arguments(args: argparse.Namespace) -> None:
+    if not 0 < args.count <= MAX_PHANTOMS or args.seed < 0:
+        raise InputError(
+            "bad_arguments",
+            "The number of phantoms or the seed is out of range.",
+            f"From 1 to {MAX_PHANTOMS} phantoms; seed from 0.",
+        )
+    check_spacings((*args.spacing, args.pixel, args.scene_spacing))
+
+
+def _evaluated(
+    args: argparse.Namespace, chosen: PhantomSet, predict: Predict, log: RecordLog
+) -> dict[float, list[CaseRecord]]:
+    """Analyse every phantom at every slice distance; return the records by slice distance, mm."""
+    # Imported here: making phantoms needs torch, listing the arguments must not.
+    from . import phantom_cases
+
     groups: dict[float, list[CaseRecord]] = {s: [] for s in args.spacing}
     scenes = phantom_cases.SceneStore(
         args.scene_spacing, args.scenes, chosen.make_library, chosen.scene_prefix
@@ -131,11 +147,7 @@ def run(args: argparse.Namespace, analyse: Analyse | None = None) -> int:
             progress(f"phantom {index + 1} of {args.count}, about {left / 60:.0f} min left")
         for spacing, name in names.items():
             groups[spacing].append(log[name])
-    titled = {_title(chosen, s, args.pixel): records for s, records in groups.items()}
-    if args.output:
-        write_reliability(args.output, titled)
-    print_records(titled, args, chosen.kind.requirements(groups))
-    return 0
+    return groups
 
 
 def _title(chosen: PhantomSet, spacing_mm: float, pixel_mm: float) -> str:

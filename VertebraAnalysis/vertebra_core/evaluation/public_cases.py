@@ -34,6 +34,9 @@ ABDOMEN = CaseFiles(
     labels=Path("ct/ts_example_labels_totalseg.nii.gz"),
     bodies=Path("ct/ts_example_vertebral_bodies_by_level.nii.gz"),
 )
+ABDOMEN_LEVELS = ("T12", "L1", "L2", "L3", "L4", "L5")
+"""What must be found in it."""
+
 CHEST = CaseFiles(
     "lidc_0314",
     Path("ct/lidc_0314_ct.nii.gz"),
@@ -134,17 +137,15 @@ def evaluate_public_data(
 
 def check_abdomen(record: CaseRecord) -> list[Requirement]:
     """What must be reached on the abdomen: T12-L5, 3 mm, label maps given."""
-    wanted = ("T12", "L1", "L2", "L3", "L4", "L5")
     matching = match_case(record)
     pairs = [
         (record.truth[i], record.found[j], d)
         for i, j, d in matching.pairs
-        if record.truth[i].level in wanted
+        if record.truth[i].level in ABDOMEN_LEVELS
     ]
     right = sum(t.level == f.level for t, f, _ in pairs)
     error = float(np.mean([d for _, _, d in pairs])) if pairs else None
-    stray = record.stray_ml
-    lines = [
+    return [
         _line(record, "T12-L5 found", "6 of 6", f"{len(pairs)} of 6", len(pairs) == 6),
         _line(record, "right level", "6 of 6", f"{right} of 6", right == 6),
         _line(
@@ -158,25 +159,24 @@ def check_abdomen(record: CaseRecord) -> list[Requirement]:
             record,
             "reported outside the spine",
             "none",
-            f"{len(matching.spurious)} vertebrae, "
-            + ("no masks" if stray is None else f"{stray:.1f} ml"),
-            not matching.spurious and stray == 0,
+            f"{len(matching.spurious)} vertebrae, {_stray(record)}",
+            not matching.spurious and record.stray_ml == 0,
         ),
+        _dice_line(record, "vertebra", "vertebrae", 0.90),
+        _dice_line(record, "body", "bodies", 0.92),
     ]
-    for part, name, mean_wanted in (("vertebra", "vertebrae", 0.90), ("body", "bodies", 0.92)):
-        scores = [s for s in masks_of([record], part) if s.level in wanted]
-        means = mask_means(scores)
-        mean, lowest = means["dice_mean"], means["dice_min"]
-        lines.append(
-            _line(
-                record,
-                f"Dice of {name}",
-                f"mean >= {mean_wanted:.2f}, none < 0.85",
-                "-" if mean is None else f"mean {mean:.3f}, lowest {lowest:.3f}",
-                mean is not None and mean >= mean_wanted and lowest >= 0.85,
-            )
-        )
-    return lines
+
+
+def _dice_line(record: CaseRecord, part: str, title: str, mean_wanted: float) -> Requirement:
+    means = mask_means([s for s in masks_of([record], part) if s.level in ABDOMEN_LEVELS])
+    mean, lowest = means["dice_mean"], means["dice_min"]
+    return _line(
+        record,
+        f"Dice of {title}",
+        f"mean >= {mean_wanted:.2f}, none < 0.85",
+        "-" if mean is None else f"mean {mean:.3f}, lowest {lowest:.3f}",
+        mean is not None and mean >= mean_wanted and lowest >= 0.85,
+    )
 
 
 def check_chest(record: CaseRecord) -> list[Requirement]:
@@ -221,14 +221,13 @@ def check_crop(record: CaseRecord) -> list[Requirement]:
     careless = [
         v for v in record.found if v.grade is not None or "cut_by_field_of_view" not in v.flags
     ]
-    stray = record.stray_ml
     return [
         _line(
             record,
             "reported in heart or vessels",
             "none",
-            f"{len(wrong)} vertebrae, " + ("no masks" if stray is None else f"{stray:.1f} ml"),
-            not wrong and not stray,
+            f"{len(wrong)} vertebrae, {_stray(record)}",
+            not wrong and not record.stray_ml,
         ),
         _line(
             record,
@@ -266,6 +265,10 @@ def crop_truth(ct: CtVolume) -> CaseTruth:
     (low_x, low_y), (high_x, high_y) = CROP_SPINE_LPS_MM
     inside = (x >= low_x) & (x <= high_x) & (y >= low_y) & (y <= high_y)
     return CaseTruth((), np.where(inside, level_named("S1").number, 0).astype(np.uint8))
+
+
+def _stray(record: CaseRecord) -> str:
+    return "no masks" if record.stray_ml is None else f"{record.stray_ml:.1f} ml"
 
 
 def _line(record: CaseRecord, what: str, wanted: str, measured: str, met: bool) -> Requirement:
