@@ -10,7 +10,12 @@ import torch
 from torch import nn
 from vertebra_core.errors import Cancelled
 from vertebra_core.networks.normalisation import AIR
-from vertebra_core.segmentation.cleaning import MARGIN_VOXELS, fill_cavities, keep_main_parts
+from vertebra_core.segmentation.cleaning import (
+    MARGIN_VOXELS,
+    fill_cavities,
+    fill_gaps,
+    keep_main_parts,
+)
 from vertebra_core.segmentation.crops import (
     CROP_SHIFT_ZYX_MM,
     center_prior,
@@ -318,6 +323,36 @@ def test_a_disc_sunk_into_a_biconcave_body_stays_outside_it(tilt_deg):
     half_height = np.where(from_axis < 9, 4.0, 10.0)
     body = ((np.abs(z) < half_height) & (from_axis < 13)).astype(np.float32)
     assert np.array_equal(fill_cavities(body, solid=True), body)
+
+
+def biconcave_body() -> np.ndarray:
+    """A body whose endplates have sunk to a waist of 7 mm; rims 22 mm apart."""
+    z, y, x = np.mgrid[-16:17, -18:19, -22:23].astype(np.float32)
+    half_height = 3.5 + 7.5 * np.minimum((y / 15) ** 2 + (x / 19) ** 2, 1)
+    inside = (np.abs(z) < half_height) & (np.abs(y) < 15) & (np.abs(x) < 19)
+    return inside.astype(np.float32)
+
+
+def test_a_gap_in_the_waist_of_a_body_is_filled():
+    whole = biconcave_body()
+    torn = whole.copy()
+    # As networks do it: the middle of the waist is missing, both ends and the sides stand.
+    torn[:, 15:21, 17:29] = 0
+    filled = fill_gaps(torn)
+    missing = (whole > 0.5) & (torn < 0.5)
+    # The ball dips into both mouths of the gap, no further; every column of it is bone again.
+    assert (filled[missing] == 1).mean() > 0.6
+    assert (filled > 0.5).any(0)[15:21, 17:29].all()
+    assert (filled[whole < 0.5] > 0.5).sum() < 0.05 * missing.sum()
+
+
+def test_hollow_endplates_and_small_notches_stay_as_they_are():
+    whole = biconcave_body()
+    assert fill_gaps(whole) is whole
+    notched = whole.copy()
+    notched[12:, 17:20, 22] = 0
+    assert fill_gaps(notched) is notched
+    assert not fill_gaps(np.zeros_like(whole)).any()
 
 
 def test_cavities_of_a_body_are_filled_even_where_they_open_sideways():

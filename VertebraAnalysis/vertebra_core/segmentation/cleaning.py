@@ -17,6 +17,12 @@ LEAST_PROBABILITY = 0.05
 MARGIN_VOXELS = 6
 """What is kept around a vertebra: plausibility looks 5 mm around it."""
 
+GAP_RADIUS_VOXELS = 4
+"""A ball of this radius does not fit into a gap of a body, but into the hollow of an endplate."""
+
+LEAST_GAP_VOXELS = 100
+"""Smaller ones are crevices of a surface: intact bodies have up to 50 voxels of 1 mm in one."""
+
 _FRINGE_VOXELS = 3
 """From one half at a surface, probability falls to next to nothing within this distance."""
 
@@ -117,6 +123,47 @@ def fill_cavities(probability: np.ndarray, solid: bool = False) -> np.ndarray:
     result = probability.copy()
     result[place[0]][cavities] = 1
     return result
+
+
+def fill_gaps(probability: np.ndarray) -> np.ndarray:
+    """Join the front and the back of a body across narrow gaps.
+
+    Where a biconcave fracture has brought the endplates together, a network may take the thin waist
+    for no bone; without it the back of the body lies at the gap, and no height is right.
+
+    Parameters
+    ----------
+    probability : ndarray, shape (z, y, x)
+        Of a body; y runs from front to back.
+
+    Returns
+    -------
+    ndarray, shape (z, y, x)
+        `probability`, 1 in gaps: narrow places with body both in front of and behind them.
+    """
+    inside = probability > 0.5
+    place = ndimage.find_objects(inside.astype(np.uint8))
+    if not place:
+        return probability
+    part = inside[place[0]]
+    between = np.maximum.accumulate(part, 1) & np.maximum.accumulate(part[:, ::-1], 1)[:, ::-1]
+    parts, count = ndimage.label(_closed(part) & between & ~part)
+    large = np.bincount(parts.ravel(), minlength=count + 1) >= LEAST_GAP_VOXELS
+    large[0] = False
+    if not large.any():
+        return probability
+    result = probability.copy()
+    result[place[0]][large[parts]] = 1
+    return result
+
+
+def _closed(inside: np.ndarray) -> np.ndarray:
+    """Return the morphological closing with a ball of `GAP_RADIUS_VOXELS`."""
+    room = GAP_RADIUS_VOXELS + 1
+    distance = ndimage.distance_transform_edt(~np.pad(inside, room))
+    grown = distance <= GAP_RADIUS_VOXELS
+    shrunk = ndimage.distance_transform_edt(grown) > GAP_RADIUS_VOXELS
+    return shrunk[room:-room, room:-room, room:-room]
 
 
 def _fill_holes_of_planes(inside: np.ndarray, axis: int) -> np.ndarray:

@@ -16,7 +16,7 @@ from ..localisation.sliding_window import Predicate, Progress, run_network
 from ..networks.normalisation import normalise_hu_array
 from ..parallel import for_each
 from ..volume import AIR_HU, CtVolume
-from .cleaning import LEAST_PROBABILITY, fill_cavities, keep_main_parts, occupied_box
+from .cleaning import LEAST_PROBABILITY, fill_cavities, fill_gaps, keep_main_parts, occupied_box
 from .crops import (
     CROP_SHAPE_ZYX,
     WORKING_SPACING_MM,
@@ -196,7 +196,7 @@ def _cleaned(
     origin = origin + [s.start for s in box]
     vertebra = fill_cavities(keep_main_parts(vertebra[box]))
     body = keep_main_parts(np.minimum(body[box], vertebra), near=ct.lps_to_index(centre) - origin)
-    body = fill_cavities(body, solid=True)
+    body = fill_gaps(fill_cavities(body, solid=True))
     vertebra = np.maximum(vertebra, body)
     box = occupied_box(vertebra, 0.5)
     origin = origin + [s.start for s in box]
