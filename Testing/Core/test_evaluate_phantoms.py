@@ -28,7 +28,8 @@ from vertebra_core.evaluation.requirements import (
 )
 from vertebra_core.evaluation.scoring import score_case
 from vertebra_core.evaluation.summary import summarise
-from vertebra_core.levels import level_named
+from vertebra_core.levels import level_named, level_numbered
+from vertebra_core.phantom.bank import fractured_patient
 from vertebra_core.phantom.codes import BODY_BIT, Tissue
 from vertebra_core.phantom.scan_case import scan
 from vertebra_core.phantom.scene import PhantomScene, PhantomVertebra, encode_sdf, save_scene
@@ -190,6 +191,9 @@ def test_scenes_with_a_number_of_fractures_are_kept_apart_from_others(tmp_path):
 def test_every_phantom_has_the_fractures_asked_for():
     scene = SceneStore(3.0, n_fractures=12).get(EVALUATION_SEED_START)
     assert sum(v.grade > 0 for v in scene.vertebrae) >= 2
+    asked = fractured_patient(EVALUATION_SEED_START, 12).column.fractures
+    seen = {level_numbered(v.level).name: sum(v.endplate_losses) > 0 for v in scene.vertebrae}
+    assert seen == {name: name in asked for name in seen}
 
 
 def test_fields_of_view_vary_and_keep_enough_of_the_spine():

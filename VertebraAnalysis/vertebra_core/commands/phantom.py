@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..console import Console
 from ..errors import InputError, OutputError
+from ..phantom.arguments import MOST_FRACTURES, check_fractures, check_shapes, check_spacings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--fractures",
         type=int,
         metavar="N",
-        help="fractures in every spine, 0 to 12 (default: drawn, as in patients)",
+        help=f"fractures in every spine, 0 to {MOST_FRACTURES} (default: drawn, as in patients)",
     )
     parser.add_argument(
         "--fused",
@@ -69,8 +70,6 @@ def run(args: argparse.Namespace, console: Console) -> int:
         )
     if args.fused is not None and not 0 <= args.fused <= 1:
         raise InputError("bad_arguments", "The share of fused spines must be from 0 to 1.")
-    from ..phantom.arguments import check_fractures, check_shapes, check_spacings
-
     check_fractures(args.fractures)
     check_spacings((args.pixel, args.slice, args.scene_spacing))
     check_shapes(args.shapes, args.shape_cache)

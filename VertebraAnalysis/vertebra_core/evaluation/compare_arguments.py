@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..phantom.arguments import MOST_FRACTURES
 from .output import add_output_arguments
 
 PERTURBATION_NAMES = ("noise", "blur", "resolution", "contrast", "rotation", "crop")
@@ -32,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--fractures",
         type=int,
         metavar="N",
-        help="fractures in every phantom, 0 to 12 (default: drawn, as in patients)",
+        help=f"fractures in every phantom, 0 to {MOST_FRACTURES} (default: drawn, as in patients)",
     )
     parser.add_argument(
         "--domains",

@@ -9,12 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from ..levels import level_named, level_numbered
-from ..phantom.bank import EVALUATION_SEED_START, fractured_patient
+from ..phantom.bank import EVALUATION_SEED_START, make_scene
 from ..phantom.independent_meshes import covered_levels, stand_in_notes
 from ..phantom.scan_case import scan
 from ..phantom.scan_protocol import ScanProtocol
 from ..phantom.scene import PhantomScene, load_scene, save_scene
-from ..phantom.scene_builder import build_scene
 from ..phantom.shape_library import ShapeLibrary
 from ..volume import CtVolume
 from .prediction import Predict
@@ -75,8 +74,8 @@ class SceneStore:
         path = self._folder / f"{self._prefix}_{seed:08d}.npy" if self._folder else None
         if path is not None and path.exists():
             return load_scene(path)
-        patient = fractured_patient(seed, self.n_fractures)
-        scene = build_scene(seed, self._shape_library(), self._spacing_mm, patient)
+        library = self._shape_library()
+        scene = make_scene(seed, library, self._spacing_mm, n_fractures=self.n_fractures)
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
             save_scene(scene, path)

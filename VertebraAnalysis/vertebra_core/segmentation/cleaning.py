@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy import ndimage
@@ -108,21 +108,15 @@ def fill_cavities(probability: np.ndarray, solid: bool = False) -> np.ndarray:
     ndarray, shape (z, y, x)
         `probability`, 1 in cavities.
     """
-    inside = probability > 0.5
-    place = ndimage.find_objects(inside.astype(np.uint8))
-    if not place:
-        return probability
-    part = inside[place[0]]
-    filled = ndimage.binary_fill_holes(part)
-    if solid:
-        axial, coronal, sagittal = (_fill_holes_of_planes(filled, axis) for axis in range(3))
-        filled |= sagittal | (axial & coronal)
-    cavities = filled & ~part
-    if not cavities.any():
-        return probability
-    result = probability.copy()
-    result[place[0]][cavities] = 1
-    return result
+
+    def cavities(part: np.ndarray) -> np.ndarray:
+        filled = ndimage.binary_fill_holes(part)
+        if solid:
+            axial, coronal, sagittal = (_fill_holes_of_planes(filled, axis) for axis in range(3))
+            filled |= sagittal | (axial & coronal)
+        return filled & ~part
+
+    return _with_missing(probability, cavities)
 
 
 def fill_gaps(probability: np.ndarray) -> np.ndarray:
@@ -141,19 +135,33 @@ def fill_gaps(probability: np.ndarray) -> np.ndarray:
     ndarray, shape (z, y, x)
         `probability`, 1 in gaps: narrow places with body both in front of and behind them.
     """
-    inside = probability > 0.5
-    place = ndimage.find_objects(inside.astype(np.uint8))
-    if not place:
-        return probability
-    part = inside[place[0]]
+    return _with_missing(probability, _gaps)
+
+
+def _gaps(part: np.ndarray) -> np.ndarray:
     between = np.maximum.accumulate(part, 1) & np.maximum.accumulate(part[:, ::-1], 1)[:, ::-1]
     parts, count = ndimage.label(_closed(part) & between & ~part)
     large = np.bincount(parts.ravel(), minlength=count + 1) >= LEAST_GAP_VOXELS
     large[0] = False
-    if not large.any():
+    return large[parts]
+
+
+def _with_missing(
+    probability: np.ndarray, missing_in: Callable[[np.ndarray], np.ndarray]
+) -> np.ndarray:
+    """Return `probability`, 1 where something is missing in the part above one half.
+
+    `missing_in` is asked about the box of that part; where nothing is missing there is no copy.
+    """
+    inside = probability > 0.5
+    place = ndimage.find_objects(inside.astype(np.uint8))
+    if not place:
+        return probability
+    missing = missing_in(inside[place[0]])
+    if not missing.any():
         return probability
     result = probability.copy()
-    result[place[0]][large[parts]] = 1
+    result[place[0]][missing] = 1
     return result
 
 

@@ -116,12 +116,12 @@ def report_lines(bodies: Sequence[GradedBody]) -> Iterator[str]:
     scenes = len({b.scene for b in bodies})
     yield f"{len(bodies)} bodies of {scenes} scenes, {fractured} of them fractured"
     yield "learned weight  temperature  tilt  grades right  kappa  calibration error  log loss"
-    means = _losses(bodies).mean(1).reshape(len(LEARNED_WEIGHTS), -1)
-    settings = np.arange(len(SETTINGS)).reshape(means.shape)
-    for row, own in zip(means, settings, strict=True):
-        best = SETTINGS[own[int(row.argmin())]]
-        yield _line(best, calibration_with(bodies, best))
-    best = fit_joining(bodies)
+    losses = _losses(bodies).sum(1)
+    per_weight = len(SETTINGS) // len(LEARNED_WEIGHTS)
+    for first in range(0, len(SETTINGS), per_weight):
+        own = SETTINGS[first + int(losses[first : first + per_weight].argmin())]
+        yield _line(own, calibration_with(bodies, own))
+    best = SETTINGS[int(losses.argmin())]
     for what, own in (("set now", JOINING), ("recommended", best)):
         yield f"{_line(own, calibration_with(bodies, own))}  {what}"
     if scenes > 1:
