@@ -6,7 +6,7 @@ import gc
 import sys
 
 import pytest
-from vertebra_core.loading import loaded_beside
+from vertebra_core.loading import load_ahead, loaded_beside
 
 
 @pytest.fixture
@@ -41,3 +41,25 @@ def test_an_error_of_the_block_is_told_after_the_import_has_ended(module):
         raise ValueError("bad input")
     assert sys.modules[module.stem].ended
     assert gc.isenabled()
+
+
+def test_a_module_loaded_ahead_is_there_for_whoever_imports_it(module):
+    import importlib
+    import threading
+
+    load_ahead(module.stem)
+    found = importlib.import_module(module.stem)
+    assert isinstance(found.thread, threading.Thread)
+
+
+def test_what_cannot_be_loaded_ahead_is_told_by_the_one_who_needs_it(module):
+    import importlib
+    import threading
+
+    module.write_text("raise RuntimeError('no such card')")
+    load_ahead(module.stem)
+    for thread in threading.enumerate():
+        if thread.name == "loading ahead":
+            thread.join()
+    with pytest.raises(RuntimeError, match="no such card"):
+        importlib.import_module(module.stem)

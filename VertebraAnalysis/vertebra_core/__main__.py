@@ -1,8 +1,6 @@
 """``python -m vertebra_core``."""
 
-import sys
-
-from vertebra_core.command_line import main
+from vertebra_core.program import run
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run()

@@ -130,7 +130,3 @@ def _described(error: Exception) -> VertebraError:
     words = " ".join(str(error).split())[:300] or "no further words"
     return VertebraError("defect", f"The program failed ({type(error).__name__}: {words}).",
                          _DEFECT_HINT)  # fmt: skip
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -5,8 +5,9 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
+from threading import Thread
 from types import ModuleType
 
 
@@ -24,6 +25,22 @@ def quick_imports() -> Iterator[None]:
     finally:
         if was_on:
             gc.enable()
+
+
+def load_ahead(name: str) -> None:
+    """Import a module in a thread, for whoever imports it later.
+
+    Parameters
+    ----------
+    name : str
+        Full name of the module; that it cannot be imported is told to who needs it.
+    """
+
+    def load() -> None:
+        with suppress(Exception):
+            import_module(name)
+
+    Thread(target=load, name="loading ahead", daemon=True).start()
 
 
 @contextmanager

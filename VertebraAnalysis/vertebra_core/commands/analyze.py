@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..console import Console
-from ..loading import loaded_beside
+from ..loading import load_ahead, loaded_beside
 from ..settings import add_setting_argument, setting_named
 from .shared import OnProgress, Work, add_run_arguments, run_and_write, with_reading_time
 
@@ -54,6 +54,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
             ct = read_ct(args.ct, args.series_uid)
             on_progress("reading", 0.5)
             pipeline = loaded()
+        load_ahead("vertebra_core.output.write_results")
         seconds = time.monotonic() - started
         options = pipeline.AnalysisOptions(
             device=args.device,

@@ -13,13 +13,19 @@ from typing import Any
 import numpy as np
 
 from ..levels import level_named
+from ..program import leave
 from ..terminology import terminology_entry
 
 _ALGORITHM = "VertebraAnalysis"
 
 
-def write_scene(folder: Path) -> None:
+def write_scene(folder: Path) -> tuple[Any, ...]:
     """Write ``scene.mrb`` into `folder`, from the files there.
+
+    Returns
+    -------
+    tuple
+        The scene and what belongs to it; taking it apart takes half a second.
 
     Raises
     ------
@@ -66,7 +72,7 @@ def write_scene(folder: Path) -> None:
     text.SetForceCreateStorageNode(slicer.vtkMRMLTextNode.CreateStorageNodeAlways)
     if not scene.WriteToMRB(str(folder / "scene.mrb")):
         raise RuntimeError("3D Slicer's library could not write the scene")
-    keep.clear()
+    return scene, keep
 
 
 def _markups_logic(slicer: Any, scene: Any, application: Any) -> Any:
@@ -214,7 +220,9 @@ def main() -> None:
     import vtk  # noqa: F401
 
     if sys.stdin.readline():
-        write_scene(Path(sys.argv[1]))
+        # Named, so that it stands until the process ends.
+        _scene = write_scene(Path(sys.argv[1]))
+        leave(0)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,11 @@ MAX_CENTERS = 28
 ON_SPINE_SHARE = 0.8
 """Share of blocks placed near a vertebra; the others lie anywhere in the scene."""
 
+ROTATION_DEG, STRONG_ROTATION_DEG = 9.0, 18.0
+STRONG_ROTATION_SHARE = 0.25
+"""Standard deviations of the rotation about each axis, and the share of samples with the larger
+one: a neck that leans by 45 degrees leans by 55 when the patient lies askew."""
+
 _MARGIN_MM = 10.0
 _REACH_MM = 60.0
 
@@ -57,7 +62,7 @@ class PhantomLocalisationSource(BankSource):
         """Draw a block from the scene `name`."""
         scene = self._bank.load(name)
         center = block_center(scene, rng)
-        matrix = random_matrix(rng, 9.0, (0.85, 1.18))
+        matrix = random_matrix(rng, rotation_deg(rng), (0.85, 1.18))
         elastic = rng.uniform(0, 2.5) if rng.random() < 0.4 else 0.0
         spacing = WORKING_SPACING_MM
         sampled = sample_scene(scene, center, spacing, self._shape, matrix, elastic, rng)
@@ -79,6 +84,11 @@ class PhantomLocalisationSource(BankSource):
             np.array([v.level for v in mobile], int),
             heat_sigma_mm(local_mm),
         )
+
+
+def rotation_deg(rng: np.random.Generator) -> float:
+    """Draw the standard deviation of a block's rotation."""
+    return STRONG_ROTATION_DEG if rng.random() < STRONG_ROTATION_SHARE else ROTATION_DEG
 
 
 def vertebra_codes(code: torch.Tensor) -> torch.Tensor:
