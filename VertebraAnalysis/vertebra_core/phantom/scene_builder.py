@@ -12,11 +12,12 @@ from .head_bones import skull_pieces
 from .organs import paint_organs, paint_table
 from .patient import PatientSpec, draw_field_of_view, draw_patient
 from .pelvis_placing import pelvis_pieces, sacrum_pieces
+from .ribs import rib_pieces
 from .scene import PhantomScene, PhantomVertebra, encode_sdf
 from .shape_library import ShapeLibrary
 from .soft_spine import paint_canal, paint_cement, paint_discs, paint_implants
 from .spine_curve import PlacedLevel, place_column
-from .thorax_bones import rib_pieces, shoulder_pieces, sternum_pieces
+from .thorax_bones import shoulder_pieces, sternum_pieces
 from .torso import SpineLine, paint_trunk
 from .vertebra_instance import OUTSIDE_MM, VertebraInstance, draw_variation
 
@@ -26,6 +27,9 @@ SLIDE_SD_MM = 13.0
 
 LABEL_REACH_MM = 2.0
 """How far bone codes reach beyond the bone's surface."""
+
+RIB_GAP_MM = (0.0, 1.2)
+"""Joint space between ribs and vertebrae: worn joints and coarse voxels show none."""
 
 TRUTH_REACH_MM = 60.0
 """How far outside the grid a vertebra's centre may lie that has a truth: parts of it may show."""
@@ -81,7 +85,8 @@ def build_scene(
     if fusion is not None:
         for box, distance in fusion_pieces(grid, fusion, instances, column[-1]):
             bones.join(box, distance)
-    _add_other_bones(bones, instances, (line, sternum, shoulders), scale, tissue, rng)
+    joints = np.random.default_rng([seed, 13])
+    _add_other_bones(bones, instances, (line, sternum, shoulders), scale, tissue, rng, joints)
     for piece in pelvis_pieces(grid, column[-1], library, pelvis_scale, rng):
         bones.add_piece(*piece)
 
@@ -92,7 +97,7 @@ def build_scene(
     paint_implants(tissue, grid, instances, patient.implants)
     paint_cement(tissue, grid, instances, patient.cemented, rng)
 
-    labels, sdf = bones.finish()
+    labels, sdf = bones.finish(gap_mm=joints.uniform(*RIB_GAP_MM))
     truths = _truths(instances, patient.trabecular_hu, low, high, rng)
     return PhantomScene(spacing_mm, labels, encode_sdf(sdf), tissue, truths, seed)
 
@@ -162,12 +167,12 @@ def _add_spine(bones, instances, sacrum_at, library, sacrum_scale, rng) -> None:
     bones.separate(gap_mm=rng.uniform(0.4, 1.8))
 
 
-def _add_other_bones(bones, instances, lines, scale, tissue, rng) -> None:
+def _add_other_bones(bones, instances, lines, scale, tissue, rng, joints) -> None:
     grid = bones.grid
     line, sternum, shoulders = lines
     for instance in instances:
         if instance.placed.name.startswith("T"):
-            for piece in rib_pieces(instance, grid, line, scale, rng):
+            for piece in rib_pieces(instance, grid, line, scale, rng, joints):
                 bones.add_piece(*piece)
     for pieces, own_line in ((sternum_pieces, sternum), (shoulder_pieces, shoulders)):
         for piece in pieces(grid, own_line, scale, rng):
@@ -222,10 +227,12 @@ class _Bones:
         self._other_code[box][wins] = code
         np.minimum(self._other[box], distance, out=self._other[box])
 
-    def finish(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return labels (uint8) and the signed distance (mm) to the nearest bone of any kind."""
-        # Other bones give way to vertebrae and keep a joint gap of about 1 mm.
-        other = np.maximum(self._other, (self._other - self._nearest) / 2 + 0.5)
+    def finish(self, gap_mm: float) -> tuple[np.ndarray, np.ndarray]:
+        """Return labels (uint8) and the signed distance (mm) to the nearest bone of any kind.
+
+        Other bones give way to vertebrae and keep `gap_mm` from them.
+        """
+        other = np.maximum(self._other, (self._other - self._nearest) / 2 + gap_mm / 2)
         use_other = other < self._nearest
         sdf = np.where(use_other, other, self._nearest)
         labels = np.where(use_other, self._other_code, self._number)
