@@ -12,6 +12,11 @@ from ..phantom.scene import PhantomScene, load_scene
 HELD_ASIDE_EVERY = 20
 """One scene in this many (by seed) validates and is never trained on."""
 
+ROTATION_DEG, STRONG_ROTATION_DEG = 9.0, 18.0
+STRONG_ROTATION_SHARE = 0.25
+"""Standard deviations of the rotation about each axis, and the share of samples with the larger
+one: a neck that leans by 45 degrees leans by 55 when the patient lies askew."""
+
 
 def is_held_aside(name: str) -> bool:
     """Tell whether the scene file called `name` is kept for validation."""
@@ -66,6 +71,11 @@ class BankSource:
 @lru_cache(maxsize=64)
 def _load(path: Path) -> PhantomScene:
     return load_scene(path)
+
+
+def rotation_deg(rng: np.random.Generator) -> float:
+    """Draw the standard deviation of a sample's rotation for `random_matrix`."""
+    return STRONG_ROTATION_DEG if rng.random() < STRONG_ROTATION_SHARE else ROTATION_DEG
 
 
 def random_matrix(

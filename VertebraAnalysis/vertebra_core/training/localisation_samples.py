@@ -15,18 +15,13 @@ from ..phantom.codes import CODE_MASK, Tissue
 from ..phantom.sampling import sample_scene
 from ..phantom.scan_protocol import ScanProtocol
 from ..phantom.scanner import render, visible
-from .bank import BankSource, random_matrix
+from .bank import BankSource, random_matrix, rotation_deg
 from .sources import Sample
 
 SACRUM_NUMBER = 26
 MAX_CENTERS = 28
 ON_SPINE_SHARE = 0.8
 """Share of blocks placed near a vertebra; the others lie anywhere in the scene."""
-
-ROTATION_DEG, STRONG_ROTATION_DEG = 9.0, 18.0
-STRONG_ROTATION_SHARE = 0.25
-"""Standard deviations of the rotation about each axis, and the share of samples with the larger
-one: a neck that leans by 45 degrees leans by 55 when the patient lies askew."""
 
 _MARGIN_MM = 10.0
 _REACH_MM = 60.0
@@ -84,11 +79,6 @@ class PhantomLocalisationSource(BankSource):
             np.array([v.level for v in mobile], int),
             heat_sigma_mm(local_mm),
         )
-
-
-def rotation_deg(rng: np.random.Generator) -> float:
-    """Draw the standard deviation of a block's rotation."""
-    return STRONG_ROTATION_DEG if rng.random() < STRONG_ROTATION_SHARE else ROTATION_DEG
 
 
 def vertebra_codes(code: torch.Tensor) -> torch.Tensor:

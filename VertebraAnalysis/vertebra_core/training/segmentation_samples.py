@@ -16,7 +16,7 @@ from ..phantom.sampling import SampledScene, sample_scene
 from ..phantom.scan_protocol import ScanProtocol
 from ..phantom.scanner import render, visible
 from ..segmentation.crops import CROP_SHAPE_ZYX, CROP_SHIFT_ZYX_MM, WORKING_SPACING_MM
-from .bank import BankSource, random_matrix
+from .bank import BankSource, random_matrix, rotation_deg
 from .localisation_samples import SACRUM_NUMBER, vertebra_codes
 from .sources import Sample
 
@@ -74,7 +74,8 @@ class PhantomSegmentationSource(BankSource):
         else:
             target, number = np.asarray(chosen.center_zyx_mm), chosen.level
             spacing_mm = _neighbour_distance(scene, chosen)
-        matrix = random_matrix(rng, 9.0, _CERVICAL_SCALE if 0 < number <= 7 else _SCALE)
+        scale = _CERVICAL_SCALE if 0 < number <= 7 else _SCALE
+        matrix = random_matrix(rng, rotation_deg(rng), scale)
         jitter = draw_jitter(rng, spacing_mm)
         spacing = WORKING_SPACING_MM
         # The crop's own axes carry shift and jitter, as they do when the network is applied.
