@@ -9,7 +9,7 @@ from torch import nn
 from .. import methods
 from ..analysis import Vertebra
 from ..errors import InputError
-from ..pipeline import AnalysisOptions, AnalysisResult, analyze
+from ..pipeline import LOCALISATION_SPACING_MM, AnalysisOptions, AnalysisResult, analyze
 from ..segmentation.plausibility import judge
 from ..segmentation.segment import segment
 from ..stages import Candidate, Stages
@@ -69,7 +69,11 @@ def base_stages(networks: dict[str, nn.Module], device: str) -> Stages:
 
 def record_run(ct: CtVolume, stages: Stages) -> RecordedRun:
     """Analyse a CT and keep what passed between the stages."""
-    run = RecordedRun(ct, resample_to_working_grid(ct, 2.0))
+    run = RecordedRun(ct, coarse=ct)
+
+    def localise(coarse, progress, cancelled):
+        run.coarse = coarse
+        return stages.localise(coarse, progress, cancelled)
 
     def label(coarse, candidates):
         run.labelled = tuple(candidates)
@@ -79,9 +83,12 @@ def record_run(ct: CtVolume, stages: Stages) -> RecordedRun:
         run.fine, run.candidates, run.vertebrae = fine, tuple(candidates), tuple(vertebrae)
         return stages.grade(fine, candidates, vertebrae)
 
-    watched = replace(stages, label=label, grade=grade)
+    watched = replace(stages, localise=localise, label=label, grade=grade)
     try:
         run.result = analyze(ct, AnalysisOptions(device=stages.device), stages=watched)
     except InputError as error:
         run.reason = str(error)
+    if run.coarse is ct:
+        # Refused before anything was looked for; other systems look all the same.
+        run.coarse = resample_to_working_grid(ct, LOCALISATION_SPACING_MM)
     return run

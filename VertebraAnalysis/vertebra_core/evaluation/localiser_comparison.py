@@ -7,7 +7,7 @@ from pathlib import Path
 
 from torch import nn
 
-from ..localisation.localise import LocalisationOptions, localise
+from ..localisation.localise import LocalisationOptions, centres_from_output, locnet_output
 from ..localisation.outputs import WORKING_SPACING_MM
 from ..models import load_network
 from ..volume import CtVolume, resample_to_working_grid
@@ -41,7 +41,8 @@ def compare_localisers(
 ) -> dict[str, tuple[Point, ...]]:
     """Find centres in `ct` with every localiser; positions are LPS mm, head to foot."""
     grid = resample_to_working_grid(ct, WORKING_SPACING_MM)
+    output = locnet_output(grid, network, LocalisationOptions(), device=device)
     return {
-        name: tuple(c.position_lps_mm for c in localise(grid, network, o, device=device).centres)
+        name: tuple(c.position_lps_mm for c in centres_from_output(output, grid, o).centres)
         for name, o in LOCALISERS.items()
     }
