@@ -67,6 +67,19 @@ def test_gap_of_one_missed_vertebra_is_bridged():
     assert find_chain(points, np.full(9, 0.8)) == list(range(9))
 
 
+def test_a_sure_body_beyond_a_gap_is_kept_where_the_spine_ends():
+    points = np.delete(spine(9, start_mm=28.0), 7, axis=0)
+    scores = np.r_[np.full(7, 0.95), 0.94]
+    assert find_chain(points, scores) == list(range(8))
+
+
+def test_a_disc_taken_for_a_body_does_not_cost_the_body_below_the_next():
+    z = [253, 217, 191, 169, 149, 127, 86]
+    points = np.array([[223.0, 175.0, float(v)] for v in z])
+    scores = np.array([0.95, 0.94, 0.67, 0.94, 0.11, 0.95, 0.94])
+    assert {0, 1, 3, 5, 6} <= set(find_chain(points, scores))
+
+
 def test_weak_candidate_in_line_is_kept():
     scores = np.full(9, 0.8)
     scores[4] = 0.25

@@ -15,8 +15,9 @@ MAX_DISTANCE_MM = 95.0
 42 mm, so that 95 mm leaves room for one missed lumbar vertebra."""
 
 SINGLE_STEP_MM = 46.0
-MISSED_COST = 0.9
-"""Cost of a link longer than any single step, or twice its predecessor: one was missed."""
+MISSED_COST = 0.7
+"""Cost of a link longer than any single step, or twice its predecessor: one was missed. It is less
+than what a sure candidate gains, which is kept beyond a gap."""
 
 MIN_DESCENT = 0.4
 """Least cosine between a link and the head-to-foot axis (kyphosis and scoliosis of 65 degrees)."""
