@@ -151,3 +151,18 @@ def test_other_weights_stand_beside_the_pipelines_and_do_not_change_its_rows(tmp
 
 def _sums(records) -> dict[str, str]:
     return {name: record.sha256 for name, record in records.items()}
+
+
+def test_the_pipeline_segments_here_as_it_does_by_default(monkeypatch):
+    from vertebra_core.evaluation import compare_run
+    from vertebra_core.settings import BEST
+
+    seen = []
+    monkeypatch.setattr(compare_run, "segment", lambda *given: seen.append(given[3]))
+    monkeypatch.setattr(compare_run.methods, "make_localiser", lambda *_: None)
+    monkeypatch.setattr(compare_run.methods, "make_labeller", lambda *_: None)
+    monkeypatch.setattr(compare_run.methods, "make_grader", lambda *_: None)
+    stages = compare_run.base_stages(dict.fromkeys(compare_run.BASE_NETWORKS), "cpu")
+    stages.segment(None, (), None, None)
+    assert seen[0].crop_shapes_zyx == BEST.crop_shapes_zyx
+    assert seen[0].flip_average == BEST.mirrored

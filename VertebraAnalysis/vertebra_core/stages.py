@@ -136,7 +136,7 @@ def bundled_stages(
     for name in names:
         networks[name], record = load_network(name, models_folder, chosen)
         sums[name] = record.sha256
-    how = _segmentation_options(setting, workers)
+    how = segmentation_options(setting, workers)
     grade = methods.make_grader(networks[grader], chosen, workers)
     if methods.LESION_FINDER in networks:
         from .lesion_stage import LesionStage
@@ -156,7 +156,8 @@ def bundled_stages(
     )
 
 
-def _segmentation_options(setting: Setting, workers: int) -> SegmentationOptions:
+def segmentation_options(setting: Setting, workers: int = 1) -> SegmentationOptions:
+    """Return how vertebrae are segmented under a setting."""
     return SegmentationOptions(
         flip_average=setting.mirrored,
         recentre_mm=setting.recentre_mm,

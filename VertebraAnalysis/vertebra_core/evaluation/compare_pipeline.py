@@ -20,6 +20,8 @@ from ..localisation.localise import LocalisationOptions, centres_from_output, lo
 from ..localisation.outputs import OUT_CHANNELS
 from ..segmentation.merge import merge
 from ..segmentation.segment import segment
+from ..settings import BEST
+from ..stages import segmentation_options
 from .compare_answers import (
     Answer,
     Once,
@@ -114,7 +116,7 @@ def _located(output: Once, options: LocalisationOptions) -> Answer:
 def _segmented(network: nn.Module, device: str) -> Answer:
     def answer(run: RecordedRun) -> Prediction:
         centres = [v.center_lps_mm for v in run.vertebrae]
-        masks = segment(run.fine, centres, network, device=device)
+        masks = segment(run.fine, centres, network, segmentation_options(BEST), device=device)
         numbers = [level_named(v.level).number for v in run.vertebrae]
         found = tuple(found_vertebra(v) for v in run.vertebrae)
         return Prediction(found, *merge(masks, numbers, run.ct))

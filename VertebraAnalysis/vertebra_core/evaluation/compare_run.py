@@ -12,7 +12,8 @@ from ..errors import InputError
 from ..pipeline import LOCALISATION_SPACING_MM, AnalysisOptions, AnalysisResult, analyze
 from ..segmentation.plausibility import judge
 from ..segmentation.segment import segment
-from ..stages import Candidate, Stages
+from ..settings import BEST
+from ..stages import Candidate, Stages, segmentation_options
 from ..volume import CtVolume, resample_to_working_grid
 
 BASE_NETWORKS = ("locnet", "segmentation", "labelling", "grading")
@@ -53,11 +54,15 @@ class RecordedRun:
 
 
 def base_stages(networks: dict[str, nn.Module], device: str) -> Stages:
-    """Return the stages of the pipeline from networks by name (`BASE_NETWORKS`)."""
+    """Return the stages of the pipeline, as it is set by default, from networks by name.
+
+    The names are those of `BASE_NETWORKS`.
+    """
+    how = segmentation_options(BEST)
     return Stages(
         localise=methods.make_localiser("votes", networks["locnet"], device),
         segment=lambda ct, centres, progress, cancelled: segment(
-            ct, centres, networks["segmentation"], None, progress, cancelled, device
+            ct, centres, networks["segmentation"], how, progress, cancelled, device
         ),
         judge=judge,
         label=methods.make_labeller("sequence", networks["labelling"], device),
