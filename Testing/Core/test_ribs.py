@@ -8,6 +8,7 @@ from scipy import ndimage
 from vertebra_core.levels import level_named, level_numbered
 from vertebra_core.phantom.codes import BODY_BIT, CODE_MASK, Bone
 from vertebra_core.phantom.patient import draw_patient
+from vertebra_core.phantom.scene import SDF_ZERO
 from vertebra_core.phantom.scene_builder import build_scene
 from vertebra_core.phantom.shape_library import ShapeLibrary
 
@@ -23,8 +24,8 @@ def chest():
 
 
 def _parts(scene, number):
-    """Body, processes and ribs around a vertebra, and its centre, in a box of voxels."""
-    bone = scene.bone_sdf <= 128
+    """Body and processes of a vertebra, and the ribs around it, in a box of voxels."""
+    bone = scene.bone_sdf <= SDF_ZERO
     code = scene.labels & CODE_MASK
     own = (code == number) & bone
     (box,) = ndimage.find_objects(own.astype(np.uint8))

@@ -85,6 +85,7 @@ def build_scene(
     if fusion is not None:
         for box, distance in fusion_pieces(grid, fusion, instances, column[-1]):
             bones.join(box, distance)
+    # The joints of ribs have their own generator for the same reason.
     joints = np.random.default_rng([seed, 13])
     _add_other_bones(bones, instances, (line, sternum, shoulders), scale, tissue, rng, joints)
     for piece in pelvis_pieces(grid, column[-1], library, pelvis_scale, rng):
