@@ -14,6 +14,7 @@ from vertebra_core.evaluation.compare_cases import (
 from vertebra_core.evaluation.perturbations import PERTURBATIONS, crop, resolution, rotation
 from vertebra_core.evaluation.phantom_cases import phantom_truth
 from vertebra_core.evaluation.records import PHANTOM
+from vertebra_core.evaluation.truth import CaseTruth
 from vertebra_core.phantom.scan_case import scan
 from vertebra_core.phantom.scan_protocol import ScanProtocol
 from vertebra_core.volume import CtVolume
@@ -56,6 +57,19 @@ def test_thick_slices_keep_their_place(case):
     before, after = _centroids(ct, truth.bodies), _centroids(thick, new.bodies)
     assert all(np.linalg.norm(before[n] - after[n]) < 0.8 for n in before)
     assert resolution(thick, new, np.random.default_rng(0))[0] is thick
+
+
+@pytest.mark.parametrize("spacing_mm", [1.0, 1.5])
+def test_thick_slices_of_ct_and_truth_lie_at_the_same_height(spacing_mm):
+    height = np.arange(24, dtype=np.int16)
+    ramp = np.broadcast_to(10 * height[:, None, None], (24, 8, 8)).copy()
+    ct = CtVolume(ramp, (1.0, 1.0, spacing_mm), (0.0, 0.0, 50.0), tuple(np.eye(3).ravel()))
+    maps = (ramp // 10).astype(np.uint8)
+    thick, new = resolution(ct, CaseTruth((), maps, maps), np.random.default_rng(0))
+    at = ct.lps_to_index(np.array([thick.index_to_lps(np.array([k, 0, 0])) for k in (0, 1, 5)]))
+    assert np.allclose(at[:, 0], new.labels[[0, 1, 5], 0, 0])
+    assert np.allclose(10 * at[:, 0], thick.hu[[0, 1, 5], 0, 0])
+    assert len(thick.hu) == len(new.labels) == len(new.bodies)
 
 
 def test_a_turned_patient_has_the_same_voxels_elsewhere(case):

@@ -40,18 +40,27 @@ def blur(ct: CtVolume, truth: CaseTruth, rng: np.random.Generator) -> tuple[CtVo
 def resolution(
     ct: CtVolume, truth: CaseTruth, rng: np.random.Generator
 ) -> tuple[CtVolume, CaseTruth]:
-    """Average neighbouring slices to about 3 mm; the truth's maps keep the middle ones."""
+    """Average neighbouring slices to about 3 mm; the truth's maps keep the middle ones.
+
+    Of an even number of slices none is the middle one: one more is taken then, and the two
+    outermost count half.
+    """
     step = max(1, round(SLICE_MM / ct.spacing_xyz_mm[2]))
-    count = ct.hu.shape[0] // step
-    if step == 1 or count == 0:
+    weights = np.full(step + (step % 2 == 0), 1 / step, np.float32)
+    if step % 2 == 0:
+        weights[[0, -1]] /= 2
+    count = 1 + (ct.hu.shape[0] - len(weights)) // step
+    if step == 1 or count < 1:
         return ct, truth
-    hu = ct.hu[: count * step].reshape(count, step, *ct.hu.shape[1:]).mean(1)
+    last = (count - 1) * step + 1
+    hu = sum(w * ct.hu[k : k + last : step] for k, w in enumerate(weights))
+    middle = len(weights) // 2
     spacing = (*ct.spacing_xyz_mm[:2], ct.spacing_xyz_mm[2] * step)
-    first = ct.index_to_lps(np.array([(step - 1) / 2, 0, 0]))
+    first = ct.index_to_lps(np.array([middle, 0, 0]))
     coarse = replace(
         _with_hu(ct, hu), spacing_xyz_mm=spacing, origin_lps_mm=tuple(float(v) for v in first)
     )
-    return coarse, _maps(truth, slice(step // 2, count * step, step))
+    return coarse, _maps(truth, slice(middle, middle + last, step))
 
 
 def contrast(
