@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 import SimpleITK as sitk  # noqa: N813
 from simple_ct import FEET_FIRST, OBLIQUE, SAGITTAL, ball, shape_of_ball, simple_ct
 from vertebra_core.errors import InputError
+from vertebra_core.nifti_header import check_nifti
 from vertebra_core.reading import read_ct
 from vertebra_core.volume import CtVolume, same_grid, to_sitk
 
@@ -28,6 +31,32 @@ def test_formats_keep_voxels_and_geometry(tmp_path, suffix, direction):
     np.testing.assert_array_equal(again.hu, ct.hu)
     assert same_grid(again, ct, 0.001)
     assert again.warnings == ()
+
+
+def test_a_gzip_file_of_two_members_with_zeros_behind_is_whole(tmp_path):
+    sitk.WriteImage(to_sitk(simple_ct()), str(tmp_path / "ct.nii"))
+    data = (tmp_path / "ct.nii").read_bytes()
+    parts = gzip.compress(data[:5000]) + gzip.compress(data[5000:])
+    whole = tmp_path / "ct.nii.gz"
+    whole.write_bytes(parts + bytes(700))
+    assert check_nifti(whole).n_bytes == len(data)
+    whole.write_bytes(parts[:-9])
+    with pytest.raises(InputError) as refused:
+        check_nifti(whole)
+    assert refused.value.code == "truncated"
+
+
+def test_values_that_are_no_numbers_are_counted_wherever_they_stand(tmp_path):
+    ct = simple_ct()
+    path = tmp_path / "ct.nii.gz"
+    for index in (0, -1):
+        hu = ct.hu.astype(np.float64)
+        hu.flat[index] = np.nan
+        image = to_sitk(replace(ct, hu=hu))
+        sitk.WriteImage(image, str(path))
+        with pytest.raises(InputError) as refused:
+            check_nifti(path)
+        assert refused.value.code == "not_finite"
 
 
 def with_slanted_sform(path: Path, ct: CtVolume, qform_code: int) -> None:

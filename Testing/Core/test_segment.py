@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from scipy import ndimage
 from torch import nn
 from vertebra_core.errors import Cancelled
 from vertebra_core.networks.normalisation import AIR
@@ -87,6 +88,23 @@ def test_mask_lies_on_the_vertebra_it_was_centred_on():
     assert (mask.body <= mask.vertebra).all()
     expected = ct.index_to_lps(np.array(mask.origin_index_zyx, float))
     assert mask.origin_lps_mm == pytest.approx(tuple(expected))
+
+
+@pytest.mark.parametrize("centre_zyx", [(40.0, 40.0, 48.0), (41.3, 38.4, 47.1)])
+def test_larger_voxels_put_the_mask_in_the_same_place(centre_zyx):
+    ct = ct_with_boxes([(40, 40, 48)])
+    ct = replace(ct, hu=ndimage.gaussian_filter(ct.hu, 2.0))
+    centre = [ct.index_to_lps(np.array(centre_zyx))]
+    fine = replace(OPTIONS, crop_shapes_zyx=((48, 96, 64),))
+    coarse = replace(fine, voxel_mm=1.25)
+    fine_mask, coarse_mask = (segment(ct, centre, Threshold(), o)[0] for o in (fine, coarse))
+    middle = [
+        np.mean(np.argwhere(m.vertebra > 0.5) + m.origin_index_zyx, axis=0)
+        for m in (fine_mask, coarse_mask)
+    ]
+    assert np.abs(middle[0] - middle[1]).max() < 0.15
+    sizes = [int((m.vertebra > 0.5).sum()) for m in (fine_mask, coarse_mask)]
+    assert sizes[1] == pytest.approx(sizes[0], rel=0.05)
 
 
 def test_nothing_is_found_outside_the_volume():

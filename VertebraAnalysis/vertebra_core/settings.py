@@ -49,8 +49,10 @@ class Setting:
     along_spine : bool
         Look for vertebrae along the spine only; see `localisation.corridor`.
     crop_shapes_zyx : tuple of tuple of int
-        Sizes of the crop a vertebra is segmented in, mm (voxels of 1 mm), smallest first. A larger
-        one is taken only where the vertebra comes close to the sides of the one before.
+        Sizes of the crop a vertebra is segmented in, in voxels, smallest first. A larger one is
+        taken only where the vertebra comes close to the sides of the one before.
+    voxel_mm : float
+        Size of these voxels.
     recentre_mm : float
         Segment again around the body that was found, if it lies further than this from the centre
         that was found first; 0 never does.
@@ -63,6 +65,7 @@ class Setting:
     name: str
     along_spine: bool = False
     crop_shapes_zyx: tuple[Shape, ...] = ((64, 96, 96),)
+    voxel_mm: float = 1.0
     recentre_mm: float = 6.0
     mirrored: bool = False
     bfloat16: bool = True

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from scipy import ndimage
 from torch import nn
+from torch.nn import functional
 
 from ..errors import Cancelled
 from ..localisation.localise import check_working_grid
@@ -41,8 +42,10 @@ class SegmentationOptions:
         Segment again around the body that was found, if it lies further than this from the centre
         given; 0 never does.
     crop_shapes_zyx : tuple of tuple of int
-        Sizes of the crop in voxels, smallest first. A larger one is taken where the vertebra comes
-        close to the sides of the one before.
+        Sizes of the crop in voxels that the network sees, smallest first. A larger one is taken
+        where the vertebra comes close to the sides of the one before.
+    voxel_mm : float
+        Size of these voxels. What the network gives is brought back to the working grid.
     bfloat16 : bool
         Compute in bfloat16, where the device can, instead of float32.
     workers : int
@@ -52,6 +55,7 @@ class SegmentationOptions:
     flip_average: bool = False
     recentre_mm: float = 6.0
     crop_shapes_zyx: tuple[tuple[int, int, int], ...] = (CROP_SHAPE_ZYX,)
+    voxel_mm: float = WORKING_SPACING_MM
     bfloat16: bool = True
     workers: int = 1
 
@@ -181,7 +185,7 @@ def _apply(
     for shape in options.crop_shapes_zyx:
         probability, origin = _probability(ct, index, shape, network, options, device)
         mask = _cleaned(probability, origin, ct, centre)
-        if not _reaches_side(mask, origin, shape, ct.hu.shape):
+        if not _reaches_side(mask, origin, probability.shape[1:], ct.hu.shape):
             break
     return mask
 
@@ -223,16 +227,27 @@ def _probability(
     device: str,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Probability of vertebra and body, shape (2, z, y, x), in a crop, and the crop's origin."""
-    origin = crop_origin_index(index, shape)
+    covered = tuple(round(n * options.voxel_mm / WORKING_SPACING_MM) for n in shape)
+    origin = crop_origin_index(index, covered)
     # Outside the volume lies what the resampling puts there: air.
-    crop = normalise_hu_array(extract_crop(ct.hu, origin, shape, AIR_HU))
-    prior = center_prior(shape, index - origin)
-    inputs = torch.stack([torch.from_numpy(crop), prior])[None]
-    probability = torch.sigmoid(run_network(network, inputs, device, options.bfloat16))[0]
+    crop = normalise_hu_array(extract_crop(ct.hu, origin, covered, AIR_HU))
+    crop = _resized(torch.from_numpy(crop)[None], shape)[0]
+    # Voxels are as large as they are, wherever their centres lie: half a voxel before the first.
+    prior = center_prior(shape, (index - origin + 0.5) * np.divide(shape, covered) - 0.5)
+    inputs = torch.stack([crop, prior])[None]
+    logits = run_network(network, inputs, device, options.bfloat16)[0]
+    probability = torch.sigmoid(_resized(logits, covered))
     if options.flip_average:
-        mirrored = torch.sigmoid(run_network(network, inputs.flip(-1), device, options.bfloat16))[0]
-        probability = (probability + mirrored.flip(-1)) / 2
-    return probability.numpy() * _inside(ct.hu.shape, origin, shape), origin
+        mirrored = run_network(network, inputs.flip(-1), device, options.bfloat16)[0].flip(-1)
+        probability = (probability + torch.sigmoid(_resized(mirrored, covered))) / 2
+    return probability.numpy() * _inside(ct.hu.shape, origin, covered), origin
+
+
+def _resized(channels: torch.Tensor, shape: tuple[int, int, int]) -> torch.Tensor:
+    """Interpolate channels (c, z, y, x) to another number of voxels over the same extent."""
+    if channels.shape[1:] == shape:
+        return channels
+    return functional.interpolate(channels[None], size=shape, mode="trilinear")[0]
 
 
 def _inside(shape, origin, crop_shape) -> np.ndarray:

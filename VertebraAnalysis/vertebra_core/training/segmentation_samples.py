@@ -35,8 +35,9 @@ THINNED_MM = (-0.3, 0.5)
 """How thick processes are differs more between spines than between the scenes; tips that are seen
 as partial volume were missed on thick slices."""
 
-_CERVICAL_SCALE = (0.75, 1.15)
-_SCALE = (0.85, 1.18)
+_CERVICAL_SCALE = (0.68, 1.15)
+_SCALE = (0.68, 1.18)
+"""Small ones besides, as voxels of 1.25 mm show vertebrae (`settings.FAST`)."""
 
 
 class PhantomSegmentationSource(BankSource):
