@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -171,13 +172,17 @@ class _Run:
             candidates, vertebrae, network_levels = self._named(
                 candidates, assignment, network_levels
             )
-        with self._stage("grading"):
-            vertebrae = self.stages.grade(fine, candidates, vertebrae)
-        with self._stage("merging") as progress:
-            numbers = [level_named(v.level).number for v in vertebrae]
-            labels, bodies = merge(
-                [c.mask for c in candidates], numbers, self.volume, progress, self._cancelled
-            )
+        # Grades change no mask, and one core measures while another brings masks to the CT's grid.
+        with ThreadPoolExecutor(1, "merging") as pool:
+            with self._stage("grading"):
+                masks = [c.mask for c in candidates]
+                numbers = [level_named(v.level).number for v in vertebrae]
+                merging = pool.submit(
+                    merge, masks, numbers, self.volume, cancelled=self._cancelled
+                )
+                vertebrae = self.stages.grade(fine, candidates, vertebrae)
+            with self._stage("merging"):
+                labels, bodies = merging.result()
         return AnalysisResult(self._analysis(vertebrae), labels, bodies, network_levels)
 
     @contextmanager

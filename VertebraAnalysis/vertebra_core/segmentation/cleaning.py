@@ -66,8 +66,8 @@ def keep_main_parts(probability: np.ndarray, near: np.ndarray | None = None) -> 
     else:
         kept = np.zeros(count + 1, bool)
         large = np.nonzero(sizes >= 0.3 * sizes.max())[0]
-        centers = np.array(ndimage.center_of_mass(parts > 0, parts, large))
-        kept[large[np.argmin(np.square(centers - near).sum(1))]] = True
+        centers = [np.argwhere(parts == number).mean(0) for number in large]
+        kept[large[np.argmin(np.square(np.array(centers) - near).sum(1))]] = True
     kept[0] = False
     dropped = np.nonzero(~kept)[0][1:]
     if not len(dropped):
