@@ -30,6 +30,9 @@ _TIP_MM = 4.0
 _LAST_FACET_IN_FRONT, _LAST_TUBERCLE = 6, 10
 """Ribs 1-6 lie before the transverse process, 7-10 before and above it; the others are free."""
 
+_FREE_LEAN_DEG = (15.0, 60.0)
+"""How far backwards from sideways free ribs leave the body: some look like a transverse process."""
+
 _THICKEST_TIP_MM = 12.0
 _STEP_MM = 2.0
 
@@ -83,14 +86,16 @@ def _joints(instance, index, side, radius, scale, rng) -> np.ndarray:
     of the upper ten the transverse process, the angle lies furthest back.
     """
     head = _beside_body(instance, index, side, radius) + rng.normal(0, 0.7, 3)
-    tubercle = None
+    tubercle, course = None, np.array([-4, 11, side * 14])
     if index <= _LAST_TUBERCLE:
         tubercle = _before_process(instance, index, side, radius)
     if tubercle is None:
-        tubercle = head + scale * np.array([2 - 0.6 * head[0], 15, side * 12])
+        lean = np.deg2rad(rng.uniform(*_FREE_LEAN_DEG))
+        course = 18 * np.array([rng.normal(-0.2, 0.15), np.sin(lean), side * np.cos(lean)])
+        tubercle = head + scale * (course + [2 - 0.6 * head[0], 0, 0])
     tubercle = tubercle + rng.normal(0, [1.5, 1.0, 1.5])
     neck = (head + tubercle) / 2 + rng.normal(0, 0.8, 3)
-    angle = tubercle + scale * np.array([-4, 11, side * 14]) + rng.normal(0, 2.0, 3)
+    angle = tubercle + scale * course + rng.normal(0, 2.0, 3)
     local = np.stack([head, neck, tubercle, angle])
     return instance.placed.center_zyx_mm + local @ instance.placed.axes
 
