@@ -11,8 +11,9 @@ from vertebra_core.labelling.single_label import label_single_vertebrae, resized
 from vertebra_core.labelling.single_network import MASK_SHAPE_ZYX, SingleVertebraNetwork
 from vertebra_core.levels import level_named, level_numbered
 from vertebra_core.models import load_weights_file
-from vertebra_core.segmentation.crops import CROP_SHAPE_ZYX
+from vertebra_core.segmentation.crops import CROP_SHIFT_ZYX_MM
 from vertebra_core.segmentation.segment import VertebraMask
+from vertebra_core.settings import LARGE_CROP_ZYX
 from vertebra_core.training.mask_samples import PhantomMaskSource
 from vertebra_core.training.train_single_labelling import (
     SingleLabellingConfig,
@@ -54,10 +55,28 @@ def test_tokens_must_be_shared_evenly_by_the_heads():
         SingleVertebraNetwork((4, 8), (1, 1), 15, 1, 2)
 
 
-def test_a_mask_keeps_its_size_and_place_when_resized():
-    probability = np.zeros(CROP_SHAPE_ZYX, np.float16)
+def _mask(probability: np.ndarray, centre: tuple[float, float, float]) -> VertebraMask:
+    """A vertebra whose array is the large crop around `centre`."""
+    middle = (np.asarray(LARGE_CROP_ZYX) - 1) / 2 - CROP_SHIFT_ZYX_MM
+    origin = tuple(float(c) for c in np.asarray(centre) - middle[::-1])
+    return VertebraMask(centre, (0, 0, 0), origin, probability, probability)
+
+
+def _cut_to_box(mask: VertebraMask) -> VertebraMask:
+    """The same vertebra in the box it fills, as segmentation gives it."""
+    where = np.argwhere(mask.vertebra > 0)
+    low, high = where.min(0), where.max(0) + 1
+    part = mask.vertebra[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
+    origin = tuple(float(o) for o in np.asarray(mask.origin_lps_mm) + low[::-1])
+    return VertebraMask(mask.center_lps_mm, tuple(int(v) for v in low), origin, part, part)
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_a_mask_keeps_its_size_and_place_when_resized(cut):
+    probability = np.zeros(LARGE_CROP_ZYX, np.float16)
     probability[20:60, 28:84, 28:84] = 1
-    mask = resized_mask(probability)
+    whole = _mask(probability, (3.0, -20.0, 410.0))
+    mask = resized_mask(_cut_to_box(whole) if cut else whole)
     assert tuple(mask.shape) == MASK_SHAPE_ZYX
     assert set(mask.unique().tolist()) == {0.0, 1.0}
     where = mask.nonzero().float()
@@ -85,11 +104,11 @@ class SizeSays(nn.Module):
 def _row(count: int) -> tuple[list[VertebraMask], np.ndarray]:
     masks, centres = [], []
     for k in range(count):
-        probability = np.zeros(CROP_SHAPE_ZYX, np.float16)
-        slices = round((4 * (k + 1) + 1) * CROP_SHAPE_ZYX[0] / MASK_SHAPE_ZYX[0])
+        probability = np.zeros(LARGE_CROP_ZYX, np.float16)
+        slices = round((4 * (k + 1) + 1) * LARGE_CROP_ZYX[0] / MASK_SHAPE_ZYX[0])
         probability[5 : 5 + slices, 40:70, 40:70] = 1
         centre = (0.0, 0.0, 400.0 - 30.0 * k)
-        masks.append(VertebraMask(centre, (0, 0, 0), (0.0, 0.0, 0.0), probability, probability))
+        masks.append(_cut_to_box(_mask(probability, centre)))
         centres.append(centre)
     return masks, np.array(centres)
 

@@ -177,9 +177,7 @@ class _Run:
             with self._stage("grading"):
                 masks = [c.mask for c in candidates]
                 numbers = [level_named(v.level).number for v in vertebrae]
-                merging = pool.submit(
-                    merge, masks, numbers, self.volume, cancelled=self._cancelled
-                )
+                merging = pool.submit(merge, masks, numbers, self.volume, cancelled=self._cancelled)
                 vertebrae = self.stages.grade(fine, candidates, vertebrae)
             with self._stage("merging"):
                 labels, bodies = merging.result()

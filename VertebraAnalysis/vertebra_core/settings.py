@@ -35,6 +35,9 @@ from .errors import InputError
 Shape = tuple[int, int, int]
 
 
+CROP_ZYX: Shape = (64, 96, 96)
+"""Size of the crop, in voxels, that the bundled network was trained in."""
+
 LARGE_CROP_ZYX: Shape = (80, 112, 112)
 """Size of a crop, mm, that the largest lumbar vertebra with all processes fits into."""
 
@@ -64,7 +67,7 @@ class Setting:
 
     name: str
     along_spine: bool = False
-    crop_shapes_zyx: tuple[Shape, ...] = ((64, 96, 96),)
+    crop_shapes_zyx: tuple[Shape, ...] = (CROP_ZYX,)
     voxel_mm: float = 1.0
     recentre_mm: float = 6.0
     mirrored: bool = False

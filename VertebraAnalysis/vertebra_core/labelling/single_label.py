@@ -11,7 +11,9 @@ from torch.nn import functional
 
 from ..devices import bfloat16_is_fast
 from ..levels import MOBILE_LEVELS
+from ..segmentation.crops import WORKING_SPACING_MM, crop_origin_index, extract_crop
 from ..segmentation.segment import VertebraMask
+from ..settings import LARGE_CROP_ZYX
 from .level_statistics import LevelStatistics
 from .positional_logic import LevelAssignment, PositionalOptions, assign_levels
 from .single_network import MASK_SHAPE_ZYX
@@ -73,7 +75,7 @@ def mask_log_probabilities(
     """Return natural logarithms of level probabilities, shape (n, 26), column is `Level.order`."""
     network.eval()
     kind = torch.device(device).type
-    inputs = torch.stack([resized_mask(mask.vertebra) for mask in masks])[:, None]
+    inputs = torch.stack([resized_mask(mask) for mask in masks])[:, None]
     logits = []
     with torch.no_grad(), torch.autocast(kind, torch.bfloat16, enabled=bfloat16_is_fast(kind)):
         for part in inputs.split(_AT_ONCE):
@@ -83,8 +85,17 @@ def mask_log_probabilities(
     return np.maximum(found, np.log(_LOWEST_PROBABILITY))
 
 
-def resized_mask(probability: np.ndarray) -> torch.Tensor:
-    """Bring a vertebra's probability on its segmentation crop to the network's mask of 0 and 1."""
-    volume = torch.from_numpy(np.ascontiguousarray(probability)).float()[None, None]
+def resized_mask(mask: VertebraMask) -> torch.Tensor:
+    """Bring a vertebra to the network's mask of 0 and 1, at the scale and place it is trained on.
+
+    Returns
+    -------
+    Tensor of float32, shape `MASK_SHAPE_ZYX`
+        The large crop around the vertebra's centre.
+    """
+    index = (np.asarray(mask.center_lps_mm) - mask.origin_lps_mm)[::-1] / WORKING_SPACING_MM
+    origin = crop_origin_index(index, LARGE_CROP_ZYX)
+    crop = extract_crop(mask.vertebra, origin, LARGE_CROP_ZYX, 0.0)
+    volume = torch.from_numpy(crop)[None, None]
     small = functional.interpolate(volume, MASK_SHAPE_ZYX, mode="trilinear", align_corners=False)
     return (small[0, 0] > 0.5).float()

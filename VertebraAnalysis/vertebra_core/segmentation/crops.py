@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from ..settings import LARGE_CROP_ZYX
+from ..settings import CROP_ZYX
 
 WORKING_SPACING_MM = 1.0
 """Spacing of the grid the segmentation network sees."""
 
-CROP_SHAPE_ZYX = LARGE_CROP_ZYX
+CROP_SHAPE_ZYX = CROP_ZYX
 """Size of a crop in voxels, where nothing else is asked for."""
 
 CROP_SHIFT_ZYX_MM = (-6.0, 22.0, 0.0)

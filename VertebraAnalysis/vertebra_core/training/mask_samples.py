@@ -9,7 +9,8 @@ from ..labelling.single_network import MASK_SHAPE_ZYX
 from ..levels import level_numbered
 from ..phantom.codes import CODE_MASK
 from ..phantom.sampling import sample_scene
-from ..segmentation.crops import CROP_SHAPE_ZYX, CROP_SHIFT_ZYX_MM, WORKING_SPACING_MM
+from ..segmentation.crops import CROP_SHIFT_ZYX_MM, WORKING_SPACING_MM
+from ..settings import LARGE_CROP_ZYX
 from .bank import BankSource, random_matrix
 from .localisation_samples import SACRUM_NUMBER
 from .sources import Sample
@@ -24,7 +25,7 @@ CUT_SHARE = 0.1
 _RARE = (24, 25, 28)
 _CENTER_SD_MM = 2.5
 MASK_SPACING_ZYX_MM = tuple(
-    n * WORKING_SPACING_MM / m for n, m in zip(CROP_SHAPE_ZYX, MASK_SHAPE_ZYX, strict=True)
+    n * WORKING_SPACING_MM / m for n, m in zip(LARGE_CROP_ZYX, MASK_SHAPE_ZYX, strict=True)
 )
 
 
