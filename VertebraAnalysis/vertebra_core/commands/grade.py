@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..console import Console
 from ..label_numbers import AUTO, SCHEMES
-from ..loading import loaded_beside
+from ..loading import load_ahead, loaded_beside
 from .shared import OnProgress, Work, add_run_arguments, run_and_write, with_reading_time
 
 _STAGES = ("reading", "grading", "writing")
@@ -55,6 +55,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
             ct = read_ct(args.ct, args.series_uid) if args.ct else None
             on_progress("reading", 0.5)
             pipeline = loaded()
+        load_ahead("vertebra_core.output.write_results")
         seconds = time.monotonic() - started
         options = pipeline.GradeOptions(args.device, args.threads, args.models, args.numbers)
         result, grid = pipeline.grade_segmentation(

@@ -11,11 +11,10 @@ import torch
 from ..localisation import outputs as localisation_outputs
 from ..localisation.targets import heat_sigma_mm
 from ..segmentation import crops
-from .bank import random_matrix
 from .labelled_scans import LabelledScan, LabelledScans
-from .localisation_samples import SACRUM_NUMBER, pack_localisation, vertebra_codes
+from .localisation_samples import SACRUM_NUMBER, block_matrix, pack_localisation, vertebra_codes
 from .scan_sampling import sample_grid, sample_hu, sample_labels, sample_mask
-from .segmentation_samples import NEGATIVE_SHARE, draw_jitter, pack_segmentation
+from .segmentation_samples import NEGATIVE_SHARE, crop_matrix, draw_jitter, pack_segmentation
 from .sources import Sample
 
 
@@ -53,7 +52,7 @@ class LabelledSegmentationSource:
         """Draw a crop from the scan `name`."""
         scan, spacing = self._scans.load(name), self._scans.spacing_mm
         number, target, distance_mm = _choose(scan, rng, spacing)
-        matrix = random_matrix(rng, 8.0, (0.87, 1.15))
+        matrix = crop_matrix(number, rng)
         jitter = draw_jitter(rng, distance_mm)
         shift = np.asarray(crops.CROP_SHIFT_ZYX_MM) + jitter + rng.uniform(-0.5, 0.5, 3)
         grid = sample_grid(target + matrix @ shift / spacing, matrix, self._shape, spacing, rng)
@@ -106,7 +105,7 @@ class LabelledLocalisationSource:
             middle = scan.centers_zyx[rng.integers(len(scan.numbers))]
             middle = middle + rng.uniform(-60, 60, 3) / spacing
         middle = np.clip(middle, 0, np.asarray(scan.hu.shape) - 1)
-        matrix = random_matrix(rng, 8.0, (0.87, 1.15))
+        matrix = block_matrix(rng)
         grid = sample_grid(middle, matrix, self._shape, spacing, rng)
         hu, seen = sample_hu(scan, grid)
         instances = sample_labels(scan.labels, grid).to(torch.uint8)

@@ -25,6 +25,7 @@ ON_SPINE_SHARE = 0.8
 
 _MARGIN_MM = 10.0
 _REACH_MM = 60.0
+_SCALE = (0.85, 1.18)
 
 
 class PhantomLocalisationSource(BankSource):
@@ -57,7 +58,7 @@ class PhantomLocalisationSource(BankSource):
         """Draw a block from the scene `name`."""
         scene = self._bank.load(name)
         center = block_center(scene, rng)
-        matrix = random_matrix(rng, rotation_deg(rng), (0.85, 1.18))
+        matrix = block_matrix(rng)
         elastic = rng.uniform(0, 2.5) if rng.random() < 0.4 else 0.0
         spacing = WORKING_SPACING_MM
         sampled = sample_scene(scene, center, spacing, self._shape, matrix, elastic, rng)
@@ -79,6 +80,11 @@ class PhantomLocalisationSource(BankSource):
             np.array([v.level for v in mobile], int),
             heat_sigma_mm(local_mm),
         )
+
+
+def block_matrix(rng: np.random.Generator) -> np.ndarray:
+    """Draw how a block is turned and scaled, shape (3, 3); see `bank.random_matrix`."""
+    return random_matrix(rng, rotation_deg(rng), _SCALE)
 
 
 def vertebra_codes(code: torch.Tensor) -> torch.Tensor:

@@ -75,8 +75,7 @@ class PhantomSegmentationSource(BankSource):
         else:
             target, number = np.asarray(chosen.center_zyx_mm), chosen.level
             spacing_mm = _neighbour_distance(scene, chosen)
-        scale = _CERVICAL_SCALE if 0 < number <= 7 else _SCALE
-        matrix = random_matrix(rng, rotation_deg(rng), scale)
+        matrix = crop_matrix(number, rng)
         jitter = draw_jitter(rng, spacing_mm)
         spacing = WORKING_SPACING_MM
         # The crop's own axes carry shift and jitter, as they do when the network is applied.
@@ -93,6 +92,18 @@ class PhantomSegmentationSource(BankSource):
         vertebra, body = occupancy(sampled, number, spacing)
         center = (np.asarray(self._shape) - 1) / 2 + (jitter - shift) / spacing
         return pack_segmentation(hu, vertebra, body, seen, center)
+
+
+def crop_matrix(number: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw how a crop of the vertebra with VerSe number `number` (0: none) is turned and scaled.
+
+    Returns
+    -------
+    ndarray, shape (3, 3)
+        See `bank.random_matrix`.
+    """
+    scale = _CERVICAL_SCALE if 0 < number <= 7 else _SCALE
+    return random_matrix(rng, rotation_deg(rng), scale)
 
 
 def thinner_arches(sampled: SampledScene, by_mm: float) -> SampledScene:
