@@ -110,6 +110,20 @@ def test_arches_have_a_cortex_of_their_own(sampled, plain_look):
     torch.testing.assert_close(*inner)
 
 
+def test_worn_facets_are_denser_in_places_and_leave_bodies_alone(sampled, plain_look):
+    arch = sampled.vertebra(21) & ~sampled.body(21) & (sampled.bone_sdf < -1)
+    body = sampled.body(21) & (sampled.bone_sdf < -4)
+    gained = []
+    for seed in range(4):
+        looks = (replace(plain_look, arthrosis_hu=v) for v in (0.0, 500.0))
+        healthy, worn = (render(sampled, 1.0, x, CLEAN, np.random.default_rng(seed)) for x in looks)
+        torch.testing.assert_close(healthy[body], worn[body])
+        gained.append((worn - healthy)[arch])
+    gained = torch.cat(gained)
+    assert float(gained.max()) > 60
+    assert 0.2 < float((gained < 20).float().mean()) < 0.9
+
+
 def test_cement_and_lesions_appear_where_asked(sampled, plain_look):
     def core(**changes):
         look = replace(plain_look, **changes)

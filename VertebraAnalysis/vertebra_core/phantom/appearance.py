@@ -16,6 +16,9 @@ import numpy as np
 from .codes import Bone, Tissue
 
 RANDOM_TISSUE_SHARE = 0.12
+ARTHROSIS_SHARE = 0.35
+"""Patients with worn facets: a third at 40 to 60 years, and more later."""
+
 PHASES = ("none", "arterial", "portal venous", "delayed")
 _PHASE_SHARES = (0.37, 0.17, 0.36, 0.10)
 
@@ -127,6 +130,8 @@ class Appearance:
         Thickness of the cortex of arches and processes against that of bodies. At 3 mm the arches
         of the public abdomen have a median of 270 HU; phantoms of like trabecular density have
         that with 0.9-1.0, and 400 HU with 1.8.
+    arthrosis_hu : float
+        Density that worn facets and arches gain in places, as spongy bone turns sclerotic.
     """
 
     tissue_hu: tuple[float, ...]
@@ -153,6 +158,7 @@ class Appearance:
     lesion_threshold: float
     cement_levels: tuple[int, ...]
     arch_cortex_scale: float = 1.1
+    arthrosis_hu: float = 0.0
 
     @staticmethod
     def random(rng: np.random.Generator) -> Appearance:
@@ -196,6 +202,7 @@ class Appearance:
             lesion_threshold=float(rng.uniform(1.7, 2.5)) if lesion else float("inf"),
             cement_levels=_draw_cement(rng),
             arch_cortex_scale=float(np.clip(1.1 * np.exp(0.4 * rng.standard_normal()), 0.4, 2.2)),
+            arthrosis_hu=float(rng.uniform(100, 500) if rng.random() < ARTHROSIS_SHARE else 0.0),
         )
 
     def trabecular_table(self, stated_hu: np.ndarray) -> np.ndarray:

@@ -22,6 +22,7 @@ _SPOT_START = 1.9
 # Trabeculae of vertebral bodies run upright.
 _GRAIN_STRETCH = 1.6
 _ARCH_DENSITY_HU = 40.0
+_SCLEROTIC_START = 0.2
 # Cortex of ribs, flat and long bones is thicker than the shell of a body.
 _CORTEX_SCALE = {
     Bone.RIB: 1.9,
@@ -136,7 +137,10 @@ class Painter:
         occupied = (0.5 - s / h).clamp_(0, 1)
         inside = (0.5 - (s + thickness) / h).clamp_(0, 1)
         spongy = self._spongy_table(sampled)[label & CODE_MASK]
-        spongy[label < Bone.RIB] += _ARCH_DENSITY_HU
+        arch = label < Bone.RIB
+        spongy[arch] += _ARCH_DENSITY_HU
+        if look.arthrosis_hu:
+            spongy[arch] += look.arthrosis_hu * (low_here[arch] - _SCLEROTIC_START).clamp_(0, 1)
         spongy += look.trabecular_fine_hu * f + look.trabecular_patch_hu * (m + 0.25 * low_here)
         depth = (1 + (s + thickness) / look.sclerosis_depth_mm).clamp_(0, 1)
         spongy += look.sclerosis_hu * depth * depth
