@@ -7,15 +7,30 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from vertebra_core.labelling.keypoint_boundary import (
+    BOUNDARY_LEVELS,
+    boundary_features,
+    first_lumbar,
+    fit_boundary_model,
+)
 from vertebra_core.labelling.keypoint_emission import fit_keypoint_emission
-from vertebra_core.labelling.keypoint_field import best_levels, log_partition, see
+from vertebra_core.labelling.keypoint_field import (
+    best_levels,
+    label_probabilities,
+    log_partition,
+    see,
+)
 from vertebra_core.labelling.keypoint_namer import fit_keypoint_namer
 from vertebra_core.labelling.keypoint_rows import UNKNOWN, KeypointRows, keypoint_rows
 from vertebra_core.labelling.keypoint_scans import read_keypoint_scans
 from vertebra_core.labelling.keypoint_steps import step_table
 from vertebra_core.labelling.keypoint_training import KeypointTraining
 from vertebra_core.labelling.keypoint_variation import varied
-from vertebra_core.labelling.keypoints import evaluate_keypoints, identified_bodies
+from vertebra_core.labelling.keypoints import (
+    DEFAULT_TRAINING,
+    evaluate_keypoints,
+    identified_bodies,
+)
 from vertebra_core.labelling.level_statistics import (
     NEIGHBOURS,
     fit_level_statistics,
@@ -168,7 +183,7 @@ def test_cross_validation_reports_what_was_identified(keypoint_file):
     json.dumps(figures)
 
 
-QUICK = KeypointTraining(epochs=4, first_epochs=8, fields=1, hidden=32, batch_size=16)
+QUICK = KeypointTraining(epochs=4, first_epochs=8, parts=2, hidden=32, batch_size=16)
 
 
 @pytest.fixture(scope="module")
@@ -213,7 +228,7 @@ def test_fields_learn_a_detectors_habits_from_examples(scans, field_namer):
         return replace(scan, region_probabilities=shares)
 
     marked = [fooled(s) for s in scans if level_named("T12").order in s.true_orders]
-    shown = fit_keypoint_namer(marked[:-6], replace(QUICK, epochs=12, first_epochs=24))
+    shown = fit_keypoint_namer(marked[:-6], replace(QUICK, epochs=12, first_epochs=24, parts=1))
 
     def rate(namer):
         pairs = zip(marked[-6:], namer.label(marked[-6:]), strict=True)
@@ -258,6 +273,70 @@ def test_the_best_labelling_is_the_most_probable(scans, field_namer):
     assert (log_probability(shifted) < found).all()
 
 
+def test_probabilities_of_labels_are_shares_of_all_labellings(scans, field_namer):
+    rows = keypoint_rows(scans[:2])
+    table = step_table(field_namer.statistics, 1)
+    scores = _scores(field_namer, rows, table)
+    label = label_probabilities(scores, table)
+    assert np.allclose(label.sum(2)[rows.present], 1, atol=1e-4)
+    fixed = torch.full(rows.target.shape, UNKNOWN)
+    fixed[:, 3] = torch.from_numpy(rows.target[:, 3])
+    share = torch.exp(log_partition(scores.given(fixed), table) - log_partition(scores, table))
+    assert np.allclose(label[[0, 1], 3, rows.target[:, 3]], share.numpy(), atol=1e-4)
+
+
+def test_lumbar_starts_where_the_detector_turns_to_lumbar(scans):
+    rows = keypoint_rows(scans)
+    first = first_lumbar(rows)
+    lumbar = np.array(["L1" in _names(s) for s in scans])
+    assert (first[~lumbar] == -1).all()
+    found = rows.target[np.nonzero(lumbar)[0], first[lumbar]]
+    assert np.isin(found, BOUNDARY_LEVELS).all()
+    assert (found == level_named("L1").order).mean() > 0.8
+    # A doubtful body far above does not turn the row.
+    rows.regions[:, 1] = [0.05, 0.3, 0.4]
+    low = first > 3
+    assert low.any() and (first_lumbar(rows)[low] == first[low]).all()
+
+
+def test_boundary_features_depend_on_the_scan_alone(scans):
+    rows = keypoint_rows([scans[0], scans[1]])
+    first = first_lumbar(rows)
+    alone = keypoint_rows([scans[1]])
+    assert rows.target.shape[1] > alone.target.shape[1]
+    features = boundary_features(rows, first)
+    assert np.allclose(features[1:], boundary_features(alone, first_lumbar(alone)))
+
+
+def test_without_examples_the_boundary_is_where_the_fields_say():
+    model = fit_boundary_model(np.zeros((0, 3)), np.zeros((0, 4)), np.zeros(0, int))
+    said = np.array([[0.1, 0.7, 0.2], [0.6, 0.4, 0.0]])
+    judged = np.exp(model.log_probabilities(said, np.ones((2, 4))))
+    assert np.allclose(judged, said, atol=1e-3)
+
+
+def test_the_boundary_is_judged_by_signs_that_the_fields_missed():
+    rng = np.random.default_rng(3)
+    ribless = rng.random(400) < 0.3
+    said = np.tile([0.25, 0.7, 0.05], (400, 1))
+    features = np.stack([np.ones(400), ribless + rng.normal(0, 0.2, 400)], axis=1)
+    level = np.where(ribless, 0, 1)
+    model = fit_boundary_model(said[:300], features[:300], level[:300])
+    judged = model.log_probabilities(said[300:], features[300:])
+    assert (judged.argmax(1) == level[300:]).mean() > 0.95
+    assert np.allclose(np.exp(judged).sum(1), 1)
+
+
+def test_the_boundary_learns_from_bodies_the_fields_have_not_seen(scans, field_namer):
+    examples = field_namer.boundary_examples(scans[:8])
+    said, features, level = (np.concatenate(of_all) for of_all in zip(*examples, strict=True))
+    lumbar = sum("L1" in _names(s) for s in scans[:8])
+    assert len(said) == len(features) == len(level) == lumbar
+    assert ((said >= 0) & (said <= 1)).all() and (said.sum(1) <= 1 + 1e-4).all()
+    assert field_namer.boundary is not None
+    assert len(field_namer.fields) == QUICK.parts
+
+
 def test_variations_keep_detections_and_targets_together():
     rng = np.random.default_rng(2)
     n = 12
@@ -277,6 +356,10 @@ def test_variations_keep_detections_and_targets_together():
         assert (np.diff(target[own]) > 0).all()
         pace = np.diff(height[own]) / np.diff(target[own])
         assert np.allclose(pace, -25, atol=9)
+
+
+def _names(scan):
+    return [MOBILE_LEVELS[order].name for order in scan.true_orders]
 
 
 def _first_two(scan):
@@ -302,7 +385,7 @@ def test_too_few_scans_are_refused(tmp_path):
     "training,identified,all_right",
     [
         (None, 0.93, 0.90),
-        (KeypointTraining(epochs=8, batch_size=10, fields=1), 0.92, 0.89),
+        (KeypointTraining(epochs=8, batch_size=10, parts=2), 0.92, 0.89),
     ],
     ids=["logic alone", "field"],
 )
@@ -321,7 +404,9 @@ def test_a_part_of_the_public_keypoints_is_identified(
 
 @pytest.mark.slow
 def test_public_keypoints_are_identified(shared_data):
-    figures = evaluate_keypoints(shared_data / "labelling" / "vid_keypoints.jsonl.gz", 5)
+    # Two parts instead of four take half of the time.
+    path = shared_data / "labelling" / "vid_keypoints.jsonl.gz"
+    figures = evaluate_keypoints(path, 5, replace(DEFAULT_TRAINING, parts=2))
     assert figures["scans"] == 1655 and figures["bodies"] == 14999
     assert figures["found_rate"] > 0.985
     assert figures["identification_rate"] >= 0.945

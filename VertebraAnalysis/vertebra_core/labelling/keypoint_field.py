@@ -9,7 +9,7 @@ of the true labelling as a whole, so that evidence shared by neighbours is not c
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -214,6 +214,22 @@ def _log_partitions(
     after = before[..., -1:] - before[..., 1:]
     final = torch.stack(reached, -2) + scores.end[:, None] + after[..., None]
     return torch.logaddexp(torch.logsumexp(final.flatten(-2), -1), before[..., -1])
+
+
+def label_probabilities(scores: FieldScores, table: StepTable) -> np.ndarray:
+    """Probability of every label of each detection over all labellings of its scan.
+
+    Returns
+    -------
+    ndarray, shape (s, n, 28)
+        The 26 levels, the sacrum, and spurious.
+    """
+    node, spurious = (t.detach().requires_grad_() for t in (scores.node, scores.spurious))
+    with torch.enable_grad():
+        total = log_partition(replace(scores, node=node, spurious=spurious), table).sum()
+    # The derivative by a label's score is how often the label occurs.
+    level, none = torch.autograd.grad(total, (node, spurious))
+    return torch.cat([level, none[..., None]], -1).numpy()
 
 
 def best_levels(scores: FieldScores, table: StepTable) -> np.ndarray:

@@ -36,6 +36,9 @@ class KeypointTraining:
     learning_rate, weight_decay : float
     fields : int
         Fields trained from different starts; their scores are averaged.
+    parts : int
+        Parts of the patients; for each, fields are trained without it, and judged on it by
+        `keypoint_boundary`. With one, fields are trained on all and judged on none.
     hidden : int
     dropout : float
     max_missed, gaps : int
@@ -49,6 +52,7 @@ class KeypointTraining:
     learning_rate: float = 3e-3
     weight_decay: float = 1e-2
     fields: int = 1
+    parts: int = 4
     hidden: int = 96
     dropout: float = 0.3
     max_missed: int = 1
@@ -70,10 +74,14 @@ def train_keypoint_fields(
     rows = keypoint_rows(scans)
     rows = rows.part((rows.target >= 0).any(1))
     table = step_table(statistics, training.max_missed)
-    return [
-        _train(rows, table, emission, training, training.seed + 1000 * k)
-        for k in range(training.fields)
-    ]
+    seeds = [training.seed + 1000 * k for k in range(training.fields)]
+    # Matrices are so small that threads would mostly wait for one another.
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return [_train(rows, table, emission, training, seed) for seed in seeds]
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _train(
