@@ -11,6 +11,7 @@ from vertebra_core.command_line import main
 from vertebra_core.phantom.bank import EVALUATION_SEED_START
 from vertebra_core.phantom.fusion import FUSED_SHARE
 from vertebra_core.phantom.scene import load_scene
+from vertebra_core.training.bank import random_matrix, scale_of
 
 
 @pytest.fixture
@@ -49,3 +50,12 @@ def test_seeds_of_the_evaluation_are_refused(asked, tmp_path, capsys):
     assert main(["phantom", "-o", str(tmp_path), "--bank", "--seed", last, "--count", "2"]) == 2
     assert "seeds must stay below" in capsys.readouterr().err
     assert asked == []
+
+
+@pytest.mark.parametrize("size", [0.7, 1.0, 1.15])
+def test_the_scale_of_a_drawn_matrix_is_the_size_of_the_anatomy(size):
+    matrix = random_matrix(np.random.default_rng(4), 20.0, (size, size), anisotropy=0.0)
+    assert scale_of(matrix) == pytest.approx(size)
+    # A structure of 10 mm in the scene spans `size` times as much in the sample.
+    length = np.linalg.norm(np.linalg.inv(matrix) @ [10.0, 0, 0])
+    assert length == pytest.approx(10 * size)

@@ -108,3 +108,8 @@ def random_matrix(
     sizes = rng.uniform(*scale) * rng.uniform(1 - anisotropy, 1 + anisotropy, 3)
     flip = np.array([1.0, 1.0, -1.0 if rng.random() < 0.5 else 1.0])
     return about_z @ about_y @ about_x @ np.diag(flip / sizes)
+
+
+def scale_of(matrix: np.ndarray) -> float:
+    """Mean size of the anatomy in the sample that `random_matrix` drew (above 1: larger)."""
+    return float(abs(np.linalg.det(matrix)) ** (-1 / 3))

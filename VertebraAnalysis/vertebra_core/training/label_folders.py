@@ -11,6 +11,7 @@ import torch
 from ..localisation import outputs as localisation_outputs
 from ..localisation.targets import heat_sigma_mm
 from ..segmentation import crops
+from .bank import scale_of
 from .labelled_scans import LabelledScan, LabelledScans
 from .localisation_samples import SACRUM_NUMBER, block_matrix, pack_localisation, vertebra_codes
 from .scan_sampling import sample_grid, sample_hu, sample_labels, sample_mask
@@ -53,7 +54,7 @@ class LabelledSegmentationSource:
         scan, spacing = self._scans.load(name), self._scans.spacing_mm
         number, target, distance_mm = _choose(scan, rng, spacing)
         matrix = crop_matrix(number, rng)
-        jitter = draw_jitter(rng, distance_mm)
+        jitter = draw_jitter(rng, distance_mm * scale_of(matrix))
         shift = np.asarray(crops.CROP_SHIFT_ZYX_MM) + jitter + rng.uniform(-0.5, 0.5, 3)
         grid = sample_grid(target + matrix @ shift / spacing, matrix, self._shape, spacing, rng)
         hu, seen = sample_hu(scan, grid)

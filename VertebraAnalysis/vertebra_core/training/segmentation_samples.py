@@ -16,7 +16,7 @@ from ..phantom.sampling import SampledScene, sample_scene
 from ..phantom.scan_protocol import ScanProtocol
 from ..phantom.scanner import render, visible
 from ..segmentation.crops import CROP_SHAPE_ZYX, CROP_SHIFT_ZYX_MM, WORKING_SPACING_MM
-from .bank import BankSource, random_matrix, rotation_deg
+from .bank import BankSource, random_matrix, rotation_deg, scale_of
 from .localisation_samples import SACRUM_NUMBER, vertebra_codes
 from .sources import Sample
 
@@ -76,7 +76,7 @@ class PhantomSegmentationSource(BankSource):
             target, number = np.asarray(chosen.center_zyx_mm), chosen.level
             spacing_mm = _neighbour_distance(scene, chosen)
         matrix = crop_matrix(number, rng)
-        jitter = draw_jitter(rng, spacing_mm)
+        jitter = draw_jitter(rng, spacing_mm * scale_of(matrix))
         spacing = WORKING_SPACING_MM
         # The crop's own axes carry shift and jitter, as they do when the network is applied.
         shift = np.asarray(CROP_SHIFT_ZYX_MM) + jitter + rng.uniform(-0.5, 0.5, 3)
