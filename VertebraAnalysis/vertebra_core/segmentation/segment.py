@@ -16,8 +16,10 @@ from ..localisation.localise import check_working_grid
 from ..localisation.sliding_window import Predicate, Progress, run_network
 from ..networks.normalisation import normalise_hu_array
 from ..parallel import for_each
+from ..settings import CoarseCrop
 from ..volume import AIR_HU, CtVolume
 from .cleaning import LEAST_PROBABILITY, fill_cavities, fill_gaps, keep_main_parts, occupied_box
+from .crop_choice import Crop, crops_for, neighbours_mm
 from .crops import (
     CROP_SHAPE_ZYX,
     WORKING_SPACING_MM,
@@ -42,10 +44,10 @@ class SegmentationOptions:
         Segment again around the body that was found, if it lies further than this from the centre
         given; 0 never does.
     crop_shapes_zyx : tuple of tuple of int
-        Sizes of the crop in voxels that the network sees, smallest first. A larger one is taken
-        where the vertebra comes close to the sides of the one before.
-    voxel_mm : float
-        Size of these voxels. What the network gives is brought back to the working grid.
+        Sizes of the crop in voxels, smallest first. A larger one is taken where the vertebra comes
+        close to the sides of the one before.
+    coarse_crop : CoarseCrop or None
+        What large vertebrae are seen in instead; the result is brought back to the working grid.
     bfloat16 : bool
         Compute in bfloat16, where the device can, instead of float32.
     workers : int
@@ -55,7 +57,7 @@ class SegmentationOptions:
     flip_average: bool = False
     recentre_mm: float = 6.0
     crop_shapes_zyx: tuple[tuple[int, int, int], ...] = (CROP_SHAPE_ZYX,)
-    voxel_mm: float = WORKING_SPACING_MM
+    coarse_crop: CoarseCrop | None = None
     bfloat16: bool = True
     workers: int = 1
 
@@ -138,13 +140,16 @@ def segment(
     check_working_grid(ct, WORKING_SPACING_MM)
     network.eval()
 
-    def one(centre: Sequence[float]) -> VertebraMask:
+    def one(found: tuple[Sequence[float], float]) -> VertebraMask:
         if cancelled is not None and cancelled():
             raise Cancelled()
-        return _segment_one(ct, np.asarray(centre, float), network, options, device)
+        centre, neighbour_mm = found
+        crops = crops_for(neighbour_mm, options.crop_shapes_zyx, options.coarse_crop)
+        return _segment_one(ct, np.asarray(centre, float), crops, network, options, device)
 
     masks = []
-    for mask in for_each(one, list(centres_lps_mm), options.workers):
+    found = list(zip(centres_lps_mm, neighbours_mm(centres_lps_mm), strict=True))
+    for mask in for_each(one, found, options.workers):
         masks.append(mask)
         if on_progress is not None:
             on_progress(len(masks) / len(centres_lps_mm))
@@ -154,15 +159,16 @@ def segment(
 def _segment_one(
     ct: CtVolume,
     centre: np.ndarray,
+    crops: Sequence[Crop],
     network: nn.Module,
     options: SegmentationOptions,
     device: str,
 ) -> VertebraMask:
-    mask = _apply(ct, centre, network, options, device)
+    mask = _apply(ct, centre, crops, network, options, device)
     if options.recentre_mm > 0:
         found = mask.body_center_lps_mm()
         if found is not None and np.linalg.norm(found - centre) > options.recentre_mm:
-            again = _apply(ct, np.asarray(found), network, options, device)
+            again = _apply(ct, np.asarray(found), crops, network, options, device)
             # The second look may have moved on to a neighbour; keep it if it agrees.
             if again.body_center_lps_mm() is not None and _agree(mask, again):
                 mask = replace(again, center_lps_mm=mask.center_lps_mm)
@@ -177,13 +183,14 @@ def _agree(first: VertebraMask, second: VertebraMask) -> bool:
 def _apply(
     ct: CtVolume,
     centre: np.ndarray,
+    crops: Sequence[Crop],
     network: nn.Module,
     options: SegmentationOptions,
     device: str,
 ) -> VertebraMask:
     index = ct.lps_to_index(centre)
-    for shape in options.crop_shapes_zyx:
-        probability, origin = _probability(ct, index, shape, network, options, device)
+    for crop in crops:
+        probability, origin = _probability(ct, index, crop, network, options, device)
         mask = _cleaned(probability, origin, ct, centre)
         if not _reaches_side(mask, origin, probability.shape[1:], ct.hu.shape):
             break
@@ -221,20 +228,20 @@ def _half(probability: np.ndarray) -> np.ndarray:
 def _probability(
     ct: CtVolume,
     index: np.ndarray,
-    shape: tuple[int, int, int],
+    crop: Crop,
     network: nn.Module,
     options: SegmentationOptions,
     device: str,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Probability of vertebra and body, shape (2, z, y, x), in a crop, and the crop's origin."""
-    covered = tuple(round(n * options.voxel_mm / WORKING_SPACING_MM) for n in shape)
+    covered = tuple(round(n * crop.voxel_mm / WORKING_SPACING_MM) for n in crop.shape_zyx)
     origin = crop_origin_index(index, covered)
     # Outside the volume lies what the resampling puts there: air.
-    crop = normalise_hu_array(extract_crop(ct.hu, origin, covered, AIR_HU))
-    crop = _resized(torch.from_numpy(crop)[None], shape)[0]
-    # Voxels are as large as they are, wherever their centres lie: half a voxel before the first.
-    prior = center_prior(shape, (index - origin + 0.5) * np.divide(shape, covered) - 0.5)
-    inputs = torch.stack([crop, prior])[None]
+    image = normalise_hu_array(extract_crop(ct.hu, origin, covered, AIR_HU))
+    image = _resized(torch.from_numpy(image)[None], crop.shape_zyx)[0]
+    # Both grids begin with the outer face of a voxel, half a voxel before its centre.
+    center = (index - origin + 0.5) * np.divide(crop.shape_zyx, covered) - 0.5
+    inputs = torch.stack([image, center_prior(crop.shape_zyx, center)])[None]
     logits = run_network(network, inputs, device, options.bfloat16)[0]
     probability = torch.sigmoid(_resized(logits, covered))
     if options.flip_average:
