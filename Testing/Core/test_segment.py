@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from scipy import ndimage
 from torch import nn
 from vertebra_core.errors import Cancelled
 from vertebra_core.networks.normalisation import AIR
@@ -29,7 +28,6 @@ from vertebra_core.segmentation.segment import (
     VertebraMask,
     segment,
 )
-from vertebra_core.settings import CoarseCrop
 from vertebra_core.volume import CtVolume
 
 SHAPE = (48, 64, 64)
@@ -47,18 +45,6 @@ class Threshold(nn.Module):
         front = (rows < middle.view(-1, 1, 1, 1, 1) + 6).float()
         logits = torch.where(near > 0, bone, torch.full_like(bone, -20))
         return torch.cat([logits, torch.where(front > 0, logits, torch.full_like(bone, -20))], 1)
-
-
-class Recording(Threshold):
-    """`Threshold` that keeps the sizes of the crops it was shown."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.shapes = []
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        self.shapes.append(tuple(x.shape[2:]))
-        return super().forward(x)
 
 
 def ct_with_boxes(centers_zyx, half=(8, 10, 12)) -> CtVolume:
@@ -101,40 +87,6 @@ def test_mask_lies_on_the_vertebra_it_was_centred_on():
     assert (mask.body <= mask.vertebra).all()
     expected = ct.index_to_lps(np.array(mask.origin_index_zyx, float))
     assert mask.origin_lps_mm == pytest.approx(tuple(expected))
-
-
-COARSE = CoarseCrop((48, 80, 64), 1.25, (24.0, 45.0))
-
-
-@pytest.mark.parametrize("shift_zyx", [(0.0, 0.0, 0.0), (1.3, -1.6, -0.9)])
-def test_larger_voxels_put_masks_in_the_same_place(shift_zyx):
-    places = [(22, 40, 48), (62, 40, 48)]
-    ct = ct_with_boxes(places)
-    ct = replace(ct, hu=ndimage.gaussian_filter(ct.hu, 2.0))
-    centres = [ct.index_to_lps(np.add(place, shift_zyx)) for place in places]
-    fine = replace(OPTIONS, crop_shapes_zyx=((48, 96, 64),))
-    network = Recording()
-    coarse_masks = segment(ct, centres, network, replace(fine, coarse_crop=COARSE))
-    assert network.shapes == [(48, 80, 64)] * 2
-    for one, other in zip(segment(ct, centres, network, fine), coarse_masks, strict=True):
-        middle = [
-            np.mean(np.argwhere(m.vertebra > 0.5) + m.origin_index_zyx, axis=0)
-            for m in (one, other)
-        ]
-        assert np.abs(middle[0] - middle[1]).max() < 0.15
-        sizes = [int((m.vertebra > 0.5).sum()) for m in (one, other)]
-        assert sizes[1] == pytest.approx(sizes[0], rel=0.05)
-
-
-@pytest.mark.parametrize("distance", [18, 60])
-def test_small_vertebrae_and_single_ones_are_seen_in_fine_voxels(distance):
-    places = [(15, 40, 48), (15 + distance, 40, 48)]
-    ct = ct_with_boxes(places, half=(5, 10, 12))
-    network = Recording()
-    options = replace(OPTIONS, coarse_crop=COARSE)
-    segment(ct, [ct.index_to_lps(np.array(p, float)) for p in places], network, options)
-    segment(ct, [ct.index_to_lps(np.array(places[0], float))], network, options)
-    assert network.shapes == [SHAPE] * 3
 
 
 def test_nothing_is_found_outside_the_volume():

@@ -43,24 +43,6 @@ LARGE_CROP_ZYX: Shape = (80, 112, 112)
 
 
 @dataclass(frozen=True)
-class CoarseCrop:
-    """A crop of larger voxels for large vertebrae, in which they look as small ones do elsewhere.
-
-    Attributes
-    ----------
-    shape_zyx : tuple of int
-        Voxels.
-    voxel_mm : float
-    spacing_mm : tuple of float
-        Vertebrae whose nearest neighbour's centre is between so far away are large.
-    """
-
-    shape_zyx: Shape = (48, 80, 80)
-    voxel_mm: float = 1.25
-    spacing_mm: tuple[float, float] = (24.0, 45.0)
-
-
-@dataclass(frozen=True)
 class Setting:
     """Choices between speed and accuracy.
 
@@ -72,8 +54,6 @@ class Setting:
     crop_shapes_zyx : tuple of tuple of int
         Sizes of the crop a vertebra is segmented in, mm (voxels of 1 mm), smallest first. A larger
         one is taken only where the vertebra comes close to the sides of the one before.
-    coarse_crop : CoarseCrop or None
-        What large vertebrae are segmented in instead.
     recentre_mm : float
         Segment again around the body that was found, if it lies further than this from the centre
         that was found first; 0 never does.
@@ -86,7 +66,6 @@ class Setting:
     name: str
     along_spine: bool = False
     crop_shapes_zyx: tuple[Shape, ...] = (CROP_ZYX,)
-    coarse_crop: CoarseCrop | None = None
     recentre_mm: float = 6.0
     mirrored: bool = False
     bfloat16: bool = True
@@ -97,7 +76,7 @@ class Setting:
 
 
 BEST = Setting("best", mirrored=True)
-FAST = Setting("fast", along_spine=True, coarse_crop=CoarseCrop(), recentre_mm=0.0)
+FAST = Setting("fast", along_spine=True, recentre_mm=0.0)
 
 SETTINGS = MappingProxyType({s.name: s for s in (FAST, BEST)})
 """Name -> setting; the command line offers these."""

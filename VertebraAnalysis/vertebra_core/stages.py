@@ -162,7 +162,6 @@ def segmentation_options(setting: Setting, workers: int = 1) -> SegmentationOpti
         flip_average=setting.mirrored,
         recentre_mm=setting.recentre_mm,
         crop_shapes_zyx=setting.crop_shapes_zyx,
-        coarse_crop=setting.coarse_crop,
         bfloat16=setting.bfloat16,
         workers=workers,
     )

@@ -16,7 +16,7 @@ from statistics import median
 
 import numpy as np
 
-from ..settings import BEST, FAST, LARGE_CROP_ZYX, CoarseCrop, Setting
+from ..settings import BEST, FAST, LARGE_CROP_ZYX, Setting
 from ..volume import CtVolume
 from .case_files import CaseFiles
 from .case_loading import load_case
@@ -37,7 +37,6 @@ VARIANTS: tuple[Setting, ...] = (
         name="best, small crops first",
         crop_shapes_zyx=(*BEST.crop_shapes_zyx, LARGE_CROP_ZYX),
     ),
-    replace(BEST, name="best, large voxels for large vertebrae", coarse_crop=CoarseCrop()),
     replace(BEST, name="best, no second look", recentre_mm=0.0),
     replace(BEST, name="best, crops not mirrored", mirrored=False),
     replace(BEST, name="best, float32", bfloat16=False),

@@ -9,17 +9,14 @@ import numpy as np
 import torch
 from scipy import ndimage
 from torch import nn
-from torch.nn import functional
 
 from ..errors import Cancelled
 from ..localisation.localise import check_working_grid
 from ..localisation.sliding_window import Predicate, Progress, run_network
 from ..networks.normalisation import normalise_hu_array
 from ..parallel import for_each
-from ..settings import CoarseCrop
 from ..volume import AIR_HU, CtVolume
 from .cleaning import LEAST_PROBABILITY, fill_cavities, fill_gaps, keep_main_parts, occupied_box
-from .crop_choice import Crop, crops_for, neighbours_mm
 from .crops import (
     CROP_SHAPE_ZYX,
     WORKING_SPACING_MM,
@@ -46,8 +43,6 @@ class SegmentationOptions:
     crop_shapes_zyx : tuple of tuple of int
         Sizes of the crop in voxels, smallest first. A larger one is taken where the vertebra comes
         close to the sides of the one before.
-    coarse_crop : CoarseCrop or None
-        What large vertebrae are seen in instead; the result is brought back to the working grid.
     bfloat16 : bool
         Compute in bfloat16, where the device can, instead of float32.
     workers : int
@@ -57,7 +52,6 @@ class SegmentationOptions:
     flip_average: bool = False
     recentre_mm: float = 6.0
     crop_shapes_zyx: tuple[tuple[int, int, int], ...] = (CROP_SHAPE_ZYX,)
-    coarse_crop: CoarseCrop | None = None
     bfloat16: bool = True
     workers: int = 1
 
@@ -140,16 +134,13 @@ def segment(
     check_working_grid(ct, WORKING_SPACING_MM)
     network.eval()
 
-    def one(found: tuple[Sequence[float], float]) -> VertebraMask:
+    def one(centre: Sequence[float]) -> VertebraMask:
         if cancelled is not None and cancelled():
             raise Cancelled()
-        centre, neighbour_mm = found
-        crops = crops_for(neighbour_mm, options.crop_shapes_zyx, options.coarse_crop)
-        return _segment_one(ct, np.asarray(centre, float), crops, network, options, device)
+        return _segment_one(ct, np.asarray(centre, float), network, options, device)
 
     masks = []
-    found = list(zip(centres_lps_mm, neighbours_mm(centres_lps_mm), strict=True))
-    for mask in for_each(one, found, options.workers):
+    for mask in for_each(one, list(centres_lps_mm), options.workers):
         masks.append(mask)
         if on_progress is not None:
             on_progress(len(masks) / len(centres_lps_mm))
@@ -159,16 +150,15 @@ def segment(
 def _segment_one(
     ct: CtVolume,
     centre: np.ndarray,
-    crops: Sequence[Crop],
     network: nn.Module,
     options: SegmentationOptions,
     device: str,
 ) -> VertebraMask:
-    mask = _apply(ct, centre, crops, network, options, device)
+    mask = _apply(ct, centre, network, options, device)
     if options.recentre_mm > 0:
         found = mask.body_center_lps_mm()
         if found is not None and np.linalg.norm(found - centre) > options.recentre_mm:
-            again = _apply(ct, np.asarray(found), crops, network, options, device)
+            again = _apply(ct, np.asarray(found), network, options, device)
             # The second look may have moved on to a neighbour; keep it if it agrees.
             if again.body_center_lps_mm() is not None and _agree(mask, again):
                 mask = replace(again, center_lps_mm=mask.center_lps_mm)
@@ -183,16 +173,15 @@ def _agree(first: VertebraMask, second: VertebraMask) -> bool:
 def _apply(
     ct: CtVolume,
     centre: np.ndarray,
-    crops: Sequence[Crop],
     network: nn.Module,
     options: SegmentationOptions,
     device: str,
 ) -> VertebraMask:
     index = ct.lps_to_index(centre)
-    for crop in crops:
-        probability, origin = _probability(ct, index, crop, network, options, device)
+    for shape in options.crop_shapes_zyx:
+        probability, origin = _probability(ct, index, shape, network, options, device)
         mask = _cleaned(probability, origin, ct, centre)
-        if not _reaches_side(mask, origin, probability.shape[1:], ct.hu.shape):
+        if not _reaches_side(mask, origin, shape, ct.hu.shape):
             break
     return mask
 
@@ -228,33 +217,22 @@ def _half(probability: np.ndarray) -> np.ndarray:
 def _probability(
     ct: CtVolume,
     index: np.ndarray,
-    crop: Crop,
+    shape: tuple[int, int, int],
     network: nn.Module,
     options: SegmentationOptions,
     device: str,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Probability of vertebra and body, shape (2, z, y, x), in a crop, and the crop's origin."""
-    covered = tuple(round(n * crop.voxel_mm / WORKING_SPACING_MM) for n in crop.shape_zyx)
-    origin = crop_origin_index(index, covered)
+    origin = crop_origin_index(index, shape)
     # Outside the volume lies what the resampling puts there: air.
-    image = normalise_hu_array(extract_crop(ct.hu, origin, covered, AIR_HU))
-    image = _resized(torch.from_numpy(image)[None], crop.shape_zyx)[0]
-    # Both grids begin with the outer face of a voxel, half a voxel before its centre.
-    center = (index - origin + 0.5) * np.divide(crop.shape_zyx, covered) - 0.5
-    inputs = torch.stack([image, center_prior(crop.shape_zyx, center)])[None]
-    logits = run_network(network, inputs, device, options.bfloat16)[0]
-    probability = torch.sigmoid(_resized(logits, covered))
+    crop = normalise_hu_array(extract_crop(ct.hu, origin, shape, AIR_HU))
+    prior = center_prior(shape, index - origin)
+    inputs = torch.stack([torch.from_numpy(crop), prior])[None]
+    probability = torch.sigmoid(run_network(network, inputs, device, options.bfloat16))[0]
     if options.flip_average:
-        mirrored = run_network(network, inputs.flip(-1), device, options.bfloat16)[0].flip(-1)
-        probability = (probability + torch.sigmoid(_resized(mirrored, covered))) / 2
-    return probability.numpy() * _inside(ct.hu.shape, origin, covered), origin
-
-
-def _resized(channels: torch.Tensor, shape: tuple[int, int, int]) -> torch.Tensor:
-    """Interpolate channels (c, z, y, x) to another number of voxels over the same extent."""
-    if channels.shape[1:] == shape:
-        return channels
-    return functional.interpolate(channels[None], size=shape, mode="trilinear")[0]
+        mirrored = torch.sigmoid(run_network(network, inputs.flip(-1), device, options.bfloat16))[0]
+        probability = (probability + mirrored.flip(-1)) / 2
+    return probability.numpy() * _inside(ct.hu.shape, origin, shape), origin
 
 
 def _inside(shape, origin, crop_shape) -> np.ndarray:

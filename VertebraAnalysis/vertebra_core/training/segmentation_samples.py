@@ -37,7 +37,7 @@ as partial volume were missed on thick slices."""
 
 _CERVICAL_SCALE = (0.68, 1.15)
 _SCALE = (0.68, 1.18)
-"""Small ones besides, as voxels of 1.25 mm show vertebrae (`settings.FAST`)."""
+"""From children's vertebrae to those of the largest adults."""
 
 
 class PhantomSegmentationSource(BankSource):
