@@ -87,8 +87,8 @@ def _stored(stream: BinaryIO) -> Iterator[bytes]:
 def _decompressed(stream: BinaryIO) -> Iterator[bytes]:
     """Contents of a gzip file in large chunks.
 
-    Python's own reader takes 8 kB at a time and waits for the interpreter after each, where other
-    modules are imported meanwhile: it takes three times as long.
+    Python's own reader takes 8 kB at a time and waits for the interpreter after each, while other
+    threads import modules.
 
     Raises
     ------

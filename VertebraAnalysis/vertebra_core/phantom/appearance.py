@@ -17,7 +17,7 @@ from .codes import Bone, Tissue
 
 RANDOM_TISSUE_SHARE = 0.12
 ARTHROSIS_SHARE = 0.35
-"""Patients with worn facets: a third at 40 to 60 years, and more later."""
+"""Patients with sclerotic facets: a choice, between the young and the old."""
 
 PHASES = ("none", "arterial", "portal venous", "delayed")
 _PHASE_SHARES = (0.37, 0.17, 0.36, 0.10)
