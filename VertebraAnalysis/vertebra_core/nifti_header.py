@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
@@ -62,13 +63,13 @@ def check_nifti(path: Path) -> NiftiHeader:
     """
     with path.open("rb") as stream:
         compressed = stream.read(2) == _GZIP_MAGIC
-        contents = _decompressed if compressed else _stored
+        stream.seek(0)
+        chunks = _decompressed(stream) if compressed else _stored(stream)
         try:
-            stream.seek(0)
-            header = _parse(_head(contents(stream)))
+            head = _head(chunks)
+            header = _parse(head)
             if compressed or header.float_type is not None:
-                stream.seek(0)
-                length, n_bad = _read_to_end(contents(stream), header)
+                length, n_bad = _read_to_end(chain([head], chunks), header)
             else:
                 length, n_bad = stream.seek(0, 2), 0
         except (EOFError, zlib.error) as error:
@@ -149,7 +150,7 @@ def _parse(head: bytes) -> NiftiHeader:
     )
 
 
-def _read_to_end(chunks: Iterator[bytes], header: NiftiHeader) -> tuple[int, int]:
+def _read_to_end(chunks: Iterable[bytes], header: NiftiHeader) -> tuple[int, int]:
     """Length of the file, and how many floating-point voxels are not finite."""
     length, n_bad, rest = 0, 0, b""
     size = np.dtype(header.float_type).itemsize if header.float_type else 0

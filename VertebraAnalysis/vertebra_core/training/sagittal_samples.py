@@ -14,7 +14,7 @@ from ..phantom.codes import BODY_BIT, CODE_MASK
 from ..phantom.sampling import sample_scene
 from ..phantom.scan_protocol import ScanProtocol
 from ..phantom.scanner import render, visible
-from .bank import BankSource, random_matrix
+from .bank import BankSource, random_matrix, scale_of
 from .localisation_samples import SACRUM_NUMBER
 from .sources import Sample
 
@@ -70,8 +70,8 @@ class PhantomSagittalSource(BankSource):
         if seen is not None:
             body &= seen
         numbers = torch.where(body, sampled.labels & CODE_MASK, 0).numpy()
-        scale = abs(float(np.linalg.det(matrix))) ** (1 / 3)
-        areas = {v.level: _full_area(v) / scale**2 for v in scene.vertebrae}
+        scale = scale_of(matrix)
+        areas = {v.level: _full_area(v) * scale**2 for v in scene.vertebrae}
         boxes = [body_boxes(numbers[:, :, x], areas, spacing) for x in range(self._shape[2])]
         return {
             "hu": hu.clamp(-2000, 4000).to(torch.float16),
