@@ -82,10 +82,10 @@ print(json.dumps(found))
 pytestmark = pytest.mark.skipif(not scene_available(), reason="slicer-core is not installed")
 
 
-def written(folder, with_ct=True):
+def written(folder, with_ct=True, packed=True):
     ct, labels, bodies, analysis = example()
     texts = analysis_to_json(analysis), analysis_to_markups(analysis)
-    with SceneWriting(folder / "scene.mrb") as writing:
+    with SceneWriting(folder / "scene.mrb", packed) as writing:
         writing.begin(ct if with_ct else None, labels, bodies, *texts)
         assert writing.finish() == ""
     assert [p.name for p in folder.iterdir()] == ["scene.mrb"]
@@ -131,6 +131,20 @@ def test_scene_holds_everything_in_its_place(tmp_path):
     corners = ct.index_to_lps(np.stack(np.meshgrid(*edges), -1).reshape(8, 3)) * [-1, -1, 1]
     bounds = np.array([corners.min(0), corners.max(0)]).T.ravel()
     assert found["ct_bounds_ras"] == pytest.approx(bounds.tolist(), abs=0.01)
+
+
+@pytest.mark.slow
+def test_a_ct_that_is_not_packed_is_the_same(tmp_path):
+    found, sizes = [], []
+    for packed in (True, False):
+        folder = tmp_path / str(packed)
+        folder.mkdir()
+        found.append(written(folder, packed=packed))
+        (file,) = folder.rglob("CT.nrrd")
+        sizes.append(file.stat().st_size)
+    assert found[0]["ct_range"] == found[1]["ct_range"]
+    assert found[0]["ct_bounds_ras"] == found[1]["ct_bounds_ras"]
+    assert sizes[0] < sizes[1] and sizes[1] > example()[0].hu.nbytes
 
 
 @pytest.mark.slow

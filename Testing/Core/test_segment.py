@@ -7,9 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from scipy.spatial import ConvexHull
 from torch import nn
 from vertebra_core.errors import Cancelled
 from vertebra_core.networks.normalisation import AIR
+from vertebra_core.segmentation import plausibility
 from vertebra_core.segmentation.cleaning import (
     MARGIN_VOXELS,
     fill_cavities,
@@ -227,6 +229,15 @@ def test_vertebrae_of_all_sizes_pass(half):
     assert verdict.plausible, verdict.reason
     assert verdict.figures.height_mm == pytest.approx(2 * half[0] + 1, abs=1.5)
     assert verdict.figures.width_mm == pytest.approx(2 * half[2], rel=0.12)
+
+
+def test_the_hull_of_voxels_is_that_of_their_cubes():
+    offsets = np.stack(np.meshgrid(*[(-0.5, 0.5)] * 3), -1).reshape(8, 3)
+    rng = np.random.default_rng(3)
+    for voxels in (rng.integers(0, 9, (40, 3)), np.argwhere(np.ones((1, 4, 5))), np.zeros((1, 3))):
+        corners = (voxels[:, None] + offsets).reshape(-1, 3)
+        whole = ConvexHull(corners).volume
+        assert plausibility._hull_volume(voxels.astype(float)) == pytest.approx(whole)
 
 
 def test_blob_without_an_arch_and_without_a_shell_is_vetoed():

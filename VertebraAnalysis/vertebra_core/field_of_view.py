@@ -55,16 +55,22 @@ def touches_edge(probability: np.ndarray, mask: VertebraMask, volume: CtVolume) 
 def _beside_padding(index: np.ndarray, hu: np.ndarray, spacing_zyx_mm: np.ndarray) -> np.ndarray:
     """Tell for each point, in continuous indices, whether a run of padding begins close by."""
     found = np.zeros(len(index), bool)
-    last = np.asarray(hu.shape) - 1
+    nearest = np.rint(index).astype(int)
     for axis in range(3):
         # One voxel more: where padding begins, values are a mixture.
         reach = int(PADDING_MM / spacing_zyx_mm[axis]) + 1
         for sign in (-1, 1):
-            run = []
-            for step in range(reach, reach + _PADDING_RUN):
-                at = np.rint(index).astype(int)
-                at[:, axis] += sign * step
-                run.append(hu[tuple(np.clip(at, 0, last).T)])
-            first = run[0]
-            found |= (first <= PADDING_HU) & np.all([v == first for v in run[1:]], axis=0)
+            first = _shifted(hu, nearest, axis, sign * reach)
+            dark = np.flatnonzero(first <= PADDING_HU)
+            padded = np.ones(len(dark), bool)
+            for step in range(reach + 1, reach + _PADDING_RUN):
+                padded &= _shifted(hu, nearest[dark], axis, sign * step) == first[dark]
+            found[dark] |= padded
     return found
+
+
+def _shifted(hu: np.ndarray, index: np.ndarray, axis: int, by: int) -> np.ndarray:
+    """Values `by` voxels along `axis` from each of `index` (n, 3); the outermost beyond."""
+    at = index.copy()
+    at[:, axis] += by
+    return hu[tuple(np.clip(at, 0, np.asarray(hu.shape) - 1).T)]

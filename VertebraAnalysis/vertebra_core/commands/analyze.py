@@ -46,6 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, console: Console) -> int:
     """Run ``analyze``; see `shared.run_and_write`."""
 
+    setting = setting_named(args.setting)
+
     def compute(on_progress: OnProgress, cancelled: Callable[[], bool]) -> Work:
         from ..reading import read_ct
 
@@ -61,11 +63,11 @@ def run(args: argparse.Namespace, console: Console) -> int:
             threads=args.threads,
             models_folder=args.models,
             localiser=args.localiser,
-            setting=setting_named(args.setting),
+            setting=setting,
             labeller=args.labeller,
             grader=args.grader,
         )
         result = pipeline.analyze(ct, options, on_progress, cancelled)
         return Work(with_reading_time(result, seconds), ct, ct)
 
-    return run_and_write(args, console, compute)
+    return run_and_write(args, console, compute, packed_scene=setting.packed_scene)

@@ -85,6 +85,7 @@ def run_and_write(
     console: Console,
     compute: Callable[[OnProgress, Callable[[], bool]], Work],
     stages: tuple[str, ...] = tuple(STAGE_WEIGHTS),
+    packed_scene: bool = True,
 ) -> int:
     """Compute, write all results or none, and tell about it.
 
@@ -97,6 +98,8 @@ def run_and_write(
         (on_progress, cancelled) -> Work.
     stages : tuple of str
         Stages of this run, of `progress.STAGE_WEIGHTS`.
+    packed_scene : bool
+        Compress the CT in ``scene.mrb``.
 
     Returns
     -------
@@ -116,7 +119,7 @@ def run_and_write(
         cancellation.before_exit(lambda: console.error(Cancelled()))
         output = open_things.enter_context(AtomicOutput(args.output))
         cancellation.before_exit(output.discard)
-        scene, missing = _scene(args, output, open_things)
+        scene, missing = _scene(args, output, packed_scene, open_things)
         if scene is not None:
             cancellation.before_exit(scene.stop)
         heart = open_things.enter_context(Heartbeat(tracker, console, cancellation.cancel))
@@ -153,7 +156,7 @@ def run_and_write(
 
 
 def _scene(
-    args: argparse.Namespace, output: AtomicOutput, open_things: ExitStack
+    args: argparse.Namespace, output: AtomicOutput, packed: bool, open_things: ExitStack
 ) -> tuple[SceneWriting | None, tuple[str, ...]]:
     """Start writing ``scene.mrb``, or say why it is missing."""
     from ..output.scene_mrb import PACKAGE, SceneWriting, scene_available
@@ -162,7 +165,7 @@ def _scene(
         return None, ()
     if not scene_available():
         return None, (f"scene.mrb was not written: the Python package {PACKAGE} is not installed.",)
-    return open_things.enter_context(SceneWriting(output.path("scene.mrb"))), ()
+    return open_things.enter_context(SceneWriting(output.path("scene.mrb"), packed)), ()
 
 
 def with_reading_time(result: AnalysisResult, seconds: float) -> AnalysisResult:

@@ -127,6 +127,7 @@ def _add_ct(slicer: Any, vtk: Any, scene: Any, folder: Path, geometry: dict[str,
     display.SetAutoWindowLevel(False)
     display.SetWindowLevel(1100, 300)
     volume.AddDefaultStorageNode()
+    volume.GetStorageNode().SetUseCompression(int(geometry["packed"]))
     volume.GetStorageNode().SetCompressionParameter("gzip_fastest")
     for view in ("Red", "Yellow", "Green"):
         # Without these the slice views stay empty when the scene is opened.

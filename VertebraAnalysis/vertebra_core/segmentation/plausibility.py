@@ -9,6 +9,7 @@ a collapsed body may be 3 mm high.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -230,15 +231,24 @@ def _shape(body: np.ndarray) -> tuple[float, float, float, float, float]:
     low, high = np.percentile(local, [1, 99], axis=0)
     extents = high - low + 1
     fill = len(points) / float(np.prod(extents + 0.5))
-    surface = np.argwhere(body & ~ndimage.binary_erosion(body)).astype(float)
-    # Voxels are cubes: their corners, not their centres, span the hull.
-    offsets = np.stack(np.meshgrid(*[(-0.5, 0.5)] * 3), -1).reshape(8, 3)
-    try:
-        hull = ConvexHull((surface[:, None] + offsets).reshape(-1, 3)).volume
-    except (QhullError, ValueError):
-        hull = np.inf
+    hull = _hull_volume(np.argwhere(body & ~ndimage.binary_erosion(body)).astype(float))
     height, depth, width = (float(v) for v in extents)
     return height, depth, width, min(1.0, fill), len(points) / hull
+
+
+def _hull_volume(voxels: np.ndarray) -> float:
+    """Volume of the convex hull of voxels (n, 3); infinite where they have none.
+
+    Voxels are cubes: their corners, not their centres, span it, and of these only those of the
+    voxels that span the hull of the centres.
+    """
+    offsets = np.stack(np.meshgrid(*[(-0.5, 0.5)] * 3), -1).reshape(8, 3)
+    with suppress(QhullError, ValueError):
+        voxels = voxels[ConvexHull(voxels).vertices]
+    try:
+        return ConvexHull((voxels[:, None] + offsets).reshape(-1, 3)).volume
+    except (QhullError, ValueError):
+        return np.inf
 
 
 def _body_axes(centered: np.ndarray) -> np.ndarray:
