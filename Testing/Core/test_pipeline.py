@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,7 @@ from vertebra_core.analysis import FLAG_CODES
 from vertebra_core.errors import Cancelled, InputError
 from vertebra_core.pipeline import STAGES, analyze
 from vertebra_core.progress import STAGE_WEIGHTS
+from vertebra_core.segmentation import merge as merging
 
 
 def levels(result):
@@ -129,6 +131,24 @@ def test_progress_runs_through_all_stages():
     assert order == list(STAGES) == list(result.analysis.manifest.seconds_per_stage)
     assert all(0 <= fraction <= 1 for _, fraction in said)
     assert set(STAGES) | {"writing"} == set(STAGE_WEIGHTS)
+
+
+def test_progress_of_merging_is_told_while_it_lasts(monkeypatch):
+    told = threading.Event()
+    merge = merging.merge
+
+    def slow(masks, numbers, like, on_progress, cancelled):
+        on_progress(0.5)
+        assert told.wait(20)
+        return merge(masks, numbers, like, on_progress, cancelled)
+
+    def hear(stage, fraction):
+        if (stage, fraction) == ("merging", 0.5):
+            told.set()
+
+    monkeypatch.setattr(merging, "merge", slow)
+    assert levels(analyze(trunk_ct(), on_progress=hear, stages=fake_stages())) == list(LEVELS)
+    assert told.is_set()
 
 
 @pytest.mark.parametrize("asked", [1, 3, 6])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,7 @@ from .levels import level_named
 from .neighbour_flags import neighbour_flags
 from .parallel import for_each
 from .segmentation.doubts import doubts_in_row
-from .segmentation.merge import find_duplicates, merge
+from .segmentation.merge import find_duplicates, merged_beside
 from .segmentation.segment import VertebraMask
 from .settings import BEST, Setting
 from .stages import Candidate, Stages, bundled_stages
@@ -172,15 +171,14 @@ class _Run:
             candidates, vertebrae, network_levels = self._named(
                 candidates, assignment, network_levels
             )
+        masks = [c.mask for c in candidates]
+        numbers = [level_named(v.level).number for v in vertebrae]
         # Grades change no mask, and one core measures while another brings masks to the CT's grid.
-        with ThreadPoolExecutor(1, "merging") as pool:
+        with merged_beside(masks, numbers, self.volume, self._cancelled) as merged:
             with self._stage("grading"):
-                masks = [c.mask for c in candidates]
-                numbers = [level_named(v.level).number for v in vertebrae]
-                merging = pool.submit(merge, masks, numbers, self.volume, cancelled=self._cancelled)
                 vertebrae = self.stages.grade(fine, candidates, vertebrae)
-            with self._stage("merging"):
-                labels, bodies = merging.result()
+            with self._stage("merging") as progress:
+                labels, bodies = merged(progress)
         return AnalysisResult(self._analysis(vertebrae), labels, bodies, network_levels)
 
     @contextmanager

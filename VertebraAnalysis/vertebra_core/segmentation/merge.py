@@ -6,7 +6,9 @@ masks, are interpolated, so that surfaces are as smooth as the output grid allow
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -19,6 +21,7 @@ from .segment import VertebraMask
 
 _BLOCK_VOXELS = 4_000_000
 _LEAST_PROBABILITY = 0.05
+_POLL_S = 0.2
 
 
 def merge(
@@ -71,6 +74,36 @@ def merge(
         if on_progress is not None:
             on_progress((done + 1) / len(masks))
     return labels, bodies
+
+
+@contextmanager
+def merged_beside(
+    masks: Sequence[VertebraMask],
+    numbers: Sequence[int],
+    like: object,
+    cancelled: Predicate | None = None,
+) -> Iterator[Callable[[Progress], tuple[np.ndarray, np.ndarray]]]:
+    """Merge vertebrae in a thread while the block runs; parameters and errors are those of `merge`.
+
+    Yields
+    ------
+    callable
+        Waits for the label maps and returns them, telling the progress it is given how far they
+        are.
+    """
+    shares = [0.0]
+
+    def merged(on_progress: Progress) -> tuple[np.ndarray, np.ndarray]:
+        while True:
+            try:
+                return merging.result(_POLL_S)
+            except TimeoutError:
+                on_progress(shares[-1])
+
+    # One thread of PyTorch: those beside it have their own.
+    with ThreadPoolExecutor(1, "merging", torch.set_num_threads, (1,)) as pool:
+        merging = pool.submit(merge, masks, numbers, like, shares.append, cancelled)
+        yield merged
 
 
 def overlap_share(a: VertebraMask, b: VertebraMask) -> float:
