@@ -76,6 +76,22 @@ def test_vertebrae_come_out_where_they_are_on_any_grid(name):
     assert set(np.unique(labels)) == {0, 20, 21}
 
 
+@pytest.mark.parametrize("thickness_mm", [1, 2])
+def test_a_coarse_voxel_is_body_where_most_of_it_is(thickness_mm):
+    vertebra = np.zeros((15, 20, 20), np.float16)
+    vertebra[3:12, 5:15, 5:15] = 1
+    body = np.zeros_like(vertebra)
+    # Voxels of 3 mm are centred on slices 1, 4, 7, 10 and 13.
+    body[7 : 7 + thickness_mm, 5:15, 5:15] = 1
+    mask = VertebraMask((9.5, 9.5, 7.0), (0, 0, 0), (0.0, 0.0, 0.0), vertebra, body)
+    like = CtVolume(np.zeros((5, 20, 20), np.int16), (1.0, 1.0, 3.0), (0.0, 0.0, 1.0))
+    labels, bodies = merge([mask], [20], like)
+    assert (labels > 0).any((1, 2)).tolist() == [False, True, True, True, False]
+    filled = thickness_mm == 2
+    assert (bodies > 0).any((1, 2)).tolist() == [False, False, filled, False, False]
+    assert (bodies[2] == labels[2]).all() == filled
+
+
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 def test_more_probable_vertebra_wins_whatever_the_order(order):
     weak = ball((0, 0, 10), (-30, -28, -14), peak=0.8)

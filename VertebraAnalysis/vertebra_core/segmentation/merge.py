@@ -1,7 +1,9 @@
 """Put single vertebrae together into one label map on any grid.
 
 Where crops overlap, the more probable vertebra wins, never the later one. Probabilities, not
-masks, are interpolated, so that surfaces are as smooth as the output grid allows.
+masks, are interpolated, so that surfaces are as smooth as the output grid allows. A voxel coarser
+than the working grid belongs to the body that fills most of it, as readers would outline it; to
+the vertebra belongs what its centre lies in, as thin arches would break up otherwise.
 """
 
 from __future__ import annotations
@@ -160,11 +162,14 @@ def _resampled_blocks(mask: VertebraMask, like: object):
     box = _output_box(like, origin, size)
     if box is None:
         return
+    counts = np.maximum(np.rint(np.linalg.norm(to_crop, axis=0)).astype(int), 1)
     rows = max(1, _BLOCK_VOXELS // max(1, _area(box)))
     for z in range(box[0].start, box[0].stop, rows):
         block = (slice(z, min(z + rows, box[0].stop)), box[1], box[2])
-        sampled = _sample(probability, size, to_crop, shift, block)
-        yield block, sampled[0], sampled[1]
+        vertebra, body = _sample(probability, size, to_crop, shift, block)
+        if (counts > 1).any():
+            body = _averaged(probability[:, 1:], size, to_crop, shift, block, counts)[0]
+        yield block, vertebra, body
 
 
 def _index_map(like: object, origin_lps_mm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -189,10 +194,26 @@ def _area(box) -> int:
     return (box[1].stop - box[1].start) * (box[2].stop - box[2].start)
 
 
+def _averaged(
+    probability: torch.Tensor,
+    size: np.ndarray,
+    matrix: np.ndarray,
+    shift: np.ndarray,
+    block,
+    counts: np.ndarray,
+) -> np.ndarray:
+    """Mean over each output voxel of `block`, of `counts` (z, y, x) places in it; see `_sample`."""
+    total: np.ndarray | float = 0.0
+    for place in np.ndindex(*counts):
+        within = (np.array(place) + 0.5) / counts - 0.5
+        total = total + _sample(probability, size, matrix, shift + matrix @ within, block)
+    return total / np.prod(counts)
+
+
 def _sample(
     probability: torch.Tensor, size: np.ndarray, matrix: np.ndarray, shift: np.ndarray, block
 ) -> np.ndarray:
-    """Interpolate [1, 2, z, y, x] at the output voxels of `block`; 0 outside the crop."""
+    """Interpolate [1, c, z, y, x] at the output voxels of `block`; 0 outside the crop."""
     axes = [torch.arange(s.start, s.stop, dtype=torch.float64) for s in block]
     coordinates = []
     for row, start, n in zip(matrix, shift, size, strict=True):
