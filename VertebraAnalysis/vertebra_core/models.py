@@ -268,10 +268,8 @@ def _rebuilt(path: Path, data: bytes) -> tuple[nn.Module, dict[str, str]]:
             "The weights belong to another version of the program.",
         )
     try:
-        # Random weights would take longer to draw than true ones take to read.
-        with torch.device("meta"):
-            network = build_network(architecture, json.loads(metadata["config"]))
-        network.load_state_dict(tensors, assign=True)
+        network = build_network(architecture, json.loads(metadata["config"]))
+        network.load_state_dict(tensors)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise WeightsError(
             "weights_unfit",

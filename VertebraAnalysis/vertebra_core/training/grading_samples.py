@@ -24,7 +24,7 @@ UNKNOWN = -100
 """Grade or shape of a sample that is not known; it carries no loss."""
 
 _SPACING_MM = 1.0
-_HEIGHT_SD_MM = 0.6
+_HEIGHT_SD_MM = 0.4
 _REFERENCE_SD = 0.04
 """Errors of measured heights, and of the posterior height expected from the spine."""
 
