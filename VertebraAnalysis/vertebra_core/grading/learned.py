@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy import ndimage
 from torch import nn
+from torch.nn import functional
 
 from ..devices import bfloat16_is_fast
 from ..networks.normalisation import normalise_hu
@@ -52,16 +52,25 @@ def body_crop(
     """
     lines = [np.arange(n) - (n - 1) / 2 for n in CROP_SHAPE_ZYX]
     points = frame.grid(lines[0], lines[1] + CROP_SHIFT_Y_MM, lines[2])
-    flat = points.reshape(3, -1)
-    index = ct.lps_to_index(flat[::-1].T + np.asarray(origin_lps_mm)).T
-    hu = ndimage.map_coordinates(ct.hu, index, order=1, mode="constant", cval=AIR_HU)
-    masks = [
-        ndimage.map_coordinates(m.astype(np.float32), flat, order=1, mode="constant", cval=0.0)
-        for m in (body, vertebra)
-    ]
-    image = normalise_hu(torch.from_numpy(hu.astype(np.float32)))
-    channels = [image, *(torch.from_numpy(m) for m in masks)]
-    return torch.stack([c.reshape(CROP_SHAPE_ZYX) for c in channels])
+    first = ct.lps_to_index(np.asarray(origin_lps_mm, float))
+    per_voxel = np.asarray(ct.spacing_xyz_mm[::-1])
+    index = [p / s + f for p, s, f in zip(points, per_voxel, first, strict=True)]
+    low = [int(np.clip(i.min(), 0, n - 1)) for i, n in zip(index, ct.hu.shape, strict=True)]
+    high = [int(np.clip(i.max() + 2, 1, n)) for i, n in zip(index, ct.hu.shape, strict=True)]
+    near = ct.hu[tuple(slice(a, b) for a, b in zip(low, high, strict=True))].astype(np.float32)
+    index = [i - a for i, a in zip(index, low, strict=True)]
+    hu = AIR_HU + _interpolated(near[None] - AIR_HU, index)
+    masks = _interpolated(np.stack([body, vertebra]).astype(np.float32), points)
+    return torch.cat([normalise_hu(hu), masks])
+
+
+def _interpolated(channels: np.ndarray, index_zyx: Sequence[np.ndarray]) -> torch.Tensor:
+    """Interpolate (c, z, y, x) linearly at three arrays of indices, 0 outside; (c, ...)."""
+    # Half a voxel beyond the faces is -1 and 1 (align_corners=False).
+    sizes = channels.shape[1:]
+    places = [(2 * i + 1) / n - 1 for i, n in zip(index_zyx, sizes, strict=True)]
+    grid = torch.from_numpy(np.stack(places[::-1], -1).astype(np.float32))[None]
+    return functional.grid_sample(torch.from_numpy(channels)[None], grid, align_corners=False)[0]
 
 
 def learned_grades(

@@ -11,6 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from vtkmodules.util.numpy_support import numpy_to_vtk
+from vtkmodules.vtkCommonCore import VTK_ENCODING_UTF_8, vtkOutputWindow, vtkStringArray
+from vtkmodules.vtkCommonDataModel import vtkImageData
+from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
 from ..levels import level_named
 from ..program import leave
@@ -33,11 +37,10 @@ def write_scene(folder: Path) -> tuple[Any, ...]:
         If 3D Slicer's library refuses a file.
     """
     import slicer
-    import vtk
 
-    output = vtk.vtkOutputWindow()
+    output = vtkOutputWindow()
     output.SetDisplayModeToAlwaysStdErr()
-    vtk.vtkOutputWindow.SetInstance(output)
+    vtkOutputWindow.SetInstance(output)
     scene = slicer.vtkMRMLScene()
     logic = slicer.vtkSlicerApplicationLogic()
     logic.SetMRMLScene(scene)
@@ -47,7 +50,7 @@ def write_scene(folder: Path) -> tuple[Any, ...]:
 
     geometry = json.loads((folder / "geometry.json").read_text("utf-8"))
     analysis = json.loads((folder / "analysis.json").read_text("utf-8"))
-    volume = _add_ct(slicer, vtk, scene, folder, geometry["ct"]) if "ct" in geometry else None
+    volume = _add_ct(slicer, scene, folder, geometry["ct"]) if "ct" in geometry else None
     levels = [v["level"] for v in analysis["vertebrae"]]
     for name, file, visible in (
         ("Vertebrae", "labels", True),
@@ -55,7 +58,7 @@ def write_scene(folder: Path) -> tuple[Any, ...]:
     ):
         voxels = np.load(folder / f"{file}.npy")
         matrix = geometry["labels"]["ijk_to_ras"]
-        _add_segmentation(slicer, vtk, scene, name, voxels, matrix, levels, volume, visible)
+        _add_segmentation(slicer, scene, name, voxels, matrix, levels, volume, visible)
     points = slicer.vtkMRMLMarkupsJsonStorageNode()
     scene.AddNode(points)
     points.SetFileName(str(folder / "vertebrae.mrk.json"))
@@ -65,10 +68,10 @@ def write_scene(folder: Path) -> tuple[Any, ...]:
         raise RuntimeError("the points could not be read back")
     scene.RemoveNode(points)
     markups.SetName("Vertebra points")
-    _add_table(vtk, scene, analysis["vertebrae"])
+    _add_table(scene, analysis["vertebrae"])
     text = scene.AddNewNodeByClass("vtkMRMLTextNode", "Vertebra analysis")
     text.SetText((folder / "analysis.json").read_text("utf-8"))
-    text.SetEncoding(vtk.VTK_ENCODING_UTF_8)
+    text.SetEncoding(VTK_ENCODING_UTF_8)
     text.SetForceCreateStorageNode(slicer.vtkMRMLTextNode.CreateStorageNodeAlways)
     if not scene.WriteToMRB(str(folder / "scene.mrb")):
         raise RuntimeError("3D Slicer's library could not write the scene")
@@ -101,26 +104,24 @@ def _remote_io(slicer: Any, scene: Any, application: Any, folder: Path) -> tuple
     return remote, manager
 
 
-def _image(vtk: Any, image: Any, voxels: np.ndarray) -> Any:
-    from vtk.util.numpy_support import numpy_to_vtk
-
+def _image(image: Any, voxels: np.ndarray) -> Any:
     z, y, x = voxels.shape
     image.SetDimensions(x, y, z)
     image.GetPointData().SetScalars(numpy_to_vtk(np.ascontiguousarray(voxels).ravel(), deep=True))
     return image
 
 
-def _matrix(vtk: Any, values: list[float]) -> Any:
-    matrix = vtk.vtkMatrix4x4()
+def _matrix(values: list[float]) -> Any:
+    matrix = vtkMatrix4x4()
     matrix.DeepCopy(values)
     return matrix
 
 
-def _add_ct(slicer: Any, vtk: Any, scene: Any, folder: Path, geometry: dict[str, Any]) -> Any:
+def _add_ct(slicer: Any, scene: Any, folder: Path, geometry: dict[str, Any]) -> Any:
     volume = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", geometry["name"])
     hu = np.load(folder / "ct.npy", mmap_mode="r")
-    volume.SetAndObserveImageData(_image(vtk, vtk.vtkImageData(), hu))
-    volume.SetIJKToRASMatrix(_matrix(vtk, geometry["ijk_to_ras"]))
+    volume.SetAndObserveImageData(_image(vtkImageData(), hu))
+    volume.SetIJKToRASMatrix(_matrix(geometry["ijk_to_ras"]))
     volume.CreateDefaultDisplayNodes()
     display = volume.GetDisplayNode()
     display.SetAndObserveColorNodeID("vtkMRMLColorTableNodeGrey")
@@ -140,7 +141,6 @@ def _add_ct(slicer: Any, vtk: Any, scene: Any, folder: Path, geometry: dict[str,
 
 def _add_segmentation(
     slicer: Any,
-    vtk: Any,
     scene: Any,
     name: str,
     voxels: np.ndarray,
@@ -151,8 +151,8 @@ def _add_segmentation(
 ) -> None:
     node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
     node.CreateDefaultDisplayNodes()
-    shared = _image(vtk, slicer.vtkOrientedImageData(), voxels)
-    shared.SetImageToWorldMatrix(_matrix(vtk, ijk_to_ras))
+    shared = _image(slicer.vtkOrientedImageData(), voxels)
+    shared.SetImageToWorldMatrix(_matrix(ijk_to_ras))
     representation = slicer.vtkSegmentationConverter.GetBinaryLabelmapRepresentationName()
     segmentation = node.GetSegmentation()
     segmentation.SetSourceRepresentationName(representation)
@@ -176,7 +176,7 @@ def _add_segmentation(
     display.SetOpacity2DFill(0.25)
 
 
-def _add_table(vtk: Any, scene: Any, vertebrae: list[dict[str, Any]]) -> None:
+def _add_table(scene: Any, vertebrae: list[dict[str, Any]]) -> None:
     columns: dict[str, list[str]] = {
         "level": [v["level"] for v in vertebrae],
         "grade": [_text(v["grade"]) for v in vertebrae],
@@ -201,7 +201,7 @@ def _add_table(vtk: Any, scene: Any, vertebrae: list[dict[str, Any]]) -> None:
     }
     node = scene.AddNewNodeByClass("vtkMRMLTableNode", "Vertebra table")
     for name, values in columns.items():
-        column = vtk.vtkStringArray()
+        column = vtkStringArray()
         column.SetName(name)
         for value in values:
             column.InsertNextValue(value)
@@ -218,7 +218,6 @@ def _text(value: object) -> str:
 def main() -> None:
     """Load the library, wait for a line that says that the files are there, build the scene."""
     import slicer  # noqa: F401
-    import vtk  # noqa: F401
 
     if sys.stdin.readline():
         # Named, so that it stands until the process ends.

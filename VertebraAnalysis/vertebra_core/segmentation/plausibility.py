@@ -18,6 +18,7 @@ from scipy.spatial import ConvexHull, QhullError
 
 from ..volume import CtVolume
 from .crops import extract_crop
+from .near_distance import squared_distance
 from .segment import VertebraMask
 
 VERTEBRA_VOLUME_ML = (1.5, 190.0)
@@ -266,11 +267,10 @@ def _contrast(hu: np.ndarray, inside: np.ndarray, body: np.ndarray) -> tuple[flo
     place = ndimage.find_objects(body.astype(np.uint8))[0]
     near = tuple(slice(max(0, s.start - 10), s.stop + 10) for s in place)
     hu, inside, body = hu[near], inside[near], body[near]
-    depth = ndimage.distance_transform_edt(body)
-    outside = ndimage.distance_transform_edt(~inside)
-    shell = body & (depth <= 1.5)
-    around = (outside >= 2) & (outside <= 4) & (ndimage.distance_transform_edt(~body) <= 5)
-    core = body & (depth > 2.5)
+    depth, outside = squared_distance(~body, 3), squared_distance(inside, 4)
+    shell = body & (depth <= 1.5**2)
+    around = (outside >= 2**2) & (outside <= 4**2) & (squared_distance(body, 5) <= 5**2)
+    core = body & (depth > 2.5**2)
     return _difference(hu, shell, around, np.median), _difference(hu, shell, core, np.mean)
 
 
