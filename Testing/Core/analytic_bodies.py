@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from vertebra_core.segmentation.segment import VertebraMask
 
 HEIGHT_MM, DEPTH_MM, WIDTH_MM = 25.0, 32.0, 44.0
 
@@ -67,3 +68,22 @@ def sampled(function, body_axes, center_zyx_mm, shape, spacing_zyx_mm, supersamp
                 local = [r[0] * z + r[1] * y + r[2] * x for r in rows]
                 total += function(*local) < 0
     return total / supersample**3
+
+
+def drawn_masks(ct, points, network):
+    """Masks of a whole vertebra drawn at each point, as a segmentation would give them."""
+    masks = []
+    for point in points:
+        center, shape = np.array([30.0, 35.0, 50.0]), (60, 110, 100)
+        body = sampled(body_level, rotation(), center, shape, (1.0,) * 3, 1)
+        arch = sampled(arch_level, rotation(), center, shape, (1.0,) * 3, 1)
+        origin = np.asarray(point) - center[::-1]
+        index = np.rint(ct.lps_to_index(origin)).astype(int)
+        whole = np.maximum(body, arch).astype(np.float16)
+        place = tuple(float(p) for p in point)
+        masks.append(
+            VertebraMask(
+                place, tuple(index), tuple(map(float, origin)), whole, body.astype(np.float16)
+            )
+        )
+    return tuple(masks)

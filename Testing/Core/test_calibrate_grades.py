@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from analytic_bodies import arch_level, body_level, rotation, sampled
+from analytic_bodies import drawn_masks
 from toy_bank import bank_scene, toy_bank
 from vertebra_core.grading.joint_grade import JOINING
 from vertebra_core.grading.network import GradeNetwork
 from vertebra_core.phantom.scene import save_scene
-from vertebra_core.segmentation.segment import VertebraMask
 from vertebra_core.training import grade_opinions
 from vertebra_core.training.calibrate_grades import (
     calibration_of,
@@ -83,25 +82,6 @@ def test_the_report_says_what_is_set_and_what_is_better():
     (now,) = [line for line in lines if line.endswith("set now")]
     assert f"{JOINING.learned_weight:.1f}" in now.split()
     assert any(line.endswith("recommended") for line in lines)
-
-
-def drawn_masks(ct, points, network):
-    """Masks of a whole vertebra drawn at each point, as a segmentation would give them."""
-    masks = []
-    for point in points:
-        center, shape = np.array([30.0, 35.0, 50.0]), (60, 110, 100)
-        body = sampled(body_level, rotation(), center, shape, (1.0,) * 3, 1)
-        arch = sampled(arch_level, rotation(), center, shape, (1.0,) * 3, 1)
-        origin = np.asarray(point) - center[::-1]
-        index = np.rint(ct.lps_to_index(origin)).astype(int)
-        whole = np.maximum(body, arch).astype(np.float16)
-        place = tuple(float(p) for p in point)
-        masks.append(
-            VertebraMask(
-                place, tuple(index), tuple(map(float, origin)), whole, body.astype(np.float16)
-            )
-        )
-    return tuple(masks)
 
 
 def test_bodies_of_scenes_held_aside_come_with_both_opinions(tmp_path, monkeypatch):

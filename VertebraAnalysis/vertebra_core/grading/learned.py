@@ -32,6 +32,24 @@ def body_crop(
     origin_lps_mm: tuple[float, float, float],
     frame: BodyFrame,
 ) -> torch.Tensor:
+    """Make the network's input of a body; parameters are those of `body_samples`.
+
+    Returns
+    -------
+    Tensor of float32, shape (3, 48, 48, 48)
+        Input of `network.GradeNetwork`.
+    """
+    hu, masks = body_samples(ct, body, vertebra, origin_lps_mm, frame)
+    return torch.cat([normalise_hu(hu)[None], masks])
+
+
+def body_samples(
+    ct: CtVolume,
+    body: np.ndarray,
+    vertebra: np.ndarray,
+    origin_lps_mm: tuple[float, float, float],
+    frame: BodyFrame,
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Sample CT and masks along the axes of a body.
 
     Parameters
@@ -47,8 +65,9 @@ def body_crop(
 
     Returns
     -------
-    Tensor of float32, shape (3, 48, 48, 48)
-        Input of `network.GradeNetwork`.
+    hu : Tensor of float32, shape (48, 48, 48)
+    masks : Tensor of float32, shape (2, 48, 48, 48)
+        Probability of the body and of the vertebra.
     """
     lines = [np.arange(n) - (n - 1) / 2 for n in CROP_SHAPE_ZYX]
     points = frame.grid(lines[0], lines[1] + CROP_SHIFT_Y_MM, lines[2])
@@ -59,9 +78,8 @@ def body_crop(
     high = [int(np.clip(i.max() + 2, 1, n)) for i, n in zip(index, ct.hu.shape, strict=True)]
     near = ct.hu[tuple(slice(a, b) for a, b in zip(low, high, strict=True))].astype(np.float32)
     index = [i - a for i, a in zip(index, low, strict=True)]
-    hu = AIR_HU + _interpolated(near[None] - AIR_HU, index)
-    masks = _interpolated(np.stack([body, vertebra]).astype(np.float32), points)
-    return torch.cat([normalise_hu(hu), masks])
+    hu = AIR_HU + _interpolated(near[None] - AIR_HU, index)[0]
+    return hu, _interpolated(np.stack([body, vertebra]).astype(np.float32), points)
 
 
 def _interpolated(channels: np.ndarray, index_zyx: Sequence[np.ndarray]) -> torch.Tensor:

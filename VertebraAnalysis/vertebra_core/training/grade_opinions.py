@@ -13,13 +13,14 @@ from torch import nn
 from ..analysis import Vertebra
 from ..field_of_view import touches_edge
 from ..grading.joint_grade import Probabilities
-from ..grading.opinions import BodyToGrade, body_opinions
+from ..grading.opinions import BodyOpinions, BodyToGrade, body_opinions
 from ..levels import level_numbered
 from ..phantom.scan_case import scan
 from ..phantom.scan_protocol import ScanProtocol
 from ..phantom.scene import PhantomScene, PhantomVertebra
 from ..segmentation.plausibility import judge
 from ..segmentation.segment import WORKING_SPACING_MM, segment
+from ..volume import CtVolume
 from .bank import SceneBank
 from .grading_samples import gradable_bodies
 
@@ -111,10 +112,46 @@ def bodies_of_scene(
     segmenter: nn.Module,
     rng: np.random.Generator,
 ) -> list[GradedBody]:
-    """Scan one scene at 1 mm and return the bodies that would be graded."""
+    """Scan one scene at 1 mm and return the bodies that would be graded, with both opinions."""
+    _, measured = measured_bodies(scene, segmenter, rng, grader)
+    return [
+        GradedBody(
+            name,
+            own.morphometry.grade_probabilities,
+            own.learned.grade_probabilities,
+            vertebra.grade,
+        )
+        for vertebra, _, own in measured
+    ]
+
+
+def measured_bodies(
+    scene: PhantomScene,
+    segmenter: nn.Module,
+    rng: np.random.Generator,
+    grader: nn.Module | None = None,
+) -> tuple[CtVolume | None, list[tuple[PhantomVertebra, BodyToGrade, BodyOpinions]]]:
+    """Scan a scene at 1 mm, segment its bodies and measure those that would be graded.
+
+    Parameters
+    ----------
+    scene : PhantomScene
+    segmenter : Module
+        Segmentation network, on the processor.
+    rng : numpy.random.Generator
+    grader : Module, optional
+        A `GradeNetwork`; without it there are no learned opinions.
+
+    Returns
+    -------
+    ct : CtVolume or None
+        None where the scene has no body that is graded.
+    bodies : list of (PhantomVertebra, BodyToGrade, BodyOpinions)
+        The truth, the masks, and what heights and the grade head say.
+    """
     truth = sorted(gradable_bodies(scene), key=lambda v: -v.center_zyx_mm[0])
     if not truth:
-        return []
+        return None, []
     centres = np.array([v.center_zyx_mm for v in truth])
     field = (
         np.maximum(centres.min(0) - _REACH_LOW_MM, 0),
@@ -126,16 +163,8 @@ def bodies_of_scene(
     masks = segment(ct, points, segmenter)
     kept = list(_plausible(truth, masks, ct))
     opinions = body_opinions([body for _, body in kept], ct, grader)
-    return [
-        GradedBody(
-            name,
-            own.morphometry.grade_probabilities,
-            own.learned.grade_probabilities,
-            vertebra.grade,
-        )
-        for (vertebra, _), own in zip(kept, opinions, strict=True)
-        if not own.why_not
-    ]
+    measured = [(*pair, own) for pair, own in zip(kept, opinions, strict=True) if not own.why_not]
+    return ct, measured
 
 
 def _plausible(truth, masks, ct) -> Iterator[tuple[PhantomVertebra, BodyToGrade]]:

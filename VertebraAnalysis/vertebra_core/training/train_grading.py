@@ -23,7 +23,8 @@ from .graded_scans import LabelledGradingSource
 from .grading_samples import UNKNOWN, PhantomGradingSource
 from .label_arguments import LabelledData, add_source_arguments, labelled_data
 from .loop import Trainer
-from .sources import Sample, SampleSource, phantoms_and_scans
+from .segmented_bodies import SegmentedBodySource
+from .sources import MixedSource, Sample, SampleSource, phantoms_and_scans
 from .task import Inputs, TrainingConfig, TrainingTask
 from .variation import flip_left_right, vary_intensity
 
@@ -47,12 +48,18 @@ class GradingConfig:
     grades : Path or None
         Table of their Genant grades; see `evaluation.grade_table.read_grades`. Grades may also be
         in truth files.
+    segmented : Path or None
+        Folder of bodies of phantoms as the pipeline segments them; see `segmented_bodies`.
+    segmented_share : float
+        Share of these among samples of phantoms.
     """
 
     training: TrainingConfig
     bank: Path | None
     labels: LabelledData = LabelledData()
     grades: Path | None = None
+    segmented: Path | None = None
+    segmented_share: float = 0.5
 
 
 class GradingTask(TrainingTask):
@@ -68,16 +75,25 @@ class GradingTask(TrainingTask):
         return GradeNetwork()
 
     def source(self, validation: bool) -> SampleSource:
-        """Return bodies of phantoms, of graded scans, or of both."""
+        """Return bodies of phantoms, drawn or segmented, of graded scans, or of all."""
         config = self._config
-        phantoms = scans = None
+        drawn = segmented = scans = None
         if config.bank:
-            phantoms = PhantomGradingSource(config.bank, validation)
+            drawn = PhantomGradingSource(config.bank, validation)
+        if config.segmented:
+            segmented = SegmentedBodySource(config.segmented, validation)
         if config.labels.folders:
             grades = read_grades(config.grades) if config.grades else {}
             cache = config.labels.cache_in(config.training.out)
             scans = LabelledGradingSource(config.labels.folders, cache, grades, validation)
-        return phantoms_and_scans(phantoms, scans, config.labels.share)
+        real = config.labels.share
+        if drawn and segmented and scans:
+            share = config.segmented_share
+            shares = [(1 - real) * (1 - share), (1 - real) * share, real]
+            return MixedSource([drawn, segmented, scans], shares)
+        if drawn and segmented:
+            return phantoms_and_scans(drawn, segmented, config.segmented_share)
+        return phantoms_and_scans(drawn or segmented, scans, real)
 
     def prepare(
         self, samples: list[Sample], rng: np.random.Generator | None
@@ -161,6 +177,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this training to `parser`."""
     add_source_arguments(parser)
     add_grades_argument(parser)
+    parser.add_argument(
+        "--segmented",
+        type=Path,
+        metavar="FOLDER",
+        help="bodies of phantoms as the pipeline segments them (training.segmented_bodies)",
+    )
+    parser.add_argument(
+        "--segmented-share",
+        type=float,
+        default=0.5,
+        help="share of these where there is a bank, too (default 0.5)",
+    )
     add_training_arguments(parser)
     parser.set_defaults(batch_size=8)
 
@@ -177,7 +205,14 @@ def add_grades_argument(parser: argparse.ArgumentParser) -> None:
 
 def config_from(args: argparse.Namespace) -> GradingConfig:
     """Make a configuration from parsed arguments."""
-    return GradingConfig(training_config(args), args.bank, labelled_data(args), args.grades)
+    return GradingConfig(
+        training_config(args),
+        args.bank,
+        labelled_data(args),
+        args.grades,
+        args.segmented,
+        args.segmented_share,
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,0 +1,160 @@
+"""Samples for the grade head as an analysis would see them: segmented and measured bodies.
+
+A body drawn from a scene has the exact mask, blurred, and its true heights with a guessed error; a
+body that the pipeline has segmented and measured has their real faults, which the head must know.
+They take ten times as long to make as to draw, and so they are made once. Run as
+``python -m vertebra_core.training.segmented_bodies --bank FOLDER -o FOLDER --scans N``, then train
+with ``train grading --segmented FOLDER``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from ..grading.learned import body_samples
+from ..grading.network import SHAPE_NAMES
+from ..models import load_network, load_weights_file
+from ..phantom.scene import load_scene
+from .bank import is_held_aside
+from .grade_opinions import measured_bodies
+from .grading_samples import FRACTURED_SHARE, empty_sample
+from .sources import Sample
+
+KEYS = ("hu", "body", "vertebra", "losses", "grade", "shape")
+"""What a file holds of each body; types and shapes are those of `grading_samples`."""
+
+_BEHIND_SCENE = "__"
+
+
+class SegmentedBodySource:
+    """Bodies that the pipeline has segmented and measured; samples as `PhantomGradingSource` has.
+
+    Parameters
+    ----------
+    folder : Path
+        Written by this module's command.
+    validation : bool
+        Use the bodies of scenes held aside.
+    """
+
+    def __init__(self, folder: Path, validation: bool = False) -> None:
+        self._folder, self._validation = Path(folder), validation
+
+    def names(self) -> list[str]:
+        """Return the names of the scans, sorted."""
+        found = sorted(p.name for p in self._folder.glob("*.npz"))
+        return [
+            n for n in found if is_held_aside(n.partition(_BEHIND_SCENE)[0]) == self._validation
+        ]
+
+    def draw(self, name: str, rng: np.random.Generator) -> Sample:
+        """Draw a body from the scan `name`, a fractured one more often than in life."""
+        bodies = _load(self._folder / name)
+        among = np.arange(len(bodies["grade"]))
+        if not len(among):
+            return empty_sample()
+        fractured = among[bodies["grade"] > 0]
+        if len(fractured) and rng.random() < FRACTURED_SHARE:
+            among = fractured
+        chosen = int(rng.choice(among))
+        return {key: torch.as_tensor(bodies[key][chosen]).clone() for key in KEYS}
+
+
+@lru_cache(maxsize=256)
+def _load(path: Path) -> dict[str, np.ndarray]:
+    with np.load(path, allow_pickle=False) as file:
+        return {key: file[key] for key in KEYS}
+
+
+def segmented_bodies(
+    path: Path, segmenter: nn.Module, rng: np.random.Generator
+) -> dict[str, np.ndarray]:
+    """Scan, segment and measure the bodies of the scene at `path`.
+
+    Parameters
+    ----------
+    path : Path
+        Of a scene, as `phantom.scene.save_scene` writes it.
+    segmenter : Module
+        Segmentation network, on the processor.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    dict of str to ndarray
+        `KEYS`; the first axis goes over the bodies that would be graded.
+    """
+    ct, measured = measured_bodies(load_scene(path), segmenter, rng)
+    samples = []
+    for truth, body, own in measured:
+        hu, masks = body_samples(ct, body.body, body.whole, body.origin_lps_mm, own.frame)
+        inside, whole = (masks * 255).round().to(torch.uint8)
+        loss = own.morphometry.loss
+        losses = torch.tensor([loss.wedge, loss.biconcave, loss.crush])
+        samples.append(
+            {
+                "hu": hu.clamp(-2000, 4000).to(torch.float16),
+                "body": inside,
+                "vertebra": whole,
+                "losses": losses,
+                "grade": torch.tensor(truth.grade),
+                "shape": torch.tensor(SHAPE_NAMES.index(truth.shape)),
+            }
+        )
+    if not samples:
+        return {key: value[None][:0].numpy() for key, value in empty_sample().items()}
+    return {key: torch.stack([s[key] for s in samples]).numpy() for key in KEYS}
+
+
+def collect(
+    scenes: Sequence[Path], folder: Path, segmenter: nn.Module, scans: int, seed: int = 0
+) -> None:
+    """Write the bodies of `scans` scans to `folder`, a file each; those there already are kept.
+
+    Every scene is scanned in turn; from the second time on with another scanner and patient.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for index in range(scans):
+        turn, place = divmod(index, len(scenes))
+        scene = scenes[place]
+        target = folder / f"{scene.stem}{_BEHIND_SCENE}{seed}_{turn}.npz"
+        if target.exists():
+            continue
+        # Drawn from the scene's name, so that a run cut short goes on as if it had not been.
+        rng = np.random.default_rng([seed, turn, *scene.stem.encode()])
+        bodies = segmented_bodies(scene, segmenter, rng)
+        partial = target.with_suffix(".partial")
+        with partial.open("wb") as file:
+            np.savez(file, **bodies)
+        partial.replace(target)
+        print(f"scan {index + 1} of {scans}", file=sys.stderr, flush=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--bank", type=Path, required=True, help="folder of phantom scenes")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="folder for the bodies")
+    parser.add_argument("--scans", type=int, default=300)
+    parser.add_argument("--segmentation", type=Path, help="weights; by default the bundled ones")
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args(arguments)
+    scenes = sorted(p for p in args.bank.glob("*.npy") if ".tmp" not in p.name)
+    if not scenes:
+        parser.error(f"{args.bank} holds no scenes; make some with `phantom --bank`")
+    own = args.segmentation
+    segmenter, _ = load_weights_file(own) if own else load_network("segmentation")
+    collect(scenes, args.output, segmenter, args.scans, args.seed)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
