@@ -50,7 +50,8 @@ def merge(
     Returns
     -------
     labels, bodies : ndarray of uint8, shape (z, y, x)
-        The number where a vertebra, and where its body, is more probable than not.
+        The number where a vertebra is more probable than not, and where its body fills most of
+        the voxel.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Distances that matter only nearby, at a tenth of the cost of a whole distance transform."""
+"""Distances that matter only nearby, at a fraction of the cost of a whole distance transform."""
 
 from __future__ import annotations
 
