@@ -11,6 +11,7 @@ from vertebra_core.grading.network import GradeNetwork
 from vertebra_core.phantom.scene import save_scene
 from vertebra_core.training import grade_opinions
 from vertebra_core.training.calibrate_grades import (
+    body_weights,
     calibration_of,
     calibration_with,
     cross_validated,
@@ -67,6 +68,18 @@ def test_the_lean_of_opinions_is_found():
     assert fit_joining(imagined_bodies(1500, 1.0)).tilt <= 0.1
 
 
+def test_bodies_are_weighed_to_the_share_of_fractures_among_patients():
+    bodies = imagined_bodies(1500, 1.0, lean=0.5)
+    weights = body_weights(bodies, 0.1)
+    fractured = np.array([b.grade > 0 for b in bodies])
+    assert weights.mean() == pytest.approx(1.0)
+    assert weights[fractured].sum() / weights.sum() == pytest.approx(0.1)
+    # Where fractures are rare, opinions formed on many lean upwards by more.
+    assert fit_joining(bodies, 0.1).tilt > fit_joining(bodies).tilt
+    assert (body_weights(bodies) == 1).all()
+    assert (body_weights([b for b in bodies if b.grade], 0.1) == 1).all()
+
+
 def test_cross_validation_does_not_see_the_scene_it_is_applied_to():
     # In each scene another opinion is right, so that what was fitted on the other one is wrong.
     wrong = (0.03, 0.03, 0.03, 0.91)
@@ -95,6 +108,8 @@ def test_bodies_of_scenes_held_aside_come_with_both_opinions(tmp_path, monkeypat
     for body in bodies:
         for opinion in (body.morphometry, body.learned):
             assert sum(opinion) == pytest.approx(1.0, abs=1e-3)
+    every = collect_bodies([tmp_path], GradeNetwork(), GradeNetwork(), 2, whole_banks=True)
+    assert len({b.scene for b in every}) == 2
     # No scan is begun when the time is over, and only scenes held aside count.
     assert collect_bodies([tmp_path], GradeNetwork(), GradeNetwork(), 2, seconds=-1) == []
     (tmp_path / "other").mkdir()

@@ -60,10 +60,13 @@ def test_a_temperature_changes_certainty_and_no_grade():
         assert len({joint_grade(joint_probabilities(opinion, opinion, j), j) for j in tilted}) == 1
 
 
+EVEN = Joining(learned_weight=0.5, temperature=0.7, tilt=0.3)
+
+
 def doubt(morphometry, learned) -> tuple[int, str]:
     """The joint grade of two opinions, and the doubt about it."""
-    joint = joint_probabilities(morphometry, learned)
-    grade = joint_grade(joint)
+    joint = joint_probabilities(morphometry, learned, EVEN)
+    grade = joint_grade(joint, EVEN)
     return grade, grade_doubt(joint, grade, median_grade(morphometry), median_grade(learned))
 
 
@@ -95,8 +98,8 @@ def test_a_vertebra_says_that_its_learned_opinion_is_split(monkeypatch):
     split = LearnedGrade((0.49, 0.02, 0.48, 0.01), (0.25, 0.25, 0.25, 0.25))
     monkeypatch.setattr(f"{opinions}.body_crop", lambda *_: None)
     monkeypatch.setattr(f"{opinions}.learned_grades", lambda *_: [split])
-    # Heights that are sure enough of grade 1 raise no doubt themselves.
-    sure = {"grade": 1, "borderline": False, "grade_probabilities": (0.08, 0.8, 0.12, 0.0)}
+    # Heights that say grade 1 and are not borderline raise no doubt themselves.
+    sure = {"grade": 1, "borderline": False, "grade_probabilities": (0.1, 0.55, 0.35, 0.0)}
     monkeypatch.setattr(f"{opinions}.assess_spine", lambda b: [replace(assess_spine(b)[0], **sure)])
     body = sampled(body_level, rotation(), np.array([18.0, 20.0, 26.0]), (37, 41, 53), (1.0,) * 3)
     vertebra = Vertebra("L1", 1.0, None, (26.0, 20.0, 18.0))

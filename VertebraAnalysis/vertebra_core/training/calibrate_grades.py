@@ -3,7 +3,8 @@
 Run as ``python -m vertebra_core.training.calibrate_grades --bank FOLDER --weights FILE``. Prints
 for every weight of the grade head the best temperature and tilt, how many grades come out right and
 how far the stated probabilities are from that; `grading.joint_grade` holds what was chosen. A scan
-takes about ten seconds of one processor core.
+takes about ten seconds of one processor core. Phantoms with many fractures tell more about grades:
+``--fractured-share`` weighs bodies as if that share of them were fractured.
 """
 
 from __future__ import annotations
@@ -84,12 +85,26 @@ def calibration_with(bodies: Sequence[GradedBody], joining: Joining) -> GradeCal
     return calibration_of(stated, given, [b.grade for b in bodies])
 
 
-def fit_joining(bodies: Sequence[GradedBody]) -> Joining:
-    """Return the setting with the least log loss."""
-    return SETTINGS[int(_losses(bodies).sum(1).argmin())]
+def fit_joining(bodies: Sequence[GradedBody], fractured_share: float | None = None) -> Joining:
+    """Return the setting with the least log loss; see `body_weights`."""
+    return SETTINGS[int((_losses(bodies) @ body_weights(bodies, fractured_share)).argmin())]
 
 
-def cross_validated(bodies: Sequence[GradedBody]) -> GradeCalibration:
+def body_weights(bodies: Sequence[GradedBody], fractured_share: float | None = None) -> np.ndarray:
+    """Weights with which `fractured_share` of the bodies are fractured, shape (n,), mean 1.
+
+    All the same where no share is given, or all bodies are fractured or none is.
+    """
+    fractured = np.array([b.grade > 0 for b in bodies])
+    own = fractured.mean()
+    if fractured_share is None or own in (0, 1):
+        return np.ones(len(bodies))
+    return np.where(fractured, fractured_share / own, (1 - fractured_share) / (1 - own))
+
+
+def cross_validated(
+    bodies: Sequence[GradedBody], fractured_share: float | None = None
+) -> GradeCalibration:
     """Return what comes of settings fitted without the scene that they are applied to.
 
     Raises
@@ -100,7 +115,7 @@ def cross_validated(bodies: Sequence[GradedBody]) -> GradeCalibration:
     scenes = np.array([b.scene for b in bodies])
     if len(set(scenes)) < 2:
         raise ValueError("bodies of two scenes at least are needed")
-    losses = _losses(bodies)
+    losses = _losses(bodies) * body_weights(bodies, fractured_share)
     stated, given = np.empty((len(bodies), 4)), np.empty(len(bodies), int)
     for scene in set(scenes):
         own = scenes == scene
@@ -110,13 +125,18 @@ def cross_validated(bodies: Sequence[GradedBody]) -> GradeCalibration:
     return calibration_of(stated, given.tolist(), [b.grade for b in bodies])
 
 
-def report_lines(bodies: Sequence[GradedBody]) -> Iterator[str]:
-    """Describe all weights, what is set now and what is recommended."""
+def report_lines(
+    bodies: Sequence[GradedBody], fractured_share: float | None = None
+) -> Iterator[str]:
+    """Describe all weights, what is set now and what is recommended.
+
+    Figures are those of the bodies as they are; `fractured_share` has a say in what is best.
+    """
     fractured = sum(b.grade > 0 for b in bodies)
     scenes = len({b.scene for b in bodies})
     yield f"{len(bodies)} bodies of {scenes} scenes, {fractured} of them fractured"
     yield "learned weight  temperature  tilt  grades right  kappa  calibration error  log loss"
-    losses = _losses(bodies).sum(1)
+    losses = _losses(bodies) @ body_weights(bodies, fractured_share)
     per_weight = len(SETTINGS) // len(LEARNED_WEIGHTS)
     for first in range(0, len(SETTINGS), per_weight):
         own = SETTINGS[first + int(losses[first : first + per_weight].argmin())]
@@ -125,7 +145,8 @@ def report_lines(bodies: Sequence[GradedBody]) -> Iterator[str]:
     for what, own in (("set now", JOINING), ("recommended", best)):
         yield f"{_line(own, calibration_with(bodies, own))}  {what}"
     if scenes > 1:
-        yield f"{_line(None, cross_validated(bodies))}  fitted without the scene it is applied to"
+        aside = cross_validated(bodies, fractured_share)
+        yield f"{_line(None, aside)}  fitted without the scene it is applied to"
 
 
 def _losses(bodies: Sequence[GradedBody]) -> np.ndarray:
@@ -158,6 +179,13 @@ def _line(joining: Joining | None, found: GradeCalibration) -> str:
     )
 
 
+def _share(text: str) -> float:
+    share = float(text)
+    if not 0 < share < 1:
+        raise argparse.ArgumentTypeError("give a number between 0 and 1")
+    return share
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -169,6 +197,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--scans", type=int, default=40)
     parser.add_argument("--minutes", type=float, default=5.0, help="begin no scan after this time")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--whole-banks",
+        action="store_true",
+        help="take all scenes: no training has seen these banks",
+    )
+    parser.add_argument(
+        "--fractured-share",
+        type=_share,
+        metavar="SHARE",
+        help="weigh bodies as if this share of them were fractured (among patients about 0.1)",
+    )
     args = parser.parse_args(arguments)
     grader, segmenter = (
         (load_weights_file(path) if path else load_network(name))[0]
@@ -182,8 +221,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         args.seed,
         60 * args.minutes,
         lambda done: print(f"scan {done} of {args.scans}", file=sys.stderr, flush=True),
+        args.whole_banks,
     )
-    for line in report_lines(bodies):
+    for line in report_lines(bodies, args.fractured_share):
         print(line)
     return 0
 

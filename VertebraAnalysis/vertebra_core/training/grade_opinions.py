@@ -60,6 +60,7 @@ def collect_bodies(
     seed: int = 0,
     seconds: float = float("inf"),
     on_scan: Callable[[int], None] | None = None,
+    whole_banks: bool = False,
 ) -> list[GradedBody]:
     """Scan scenes that `banks` hold aside, segment and measure their bodies, ask for opinions.
 
@@ -78,14 +79,17 @@ def collect_bodies(
         No scan is begun after this time.
     on_scan : callable, optional
         Called with the number of scans done.
+    whole_banks : bool
+        All scenes are taken, not only those held aside: no training has seen these banks.
 
     Raises
     ------
     ValueError
-        If no scene is held aside.
+        If there is no such scene.
     """
+    kinds = (True, False) if whole_banks else (True,)
     cases = [
-        (bank, name) for bank in (SceneBank(b, validation=True) for b in banks)
+        (bank, name) for bank in (SceneBank(b, kind) for b in banks for kind in kinds)
         for name in bank.names()
     ]  # fmt: skip
     if not cases:
