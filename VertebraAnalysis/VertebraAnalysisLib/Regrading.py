@@ -16,8 +16,9 @@ from vertebra_core.grading.genant import (
     Morphometry,
     assess_spine,
     borderline_reason,
+    median_grade,
 )
-from vertebra_core.grading.joint_grade import grade_doubt, joint_grade, with_other_morphometry
+from vertebra_core.grading.joint_grade import grade_doubt, with_other_morphometry
 from vertebra_core.grading.norms import why_not_graded
 
 from .HeightEditing import editedHeights, editedSpread, usable
@@ -141,7 +142,7 @@ def _graded(
         probabilities = with_other_morphometry(
             vertebra.grade_probabilities, before.grade_probabilities, after.grade_probabilities
         )
-        grade = joint_grade(probabilities)
+        grade = median_grade(probabilities)
         shape = _jointShape(grade, vertebra.shape, before, after)
     if after.borderline:
         flags = (*flags, Flag("borderline", borderline_reason(vertebra.level, after)))

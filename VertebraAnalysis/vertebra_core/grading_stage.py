@@ -12,7 +12,7 @@ from .analysis import Flag, HeightLine, Vertebra
 from .flagging import with_flags
 from .grading.contrast_medium import vessels_enhanced
 from .grading.genant import Morphometry, borderline_reason, median_grade
-from .grading.joint_grade import grade_doubt, joint_grade, joint_probabilities, joint_shapes
+from .grading.joint_grade import grade_doubt, joint_probabilities, joint_shapes
 from .grading.learned import LearnedGrade
 from .grading.network import SHAPE_NAMES
 from .grading.opinions import BodyOpinions, BodyToGrade, body_opinions
@@ -103,7 +103,7 @@ def _with_grade(
         probabilities = joint_probabilities(
             morphometry.grade_probabilities, learned.grade_probabilities
         )
-        grade = joint_grade(probabilities)
+        grade = median_grade(probabilities)
         shape = _joint_shape(grade, morphometry, learned)
         vertebra = replace(vertebra, learned_grade=median_grade(learned.grade_probabilities))
     vertebra = replace(vertebra, grade=grade, shape=shape, grade_probabilities=tuple(probabilities))

@@ -19,7 +19,8 @@ import numpy as np
 
 from ..evaluation.calibration import expected_calibration_error
 from ..evaluation.grading_metrics import confusion_matrix, weighted_kappa
-from ..grading.joint_grade import JOINING, Joining, Probabilities, joint_grade, joint_of_many
+from ..grading.genant import median_grade
+from ..grading.joint_grade import JOINING, Joining, Probabilities, joint_of_many
 from ..models import load_network, load_weights_file
 from .grade_opinions import GradedBody, collect_bodies
 
@@ -81,7 +82,7 @@ def joined(bodies: Sequence[GradedBody], joining: Joining) -> np.ndarray:
 def calibration_with(bodies: Sequence[GradedBody], joining: Joining) -> GradeCalibration:
     """Return what comes of one way of joining."""
     stated = joined(bodies, joining)
-    given = [joint_grade(p, joining) for p in stated]
+    given = [median_grade(p) for p in stated]
     return calibration_of(stated, given, [b.grade for b in bodies])
 
 
@@ -121,7 +122,7 @@ def cross_validated(
         own = scenes == scene
         best = SETTINGS[int(losses[:, ~own].sum(1).argmin())]
         stated[own] = joined(bodies, best)[own]
-        given[own] = [joint_grade(p, best) for p in stated[own]]
+        given[own] = [median_grade(p) for p in stated[own]]
     return calibration_of(stated, given.tolist(), [b.grade for b in bodies])
 
 
