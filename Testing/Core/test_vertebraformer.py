@@ -9,12 +9,14 @@ import pytest
 import torch
 from example_analysis import example
 from torch import nn
+from torch.nn import functional
 from toy_bank import quick_training, toy_bank
 from vertebra_core.analysis import Flag, Vertebra
 from vertebra_core.analysis_json import analysis_from_dict, analysis_to_dict
 from vertebra_core.lesion_stage import LesionStage, lesion_flag, with_lesion_flags
 from vertebra_core.levels import level_named
 from vertebra_core.models import load_weights_file
+from vertebra_core.networks.blocks import space_to_depth
 from vertebra_core.phantom.scan_protocol import ScanProtocol
 from vertebra_core.segmentation.segment import VertebraMask
 from vertebra_core.stages import Candidate
@@ -33,6 +35,7 @@ from vertebra_core.training.train_vertebraformer import (
     train_vertebraformer,
 )
 from vertebra_core.vertebraformer.apply import LesionCandidate, apply_vertebraformer
+from vertebra_core.vertebraformer.modulation import CAPS, N_DETAILS, scan_texture
 from vertebra_core.vertebraformer.network import VertebraFormer
 from vertebra_core.vertebraformer.outputs import (
     DOMAIN,
@@ -80,6 +83,29 @@ def test_modulation_changes_nothing_until_it_has_learnt_and_then_depends_on_the_
         other, _ = network.modulation(5 * features + 2)
     assert one.shape == (2, 2, 1, 1, 12)
     assert not torch.allclose(one, other, atol=1e-3)
+
+
+def texture_of(block: torch.Tensor) -> torch.Tensor:
+    """Texture of a block [z, y, x], a row per cap, a column per detail (x, y, yx, z, ...)."""
+    return scan_texture(space_to_depth(block[None, None])).view(len(CAPS), N_DETAILS)
+
+
+def test_texture_tells_noise_sharpness_and_slice_thickness_and_no_brightness():
+    noise = 0.05 * torch.randn(24, 24, 24, generator=torch.Generator().manual_seed(1))
+    along_x, along_y, along_z = 0, 1, 3
+    plain = texture_of(noise)
+    assert torch.allclose(texture_of(noise + 0.7), plain, atol=1e-3)
+    assert (texture_of(3 * noise) > plain).all()
+    smooth = functional.avg_pool3d(noise[None], 3, 1, 1)[0]
+    assert (texture_of(smooth)[:, [along_x, along_y, along_z]] < plain[:, [0, 1, 3]]).all()
+    thick = noise[::4].repeat_interleave(4, 0)
+    assert (texture_of(thick)[:, along_z] < texture_of(thick)[:, along_y] - 1).all()
+    assert torch.allclose(texture_of(thick)[:, along_x], texture_of(thick)[:, along_y], atol=0.2)
+    # An edge of bone adds under the highest cap only what it adds.
+    edge = noise.clone()
+    edge[:, :, 13:] += 3.0
+    more = texture_of(edge) - plain
+    assert more[2, along_x] > 2 * more[0, along_x] > 0 and more[:, along_z].abs().max() < 1e-3
 
 
 def test_domains_are_kernel_and_slice_thickness():

@@ -102,9 +102,7 @@ class VertebraFormer(nn.Module):
         self.to_tokens = nn.Conv3d(widths[-1], width, 1)
         self.layers = nn.ModuleList([ModulatedLayer(width, heads) for _ in range(layers)])
         self.leave = nn.LayerNorm(width)
-        self.modulation = (
-            DynamicModulation(widths[0], width, layers, domains) if modulation else None
-        )
+        self.modulation = DynamicModulation(width, layers, domains) if modulation else None
         self.segment = TaskDecoder(width, widths, 8 * 2)
         self.number = TaskDecoder(width, widths, N_LEVELS)
         self.lesion = TaskDecoder(width, widths, len(LESION_KINDS))
@@ -127,15 +125,15 @@ class VertebraFormer(nn.Module):
             If a size of the grid is not a multiple of ``size_multiple``.
         """
         check_grid_size(x, self.size_multiple)
-        y = self.stem(space_to_depth(x))
-        early, skips = y, []
+        folded = space_to_depth(x)
+        y, skips = self.stem(folded), []
         for level, encoder in enumerate(self.encoders):
             y = encoder(y if level == 0 else self.downs[level - 1](y))
             skips.append(y)
         found: dict[str, torch.Tensor] = {}
         modulations: Sequence[torch.Tensor | None] = [None] * len(self.layers)
         if self.modulation is not None:
-            modulations, found[DOMAIN] = self.modulation(early)
+            modulations, found[DOMAIN] = self.modulation(folded)
         grid = self._encode(self.to_tokens(y), modulations)
         found[SEGMENTATION] = depth_to_space(self.segment(grid, skips))
         found[NUMBERING] = self.number(grid, skips)
