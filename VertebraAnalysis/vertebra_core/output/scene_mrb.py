@@ -28,7 +28,7 @@ MAX_CT_VOXELS = 80_000_000
 """A larger CT is stored as the box around the spine: packing it would outlast the analysis."""
 
 _MARGIN_MM = 40.0
-_POLL_S = 0.1
+_POLL_S = 0.02
 _TIMEOUT_S = 600.0
 
 
