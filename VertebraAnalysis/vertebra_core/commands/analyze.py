@@ -45,7 +45,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, console: Console) -> int:
     """Run ``analyze``; see `shared.run_and_write`."""
-
     setting = setting_named(args.setting)
 
     def compute(on_progress: OnProgress, cancelled: Callable[[], bool]) -> Work:

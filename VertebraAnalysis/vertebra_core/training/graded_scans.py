@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from ..evaluation.grade_table import grades_of
 from ..grading.network import CROP_SHAPE_ZYX, CROP_SHIFT_Y_MM, SHAPE_NAMES
@@ -18,6 +17,7 @@ from .grading_samples import (
     UNKNOWN,
     as_segmented,
     empty_sample,
+    pack_grading,
 )
 from .labelled_scans import LabelledScans
 from .scan_bodies import ScanBody
@@ -80,14 +80,7 @@ class LabelledGradingSource:
         whole = sample_mask(scan.labels, body.number, grid)
         whole, own = as_segmented(whole, sample_mask(scan.bodies, body.number, grid), rng)
         losses = np.asarray(body.losses) + rng.normal(0, LOSS_SD, 3)
-        return {
-            "hu": hu.clamp(-2000, 4000).to(torch.float16),
-            "body": (own * 255).round().to(torch.uint8),
-            "vertebra": (whole * 255).round().to(torch.uint8),
-            "losses": torch.from_numpy(losses.astype(np.float32)),
-            "grade": torch.tensor(grade),
-            "shape": torch.tensor(_shape(body, grade)),
-        }
+        return pack_grading(hu, own, whole, losses, grade, _shape(body, grade))
 
     def _table(self, name: str) -> dict[str, int]:
         return grades_of(self._scans.files(name).name, self._grades)

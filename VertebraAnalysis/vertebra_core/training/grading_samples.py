@@ -60,14 +60,8 @@ class PhantomGradingSource(BankSource):
         )
         whole, body = occupancy(sampled, vertebra.level, _SPACING_MM)
         whole, body = as_segmented(whole, body, rng)
-        return {
-            "hu": hu.clamp(-2000, 4000).to(torch.float16),
-            "body": (body * 255).round().to(torch.uint8),
-            "vertebra": (whole * 255).round().to(torch.uint8),
-            "losses": torch.from_numpy(_measured_losses(vertebra, rng)),
-            "grade": torch.tensor(vertebra.grade),
-            "shape": torch.tensor(SHAPE_NAMES.index(vertebra.shape)),
-        }
+        losses, shape = _measured_losses(vertebra, rng), SHAPE_NAMES.index(vertebra.shape)
+        return pack_grading(hu, body, whole, losses, vertebra.grade, shape)
 
 
 def gradable_bodies(scene) -> list:
@@ -121,6 +115,25 @@ def as_segmented(whole, body, rng: np.random.Generator) -> tuple[torch.Tensor, t
 
     whole = seen(whole)
     return whole, torch.minimum(seen(body), whole)
+
+
+def pack_grading(
+    hu: torch.Tensor,
+    body: torch.Tensor,
+    vertebra: torch.Tensor,
+    losses: np.ndarray,
+    grade: int,
+    shape: int,
+) -> Sample:
+    """Pack a body's crop, probabilities and truth into a sample as `PhantomGradingSource` has."""
+    return {
+        "hu": hu.clamp(-2000, 4000).to(torch.float16),
+        "body": (body * 255).round().to(torch.uint8),
+        "vertebra": (vertebra * 255).round().to(torch.uint8),
+        "losses": torch.from_numpy(losses.astype(np.float32)),
+        "grade": torch.tensor(grade),
+        "shape": torch.tensor(shape),
+    }
 
 
 def empty_sample() -> Sample:

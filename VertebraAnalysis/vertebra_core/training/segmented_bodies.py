@@ -25,7 +25,7 @@ from ..models import load_network, load_weights_file
 from ..phantom.scene import load_scene
 from .bank import is_held_aside
 from .grade_opinions import measured_bodies
-from .grading_samples import FRACTURED_SHARE, empty_sample
+from .grading_samples import FRACTURED_SHARE, empty_sample, pack_grading
 from .sources import Sample
 
 KEYS = ("hu", "body", "vertebra", "losses", "grade", "shape")
@@ -96,19 +96,10 @@ def segmented_bodies(
     samples = []
     for truth, body, own in measured:
         hu, masks = body_samples(ct, body.body, body.whole, body.origin_lps_mm, own.frame)
-        inside, whole = (masks * 255).round().to(torch.uint8)
         loss = own.morphometry.loss
-        losses = torch.tensor([loss.wedge, loss.biconcave, loss.crush])
-        samples.append(
-            {
-                "hu": hu.clamp(-2000, 4000).to(torch.float16),
-                "body": inside,
-                "vertebra": whole,
-                "losses": losses,
-                "grade": torch.tensor(truth.grade),
-                "shape": torch.tensor(SHAPE_NAMES.index(truth.shape)),
-            }
-        )
+        losses = np.array([loss.wedge, loss.biconcave, loss.crush])
+        shape = SHAPE_NAMES.index(truth.shape)
+        samples.append(pack_grading(hu, *masks, losses, truth.grade, shape))
     if not samples:
         return {key: value[None][:0].numpy() for key, value in empty_sample().items()}
     return {key: torch.stack([s[key] for s in samples]).numpy() for key in KEYS}
