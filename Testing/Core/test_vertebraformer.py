@@ -14,13 +14,19 @@ from toy_bank import quick_training, toy_bank
 from vertebra_core.analysis import Flag, Vertebra
 from vertebra_core.analysis_json import analysis_from_dict, analysis_to_dict
 from vertebra_core.lesion_stage import LesionStage, lesion_flag, with_lesion_flags
-from vertebra_core.levels import level_named
+from vertebra_core.levels import level_named, level_numbered
 from vertebra_core.models import load_weights_file
 from vertebra_core.networks.blocks import space_to_depth
 from vertebra_core.phantom.scan_protocol import ScanProtocol
 from vertebra_core.segmentation.segment import VertebraMask
 from vertebra_core.stages import Candidate
 from vertebra_core.training.former_samples import PhantomFormerSource, is_body
+from vertebra_core.training.former_targets import (
+    UNKNOWN,
+    center_offsets,
+    coarse_levels,
+    lesion_heat,
+)
 from vertebra_core.training.imaging_domains import (
     DOMAINS,
     domain_numbers,
@@ -30,11 +36,10 @@ from vertebra_core.training.imaging_domains import (
 from vertebra_core.training.train_vertebraformer import (
     FormerConfig,
     FormerTask,
-    coarse_levels,
-    lesion_heat,
     train_vertebraformer,
 )
 from vertebra_core.vertebraformer.apply import LesionCandidate, apply_vertebraformer
+from vertebra_core.vertebraformer.instances import part_into_vertebrae
 from vertebra_core.vertebraformer.modulation import CAPS, N_DETAILS, scan_texture
 from vertebra_core.vertebraformer.network import VertebraFormer
 from vertebra_core.vertebraformer.outputs import (
@@ -42,12 +47,14 @@ from vertebra_core.vertebraformer.outputs import (
     LESIONS,
     N_LEVELS,
     NUMBERING,
+    OFFSETS,
     SEGMENTATION,
 )
 from vertebra_core.volume import CtVolume
 
 TINY = {"widths": (8, 8, 8), "width": 12, "layers": 2, "heads": 2}
 BLOCK = (32, 32, 32)
+L1_TO_L3 = [level_named(name).order for name in ("L1", "L2", "L3")]
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +67,7 @@ def test_every_task_has_its_grid_and_odd_sizes_are_refused():
     output = network(torch.randn(2, 1, 16, 24, 32))
     assert output[SEGMENTATION].shape == (2, 2, 16, 24, 32)
     assert output[NUMBERING].shape == (2, N_LEVELS, 8, 12, 16)
+    assert output[OFFSETS].shape == (2, 3, 8, 12, 16)
     assert output[LESIONS].shape == (2, 2, 8, 12, 16)
     assert output[DOMAIN].shape == (2, len(DOMAINS))
     assert DOMAIN not in VertebraFormer(**TINY, modulation=False)(torch.randn(1, 1, 16, 16, 16))
@@ -129,12 +137,22 @@ def test_domains_are_kernel_and_slice_thickness():
 def test_samples_hold_levels_bodies_and_lesions_in_the_right_place(bank):
     source = PhantomFormerSource(bank, shape_zyx=(48, 48, 48), domains=domain_numbers(["thin"]))
     rng = np.random.default_rng(1)
-    lesions = 0
+    lesions = centers = 0
     for _ in range(6):
         sample = source.draw(source.names()[0], rng)
         assert DOMAINS[int(sample["domain"])].endswith("thin")
         numbers = set((sample["codes"] & 0x7F).unique().tolist())
         assert numbers <= {0, 20, 21, 22}
+        for order, center in enumerate(sample["centers"].tolist()):
+            assert np.isfinite(center).all() == (order in L1_TO_L3)
+            near = [
+                slice(max(0, round(c) - 2), max(0, round(c) + 3)) for c in np.nan_to_num(center)
+            ]
+            own = sample["codes"][tuple(near)]
+            if np.isfinite(center).all() and own.shape == (5, 5, 5) and bool((own > 0).all()):
+                middle = int(own[2, 2, 2]) & 0x7F
+                assert level_numbered(middle).order == order
+                centers += 1
         for z, y, x, kind in sample["lesions"].tolist():
             index = [round(v) if np.isfinite(v) else -1 for v in (z, y, x)]
             if min(index) < 0 or max(index) >= 48:
@@ -142,7 +160,7 @@ def test_samples_hold_levels_bodies_and_lesions_in_the_right_place(bank):
             lesions += 1
             assert kind in (0, 1)
             assert bool(is_body(sample["codes"])[tuple(index)])
-    assert lesions > 1
+    assert lesions > 1 and centers > 1
 
 
 def test_targets_of_the_coarse_grid():
@@ -157,6 +175,39 @@ def test_targets_of_the_coarse_grid():
     assert heat.shape == (2, 10, 10, 10)
     assert heat[0].max() == 0 and heat[1].max() == pytest.approx(1.0, abs=1e-3)
     assert tuple((heat[1] == heat[1].max()).nonzero()[0].tolist()) == (4, 4, 4)
+
+
+def test_offsets_lead_to_the_centre_of_the_own_vertebra():
+    levels = torch.full((6, 6, 6), UNKNOWN)
+    levels[1, 2, 3], levels[4, 4, 4], levels[5, 5, 5] = 19, 20, 21
+    centers = torch.full((26, 3), float("nan"))
+    centers[19], centers[20] = torch.tensor([2.5, 8.5, 3.5]), torch.tensor([8.5, 8.5, 8.5])
+    offset, known = center_offsets(levels, centers)
+    # Coarse voxels are 4 mm wide; the one at 1, 2, 3 has its middle at 2.5, 4.5, 6.5 fine ones.
+    assert offset[:, 1, 2, 3].tolist() == [0.0, 8.0, -6.0]
+    assert offset[:, 4, 4, 4].tolist() == [0.0, 0.0, 0.0]
+    assert known.nonzero().tolist() == [[1, 2, 3], [4, 4, 4]]
+    assert not offset[:, 5, 5, 5].any()
+
+
+def test_touching_bodies_are_parted_by_their_votes_and_echoes_are_dropped():
+    masks = torch.full((2, 40, 24, 24), -9.0)
+    masks[:, 4:36, 6:18, 6:18] = 9.0
+    z, y, x = torch.meshgrid(*(torch.arange(n) + 0.0 for n in (20, 12, 12)), indexing="ij")
+    target = torch.where(z < 10, 5.5, 13.5)
+    offsets = 4.0 * torch.stack([target - z, 5.5 - y, 5.5 - x])
+    levels = torch.zeros(N_LEVELS, 20, 12, 12)
+    levels[19, :10], levels[20, 10:] = 4.0, 4.0
+    levels[7, 3, 5, 5] = 9.0  # A single voxel that says something else is outvoted.
+    # A few voxels vote for a third centre, far from the others.
+    offsets[2, 9:11, 5:7, 3] = 4.0 * 14
+    found = part_into_vertebrae(masks, levels, offsets)
+    order = np.argsort(found.centers[:, 0])
+    assert np.allclose(found.centers[order], [[11.5, 11.5, 11.5], [27.5, 11.5, 11.5]], atol=0.3)
+    assert found.evidence.argmax(1)[order].tolist() == [19, 20]
+    assert (found.owner[4:18, 6:18, 8:18] == order[0]).all()
+    assert (found.owner[22:36, 6:18, 8:18] == order[1]).all()
+    assert (found.owner[:4] == -1).all()
 
 
 @pytest.mark.parametrize("modulation", [True, False])
@@ -181,11 +232,14 @@ def test_it_trains_with_and_without_modulation_and_its_weights_load(modulation, 
 
 
 class BrightSays(nn.Module):
-    """Intensity names what is there: 1 bone of L1, 2 body of L1, 3 body of L2, 4 a lytic lesion."""
+    """Intensity names what is there: 1 bone of L1, 2 body of L1, 3 body of L2, 4 a lytic lesion.
+
+    Centres are the middles of the bodies in its window, which must show them whole.
+    """
 
     size_multiple = 8
 
-    def __init__(self, window=(32, 32, 32)):
+    def __init__(self, window=(64, 40, 32)):
         super().__init__()
         self.window = window
 
@@ -195,10 +249,21 @@ class BrightSays(nn.Module):
         masks = torch.stack([value >= 1, value >= 2], 1).float() * 20 - 10
         small = nn.functional.max_pool3d(x, 2)[:, 0].round()
         levels = torch.full((len(x), N_LEVELS, *small.shape[1:]), -5.0)
-        for name, here in (("L1", (small >= 1) & (small < 3)), ("L2", small >= 3)):
+        offsets = torch.zeros(len(x), 3, *small.shape[1:])
+        places = torch.stack(
+            torch.meshgrid(*(torch.arange(n) for n in small.shape[1:]), indexing="ij")
+        )
+        for name, here, body in (
+            ("L1", (small >= 1) & (small < 3), value[0] == 2),
+            ("L2", small >= 3, value[0] >= 3),
+        ):
             levels[:, level_named(name).order][here] = 5.0
+            if bool(body.any()):
+                middle = (body.nonzero().float().mean(0) - 0.5) / 2
+                to_middle = (middle[:, None, None, None] - places) * 4.0
+                offsets[0, :, here[0]] = to_middle[:, here[0]]
         heat = torch.stack([small == 4, small == 9], 1).float() * 12 - 6
-        return {SEGMENTATION: masks, NUMBERING: levels, LESIONS: heat}
+        return {SEGMENTATION: masks, NUMBERING: levels, OFFSETS: offsets, LESIONS: heat}
 
 
 def _ct() -> CtVolume:
@@ -307,3 +372,4 @@ def test_it_learns_a_block_by_heart(bank):
     assert losses[-1] < 0.5 * losses[0]
     assert figures["dice_vertebra"] > 0.7
     assert figures["voxels_named"] > 0.6
+    assert figures["vote_error_mm"] < 8.0

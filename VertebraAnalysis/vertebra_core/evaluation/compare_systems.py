@@ -6,6 +6,7 @@ import numpy as np
 from torch import nn
 
 from .. import methods
+from ..labelling.assignment import LevelAssignment
 from ..labelling.positional_logic import assign_levels
 from ..labelling.single_label import label_single_vertebrae
 from ..levels import MOBILE_LEVELS
@@ -123,11 +124,14 @@ class _Former:
         return prediction_of_places(self._ask(run).centres_lps_mm)
 
     def labels(self, run: RecordedRun) -> Prediction:
-        """Return its label maps in the geometry of the scan, named by itself."""
+        """Return its label maps in the geometry of the scan, named as in `levels`.
+
+        By its own numbers alone, two vertebrae of the same number would be one in the map.
+        """
         found, grid = self._ask(run), run.coarse
         numbers = np.zeros(len(found.centres_lps_mm) + 1, np.uint8)
-        for k, order in enumerate(found.level_log_probabilities.argmax(1)):
-            numbers[k] = MOBILE_LEVELS[order].number
+        for k, named in enumerate(self._assigned(found).detections):
+            numbers[k] = named.level.number if named.level is not None else 0
         labels = numbers[found.owner]
         maps = [
             resample_labels(
@@ -140,10 +144,14 @@ class _Former:
     def levels(self, run: RecordedRun) -> Prediction:
         """Return its levels before and after positional logic."""
         found = self._ask(run)
-        evidence = found.level_log_probabilities
-        assignment = assign_levels(found.centres_lps_mm, evidence if len(evidence) else None)
+        evidence, assignment = found.level_log_probabilities, self._assigned(found)
         alone = tuple(MOBILE_LEVELS[i].name for i in evidence.argmax(1)) if len(evidence) else ()
         return prediction_of_levels(found.centres_lps_mm, assignment, alone)
+
+    @staticmethod
+    def _assigned(found: FormerResult) -> LevelAssignment:
+        evidence = found.level_log_probabilities
+        return assign_levels(found.centres_lps_mm, evidence if len(evidence) else None)
 
     def lesions(self, run: RecordedRun) -> Prediction:
         """Return its lesion candidates; `shape` is the kind, the level does not count."""

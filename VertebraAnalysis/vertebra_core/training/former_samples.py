@@ -9,15 +9,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ..levels import level_numbered
 from ..phantom.appearance import Appearance
 from ..phantom.codes import BODY_BIT, CODE_MASK
 from ..phantom.lesions import KINDS, MOST_LESIONS, draw_lesions
 from ..phantom.sampling import sample_scene
 from ..phantom.scanner import render, visible
-from ..vertebraformer.outputs import WINDOW_ZYX, WORKING_SPACING_MM
+from ..vertebraformer.outputs import N_LEVELS, WINDOW_ZYX, WORKING_SPACING_MM
 from .bank import BankSource, random_matrix
 from .imaging_domains import domain_of, draw_protocol
-from .localisation_samples import block_center, vertebra_codes
+from .localisation_samples import SACRUM_NUMBER, block_center, vertebra_codes
 from .sources import Sample
 
 LESION_SHARE = 0.5
@@ -28,7 +29,8 @@ class PhantomFormerSource(BankSource):
     """Blocks of the scenes in a bank.
 
     Each sample holds ``hu`` (float16, z, y, x), ``codes`` (uint8: VerSe number, with
-    `codes.BODY_BIT` on bodies, 0 outside vertebrae), ``visible`` (bool), ``lesions`` (float32,
+    `codes.BODY_BIT` on bodies, 0 outside vertebrae), ``visible`` (bool), ``centers`` (float32,
+    26 x 3: body centres by `Level.order`, z, y, x in voxels; NaN where none), ``lesions`` (float32,
     `MOST_LESIONS` x 4: z, y, x in voxels and the index of the kind; NaN-padded) and ``domain``
     (int64).
 
@@ -77,18 +79,31 @@ class PhantomFormerSource(BankSource):
             "hu": hu.clamp(-2000, 4000).to(torch.float16),
             "codes": torch.where(inside, sampled.labels, 0).to(torch.uint8),
             "visible": torch.ones(self._shape, dtype=torch.bool) if seen is None else seen,
-            "lesions": self._packed(scene.lesions, center, matrix),
+            "centers": self._centers(scene, center, matrix),
+            "lesions": self._lesions(scene.lesions, center, matrix),
             "domain": torch.tensor(domain_of(protocol)),
         }
 
-    def _packed(self, lesions, center, matrix) -> torch.Tensor:
+    def _centers(self, scene, center, matrix) -> torch.Tensor:
+        packed = torch.full((N_LEVELS, 3), float("nan"))
+        for vertebra in scene.vertebrae:
+            if vertebra.level != SACRUM_NUMBER:
+                order = level_numbered(vertebra.level).order
+                packed[order] = self._local(vertebra.center_zyx_mm, center, matrix)
+        return packed
+
+    def _lesions(self, lesions, center, matrix) -> torch.Tensor:
         packed = torch.full((MOST_LESIONS, 4), float("nan"))
-        middle = (np.asarray(self._shape) - 1) / 2
         for row, lesion in zip(packed, lesions, strict=False):
-            local = np.linalg.inv(matrix) @ (np.asarray(lesion.center_zyx_mm) - center)
-            row[:3] = torch.from_numpy(local / WORKING_SPACING_MM + middle)
+            row[:3] = self._local(lesion.center_zyx_mm, center, matrix)
             row[3] = KINDS.index(lesion.kind)
         return packed
+
+    def _local(self, place_zyx_mm, center, matrix) -> torch.Tensor:
+        """Return a place of the scene in voxels of the block."""
+        local_mm = np.linalg.inv(matrix) @ (np.asarray(place_zyx_mm) - center)
+        middle = (np.asarray(self._shape) - 1) / 2
+        return torch.from_numpy(local_mm / WORKING_SPACING_MM + middle)
 
 
 def is_body(codes: torch.Tensor) -> torch.Tensor:

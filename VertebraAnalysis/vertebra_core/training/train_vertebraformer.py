@@ -16,36 +16,33 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from ..levels import MOBILE_LEVELS
 from ..networks.normalisation import normalise_hu
-from ..phantom.codes import CODE_MASK
 from ..vertebraformer.network import VertebraFormer
 from ..vertebraformer.outputs import (
-    COARSE,
     DOMAIN,
-    LESION_KINDS,
     LESIONS,
     NUMBERING,
+    OFFSETS,
     SEGMENTATION,
     WINDOW_ZYX,
 )
 from .arguments import SMALL, add_size_argument, add_training_arguments, training_config
 from .former_samples import PhantomFormerSource, is_body
+from .former_targets import UNKNOWN, center_offsets, coarse_levels, lesion_heat
 from .imaging_domains import DOMAINS, domain_numbers
 from .loop import Trainer
-from .losses import binary_cross_entropy, heat_loss, soft_dice
+from .losses import binary_cross_entropy, heat_loss, masked_smooth_l1, soft_dice
 from .sources import Sample, SampleSource
 from .task import TrainingConfig, TrainingTask
 from .variation import flip_left_right, vary_intensity
 
 CROSS_ENTROPY_WEIGHT, NUMBERING_WEIGHT = 2.0, 0.5
+OFFSET_WEIGHT = 0.1
 LESION_WEIGHT, DOMAIN_WEIGHT = 0.5, 0.1
-LESION_SIGMA_MM = 6.0
 
 SMALL_NETWORK = {"widths": (16, 32, 64), "width": 96, "layers": 4}
 SMALL_BLOCK = (96, 64, 64)
 
-_UNKNOWN = -100
 _HEAT_FLOOR = 60.0
 _FOUND_HEAT = 0.3
 
@@ -116,20 +113,25 @@ class FormerTask(TrainingTask):
         images, targets = [], []
         for sample in samples:
             hu, codes, seen = sample["hu"].float(), sample["codes"], sample["visible"]
-            lesions = sample["lesions"]
+            centers, lesions = sample["centers"], sample["lesions"]
             if rng is not None:
                 hu = vary_intensity(hu, rng)
                 if rng.random() < 0.5:
                     hu, codes, seen = (flip_left_right(t) for t in (hu, codes, seen))
-                    lesions = lesions.clone()
-                    lesions[:, 2] = hu.shape[2] - 1 - lesions[:, 2]
+                    centers, lesions = centers.clone(), lesions.clone()
+                    for places in (centers, lesions):
+                        places[:, 2] = hu.shape[2] - 1 - places[:, 2]
             images.append(normalise_hu(hu)[None])
             masks = torch.stack([codes > 0, is_body(codes)]).float()
+            levels = coarse_levels(codes * seen)
+            offsets, known = center_offsets(levels, centers)
             targets.append(
                 {
                     "masks": masks,
                     "visible": seen[None].float(),
-                    "levels": coarse_levels(codes * seen),
+                    "levels": levels,
+                    "offsets": offsets,
+                    "offsets_known": known.float(),
                     "lesions": lesion_heat(lesions, tuple(hu.shape)),
                     "domain": sample["domain"],
                 }
@@ -151,13 +153,17 @@ class FormerTask(TrainingTask):
             "lesions": heat_loss(
                 torch.sigmoid(output[LESIONS]), targets["lesions"], floor=_HEAT_FLOOR
             ),
+            "offsets": masked_smooth_l1(
+                output[OFFSETS], targets["offsets"], targets["offsets_known"]
+            ),
             "numbering": output[NUMBERING].sum() * 0,
         }
-        if bool((levels != _UNKNOWN).any()):
+        if bool((levels != UNKNOWN).any()):
             parts["numbering"] = functional.cross_entropy(
-                output[NUMBERING], levels, ignore_index=_UNKNOWN
+                output[NUMBERING], levels, ignore_index=UNKNOWN
             )
         total = parts["dice"] + CROSS_ENTROPY_WEIGHT * parts["bce"]
+        total = total + OFFSET_WEIGHT * parts["offsets"]
         total = total + NUMBERING_WEIGHT * parts["numbering"] + LESION_WEIGHT * parts["lesions"]
         if DOMAIN in output:
             parts["domain"] = functional.cross_entropy(output[DOMAIN], targets["domain"])
@@ -167,7 +173,7 @@ class FormerTask(TrainingTask):
     def measure(
         self, output: dict[str, torch.Tensor], targets: dict[str, torch.Tensor]
     ) -> dict[str, float]:
-        """Dice of both masks, voxels named rightly, lesions found and false heat, domain."""
+        """Dice of both masks, voxels named rightly, votes' error, lesions, false heat, domain."""
         figures: dict[str, float] = {}
         seen = targets["visible"] > 0
         found, truth = (output[SEGMENTATION] > 0) & seen, (targets["masks"] > 0.5) & seen
@@ -176,10 +182,12 @@ class FormerTask(TrainingTask):
             if truth[:, channel].sum() > 50:
                 shared = (truth[:, channel] & found[:, channel]).sum()
                 figures[f"dice_{name}"] = float(2 * shared / total)
-        known = targets["levels"] != _UNKNOWN
+        known = targets["levels"] != UNKNOWN
         if bool(known.any()):
             right = output[NUMBERING].argmax(1) == targets["levels"]
             figures["voxels_named"] = float(right[known].float().mean())
+            error = (output[OFFSETS] - targets["offsets"]).norm(dim=1)
+            figures["vote_error_mm"] = float(error[targets["offsets_known"] > 0].median())
         heat, wanted = torch.sigmoid(output[LESIONS]), targets["lesions"]
         if bool((wanted > 0.8).any()):
             figures["lesion_peak"] = float(heat[wanted > 0.8].mean())
@@ -188,41 +196,6 @@ class FormerTask(TrainingTask):
             right = output[DOMAIN].argmax(1) == targets["domain"]
             figures["domain_right"] = float(right.float().mean())
         return figures
-
-
-def coarse_levels(codes: torch.Tensor) -> torch.Tensor:
-    """Level (`Level.order`) per voxel of the coarse grid, -100 outside vertebrae, int64."""
-    table = torch.full((256,), _UNKNOWN, dtype=torch.int64)
-    for level in MOBILE_LEVELS:
-        table[level.number] = level.order
-    numbers = (codes & CODE_MASK).long()
-    # A coarse voxel spans two fine ones: the larger number stands for it where only one is bone.
-    small = functional.max_pool3d(numbers[None, None].float(), COARSE)[0, 0].long()
-    return table[small]
-
-
-def lesion_heat(lesions: torch.Tensor, shape_zyx: tuple[int, int, int]) -> torch.Tensor:
-    """Gaussians around lesions on the coarse grid, shape (kinds, z, y, x).
-
-    Parameters
-    ----------
-    lesions : Tensor, shape (n, 4)
-        z, y, x in voxels of the input and the index of the kind; rows of NaN are none.
-    shape_zyx : tuple of int
-        Size of the input.
-    """
-    coarse = tuple(n // COARSE for n in shape_zyx)
-    heat = torch.zeros(len(LESION_KINDS), *coarse)
-    sigma = LESION_SIGMA_MM / 2.0
-    axes = [(torch.arange(n).float() + 0.5) * COARSE - 0.5 for n in coarse]
-    for z, y, x, kind in lesions[torch.isfinite(lesions).all(1)].tolist():
-        profiles = [
-            torch.exp(-((axis - c) ** 2) / (2 * sigma**2))
-            for axis, c in zip(axes, (z, y, x), strict=True)
-        ]
-        bump = profiles[0][:, None, None] * profiles[1][None, :, None] * profiles[2][None, None]
-        heat[int(kind)] = torch.maximum(heat[int(kind)], bump)
-    return heat
 
 
 def train_vertebraformer(config: FormerConfig) -> dict[str, float]:

@@ -1,7 +1,9 @@
 """VertebraFormer: convolutions to tokens, a transformer over them, and a decoder for every task.
 
 After Du et al. (2026), of whom the idea is public: one encoder shared by segmentation, numbering
-and lesion localisation, and a unit that adapts its features to the imaging domain.
+and lesion localisation, and a unit that adapts its features to the imaging domain. What the summary
+leaves open, how one vertebra is told from the next, is settled by votes: a fourth decoder says
+where the centre of each voxel's body lies.
 """
 
 from __future__ import annotations
@@ -28,13 +30,15 @@ from .outputs import (
     LESIONS,
     N_LEVELS,
     NUMBERING,
+    OFFSET_UNIT_MM,
+    OFFSETS,
     SEGMENTATION,
     WINDOW_ZYX,
 )
 
 
 class VertebraFormer(nn.Module):
-    """Segmentation, numbering and lesions from one encoder.
+    """Segmentation, numbering, centres and lesions from one encoder.
 
     Parameters
     ----------
@@ -105,6 +109,7 @@ class VertebraFormer(nn.Module):
         self.modulation = DynamicModulation(width, layers, domains) if modulation else None
         self.segment = TaskDecoder(width, widths, 8 * 2)
         self.number = TaskDecoder(width, widths, N_LEVELS)
+        self.centre = TaskDecoder(width, widths, 3)
         self.lesion = TaskDecoder(width, widths, len(LESION_KINDS))
 
     def config(self) -> dict[str, object]:
@@ -137,6 +142,7 @@ class VertebraFormer(nn.Module):
         grid = self._encode(self.to_tokens(y), modulations)
         found[SEGMENTATION] = depth_to_space(self.segment(grid, skips))
         found[NUMBERING] = self.number(grid, skips)
+        found[OFFSETS] = self.centre(grid, skips) * OFFSET_UNIT_MM
         found[LESIONS] = self.lesion(grid, skips)
         return found
 

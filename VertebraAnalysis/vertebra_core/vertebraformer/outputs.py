@@ -16,5 +16,12 @@ SEGMENTATION, NUMBERING, LESIONS, DOMAIN = "segmentation", "numbering", "lesions
 by `Level.order`, on the coarse grid; [b, 2, ...] of lytic and sclerotic lesions on the coarse grid;
 [b, domains] of the imaging domain, where features are modulated."""
 
+OFFSETS = "offsets"
+"""Key of the offset, [b, 3, ...] in mm along z, y, x, from each voxel of the coarse grid to the
+centre of the body of its vertebra: what tells one vertebra from the next."""
+
+OFFSET_UNIT_MM = 10.0
+"""What a channel of 1 stands for."""
+
 N_LEVELS = len(MOBILE_LEVELS)
 LESION_KINDS = ("lytic", "sclerotic")
