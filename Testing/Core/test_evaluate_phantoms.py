@@ -21,6 +21,7 @@ from vertebra_core.evaluation.phantom_cases import (
     draw_field_of_view,
     phantom_truth,
 )
+from vertebra_core.evaluation.record_log import RecordLog
 from vertebra_core.evaluation.records import INDEPENDENT_MESHES, PHANTOM, CaseRecord
 from vertebra_core.evaluation.requirements import (
     independent_mesh_requirements,
@@ -160,6 +161,13 @@ def test_phantoms_are_evaluated_once_and_taken_from_their_record_afterwards(
     evaluate_phantoms.run(arguments, oracle)
     assert json.loads(capsys.readouterr().out) == first
     assert oracle.told["calls"] == 4
+    # Another process may take the second of them alone.
+    elsewhere = ["--scenes", str(tmp_path / "scenes"), "--output", str(tmp_path / "b")]
+    arguments = _arguments("--first", "1", "--count", "1", "--spacing", "2", *elsewhere)
+    evaluate_phantoms.run(arguments, oracle)
+    (record,) = RecordLog(tmp_path / "b" / "records.jsonl").all()
+    assert record.name in RecordLog(tmp_path / "out" / "records.jsonl")
+    assert str(EVALUATION_SEED_START + 1) in record.name
 
 
 def test_an_output_folder_of_other_phantoms_is_refused(tmp_path, oracle):

@@ -139,6 +139,19 @@ def test_the_report_of_stored_records_needs_no_analysis(tmp_path, capsys):
     assert (tmp_path / "other" / FILE_NAME).exists()
 
 
+def test_records_of_several_folders_are_read_together(tmp_path, capsys):
+    for folder, names in (("a", ("one", "two")), ("b", ("two", "three"))):
+        log = RecordLog(tmp_path / folder / "records.jsonl")
+        for name in names:
+            log.add(spine(name=name, sure=1.0))
+    assert evaluate_records.run(records_arguments(tmp_path / "a", tmp_path / "b", "--json")) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["n_phantom_scans"] == 3
+    assert (tmp_path / "a" / FILE_NAME).exists() and not (tmp_path / "b" / FILE_NAME).exists()
+    with pytest.raises(InputError, match="no records"):
+        evaluate_records.run(records_arguments(tmp_path / "a", tmp_path / "c"))
+
+
 def test_a_folder_without_records_is_refused_with_a_hint(tmp_path):
     with pytest.raises(InputError, match="no records") as caught:
         evaluate_records.run(records_arguments(tmp_path))

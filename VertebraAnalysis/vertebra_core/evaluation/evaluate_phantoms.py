@@ -24,6 +24,14 @@ MAX_PHANTOMS = 100_000
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``evaluate phantoms``."""
     parser.add_argument("--count", type=int, default=100, help="number of phantoms")
+    parser.add_argument(
+        "--first",
+        type=int,
+        default=0,
+        metavar="N",
+        help="leave out the first N of the set: so several processes share it, each with an output "
+        "folder of its own, and `evaluate records` reads them together",
+    )
     parser.add_argument("--seed", type=int, default=0, help="other seeds give other phantoms")
     parser.add_argument(
         "--spacing",
@@ -109,11 +117,12 @@ def run(args: argparse.Namespace, analyse: Analyse | None = None) -> int:
 
 
 def _check_arguments(args: argparse.Namespace) -> None:
-    if not 0 < args.count <= MAX_PHANTOMS or args.seed < 0:
+    fits = 0 <= args.first < args.first + args.count <= MAX_PHANTOMS
+    if not fits or args.seed < 0:
         raise InputError(
             "bad_arguments",
-            "The number of phantoms or the seed is out of range.",
-            f"From 1 to {MAX_PHANTOMS} phantoms; seed from 0.",
+            "The number of phantoms, the first of them or the seed is out of range.",
+            f"At least 1 phantom; with those left out at most {MAX_PHANTOMS}; seed from 0.",
         )
     check_spacings((*args.spacing, args.pixel, args.scene_spacing))
 
@@ -131,7 +140,8 @@ def _evaluated(
     )
     started, made = time.monotonic(), 0
     for index in range(args.count):
-        seed = phantom_cases.EVALUATION_SEED_START + args.seed * MAX_PHANTOMS + index
+        number = args.seed * MAX_PHANTOMS + args.first + index
+        seed = phantom_cases.EVALUATION_SEED_START + number
         names = {s: f"{chosen.prefix}_{seed}_{args.pixel:g}x{s:g}mm" for s in args.spacing}
         if any(name not in log for name in names.values()):
             scene = scenes.get(seed)

@@ -1,4 +1,4 @@
-"""``evaluate records``: print the report of an earlier evaluation again, from its records."""
+"""``evaluate records``: print the report of earlier evaluations again, from their records."""
 
 from __future__ import annotations
 
@@ -16,7 +16,11 @@ from .reliability_svg import write_reliability
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``evaluate records``."""
     parser.add_argument(
-        "folder", type=Path, help="what --output named: holds records.jsonl, gets the diagrams"
+        "folder",
+        type=Path,
+        nargs="+",
+        help="what --output named: holds records.jsonl; the first gets the diagrams. Of a scan in "
+        "several folders the last one counts",
     )
     parser.add_argument(
         "--output", type=Path, metavar="FOLDER", help="write the reliability diagrams here instead"
@@ -32,17 +36,10 @@ def run(args: argparse.Namespace) -> int:
     InputError
         If there are no records.
     """
-    path = args.folder / "records.jsonl"
-    try:
-        records = RecordLog(path).all() if path.exists() else []
-    except ValueError as error:
-        raise InputError("no_records", f"{path} holds no records: {error}.") from error
-    if not records:
-        raise InputError(
-            "no_records",
-            f"There are no records in {path}.",
-            "Run `evaluate phantoms` or `evaluate cases` with --output first.",
-        )
+    by_name: dict[str, CaseRecord] = {}
+    for folder in args.folder:
+        by_name |= {record.name: record for record in _read(folder)}
+    records = list(by_name.values())
     real = [r for r in records if r.kind == REAL]
     groups = {"Real scans": real} if real else {}
     requirements = None
@@ -55,6 +52,21 @@ def run(args: argparse.Namespace) -> int:
         groups |= {f"{kind.title}, {s:g} mm slices": by_spacing[s] for s in sorted(by_spacing)}
         if by_spacing:
             requirements = kind.requirements(by_spacing)
-    write_reliability(args.output or args.folder, groups)
+    write_reliability(args.output or args.folder[0], groups)
     print_records(groups, args, requirements)
     return 0
+
+
+def _read(folder: Path) -> list[CaseRecord]:
+    path = folder / "records.jsonl"
+    try:
+        records = RecordLog(path).all() if path.exists() else []
+    except ValueError as error:
+        raise InputError("no_records", f"{path} holds no records: {error}.") from error
+    if not records:
+        raise InputError(
+            "no_records",
+            f"There are no records in {path}.",
+            "Run `evaluate phantoms` or `evaluate cases` with --output first.",
+        )
+    return records
