@@ -16,18 +16,16 @@ from vertebra_core.vertebraformer.network import VertebraFormer
 TINY = {"widths": (8, 8, 8), "width": 12, "layers": 2, "heads": 2}
 
 
-def test_an_analysis_looks_for_lesions_where_the_weights_are(monkeypatch):
+def test_an_analysis_looks_for_lesions_where_it_is_asked_to(monkeypatch):
     def load(name, folder, device):
         loaded.append(name)
         return nn.Identity(), SimpleNamespace(sha256="00")
 
     loaded: list[str] = []
     monkeypatch.setattr(stages, "load_network", load)
-    monkeypatch.setattr(stages, "available_networks", lambda folder: ("vertebraformer",))
-    assert isinstance(stages.bundled_stages("cpu", 1).grade, LesionStage)
+    assert isinstance(stages.bundled_stages("cpu", 1, lesions=True).grade, LesionStage)
     assert "vertebraformer" in loaded
     loaded.clear()
-    monkeypatch.setattr(stages, "available_networks", lambda folder: ())
     assert not isinstance(stages.bundled_stages("cpu", 1).grade, LesionStage)
     assert loaded == ["locnet", "segmentation", "labelling", "grading"]
 

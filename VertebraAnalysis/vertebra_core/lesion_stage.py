@@ -1,4 +1,4 @@
-"""Flag candidates of lesions beside grading, where the weights of VertebraFormer are at hand."""
+"""Flag candidates of lesions beside grading, by the weights of VertebraFormer."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from .vertebraformer.apply import LesionCandidate, apply_vertebraformer
 from .vertebraformer.outputs import WORKING_SPACING_MM
 from .volume import CtVolume, resample_to_working_grid
 
-NEAR_MM = 30.0
-"""A candidate outside every mask belongs to the nearest vertebra within this distance."""
+NEAR_MM = 5
+"""A candidate may lie this far outside a mask: lesions can hollow out the rim, or reach beyond."""
 
 _INSIDE = 0.3
 
@@ -56,7 +56,7 @@ def with_lesion_flags(
     """
     results = list(vertebrae)
     for lesion in lesions:
-        k = _owner(lesion, vertebrae, masks)
+        k = _owner(lesion, masks)
         if k is not None:
             results[k] = replace(results[k], flags=(*results[k].flags, lesion_flag(lesion)))
     return tuple(results)
@@ -72,18 +72,18 @@ def lesion_flag(lesion: LesionCandidate) -> Flag:
     return Flag("lesion_candidate", reason, lesion.position_lps_mm, lesion.confidence)
 
 
-def _owner(lesion: LesionCandidate, vertebrae, masks) -> int | None:
+def _owner(lesion: LesionCandidate, masks) -> int | None:
     position = np.asarray(lesion.position_lps_mm)
-    shares = [_probability_at(mask, position) for mask in masks]
-    if shares and max(shares) > _INSIDE:
-        return int(np.argmax(shares))
-    apart = [float(np.linalg.norm(np.subtract(v.center_lps_mm, position))) for v in vertebrae]
-    return int(np.argmin(apart)) if apart and min(apart) <= NEAR_MM else None
+    for reach in (0, NEAR_MM):
+        shares = [_probability_near(mask, position, reach) for mask in masks]
+        if shares and max(shares) > _INSIDE:
+            return int(np.argmax(shares))
+    return None
 
 
-def _probability_at(mask, position_lps_mm: np.ndarray) -> float:
+def _probability_near(mask, position_lps_mm: np.ndarray, reach: int) -> float:
+    """Largest probability of the vertebra within `reach` voxels (mm) along each axis."""
     offset = position_lps_mm - np.asarray(mask.origin_lps_mm)
     index = np.rint(offset[::-1]).astype(int)
-    if (index < 0).any() or (index >= mask.vertebra.shape).any():
-        return 0.0
-    return float(mask.vertebra[tuple(index)])
+    box = tuple(slice(max(0, i - reach), max(0, i + reach + 1)) for i in index)
+    return float(mask.vertebra[box].max(initial=0.0))

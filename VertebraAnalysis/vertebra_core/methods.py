@@ -27,7 +27,7 @@ LABELLERS = {"sequence": "labelling", SINGLE: "single_labelling"}
 _HEAD = "GradeNetwork"
 
 LESION_FINDER = "vertebraformer"
-"""Weights that add lesion candidates to any analysis, where a models folder has them."""
+"""Weights that add lesion candidates to an analysis."""
 
 
 def make_localiser(

@@ -64,6 +64,8 @@ class AnalysisOptions:
     labeller : {"sequence", "single"}
     grader : str
         Name of the weights that grade; see `stages.bundled_stages`.
+    lesions : bool
+        Flag candidates of lesions too.
     """
 
     device: str = "auto"
@@ -73,6 +75,7 @@ class AnalysisOptions:
     setting: Setting = BEST
     labeller: str = "sequence"
     grader: str = "grading"
+    lesions: bool = False
 
 
 @dataclass(frozen=True)
@@ -144,6 +147,7 @@ class _Run:
                 options.setting,
                 options.labeller,
                 options.grader,
+                options.lesions,
             )
         self.warnings = list(self.volume.warnings)
 

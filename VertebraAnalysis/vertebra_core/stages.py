@@ -14,7 +14,7 @@ from .devices import choose_device, set_threads
 from .labelling.positional_logic import LevelAssignment
 from .localisation.dbscan import check_dbscan
 from .localisation.localise import Localisation
-from .models import available_networks, load_network
+from .models import load_network
 from .parallel import MAX_WORKERS
 from .segmentation.plausibility import Plausibility, judge
 from .segmentation.segment import SegmentationOptions, VertebraMask, segment
@@ -93,10 +93,9 @@ def bundled_stages(
     setting: Setting = BEST,
     labeller: str = "sequence",
     grader: str = "grading",
+    lesions: bool = False,
 ) -> Stages:
     """Return the stages that the bundled networks provide, or those of a models folder.
-
-    Where the folder holds `methods.LESION_FINDER`, lesion candidates are flagged too.
 
     Parameters
     ----------
@@ -113,6 +112,8 @@ def bundled_stages(
         All vertebrae at once, or one by one by their masks.
     grader : str
         Name of the weights that grade: the learned head, or a fracture network.
+    lesions : bool
+        Flag candidates of lesions too, by the weights `methods.LESION_FINDER`.
 
     Raises
     ------
@@ -130,7 +131,7 @@ def bundled_stages(
         check_dbscan()
     finder, namer = methods.LOCALISERS[localiser], methods.LABELLERS[labeller]
     names = [finder, "segmentation", namer, grader]
-    if methods.LESION_FINDER in available_networks(models_folder):
+    if lesions:
         names.append(methods.LESION_FINDER)
     networks, sums = {}, {}
     for name in names:
@@ -138,7 +139,7 @@ def bundled_stages(
         sums[name] = record.sha256
     how = segmentation_options(setting, workers)
     grade = methods.make_grader(networks[grader], chosen, workers)
-    if methods.LESION_FINDER in networks:
+    if lesions:
         from .lesion_stage import LesionStage
 
         grade = LesionStage(grade, networks[methods.LESION_FINDER], chosen)

@@ -39,6 +39,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="weights that grade: the learned head beside morphometry (default), or a fracture "
         "network such as fracsegnet_focal alone",
     )
+    parser.add_argument(
+        "--lesions",
+        action="store_true",
+        help="flag what may be a lytic or sclerotic lesion too (experimental)",
+    )
     add_setting_argument(parser)
     add_run_arguments(parser)
 
@@ -65,6 +70,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
             setting=setting,
             labeller=args.labeller,
             grader=args.grader,
+            lesions=args.lesions,
         )
         result = pipeline.analyze(ct, options, on_progress, cancelled)
         return Work(with_reading_time(result, seconds), ct, ct)
