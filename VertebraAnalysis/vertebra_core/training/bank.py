@@ -24,6 +24,11 @@ def is_held_aside(name: str) -> bool:
     return int(digits or 0) % HELD_ASIDE_EVERY == HELD_ASIDE_EVERY - 1
 
 
+def scene_files(folder: Path) -> list[Path]:
+    """Return the scenes of a bank, sorted; files still being written are left out."""
+    return sorted(p for p in Path(folder).glob("*.npy") if ".tmp" not in p.name)
+
+
 class SceneBank:
     """The scenes of a folder that are complete by now.
 
@@ -40,8 +45,8 @@ class SceneBank:
         self.validation = validation
 
     def names(self) -> list[str]:
-        """Return the file names of the scenes, sorted; files still being written are left out."""
-        found = sorted(p.name for p in self.folder.glob("*.npy") if ".tmp" not in p.name)
+        """Return the file names of the scenes, sorted."""
+        found = (path.name for path in scene_files(self.folder))
         return [n for n in found if is_held_aside(n) == self.validation]
 
     def load(self, name: str) -> PhantomScene:

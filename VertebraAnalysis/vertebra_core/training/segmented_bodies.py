@@ -23,7 +23,7 @@ from ..grading.learned import body_samples
 from ..grading.network import SHAPE_NAMES
 from ..models import load_network, load_weights_file
 from ..phantom.scene import load_scene
-from .bank import is_held_aside
+from .bank import is_held_aside, scene_files
 from .grade_opinions import measured_bodies
 from .grading_samples import FRACTURED_SHARE, empty_sample, pack_grading
 from .sources import Sample
@@ -138,7 +138,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--segmentation", type=Path, help="weights; by default the bundled ones")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(arguments)
-    scenes = sorted(p for p in args.bank.glob("*.npy") if ".tmp" not in p.name)
+    scenes = scene_files(args.bank)
     if not scenes:
         parser.error(f"{args.bank} holds no scenes; make some with `phantom --bank`")
     own = args.segmentation
