@@ -65,6 +65,8 @@ class FormerConfig:
         Keyword arguments of `VertebraFormer` that differ from its defaults.
     block_shape : tuple of int
         Size of a block (z, y, x) at 2 mm.
+    lesion_weight : float
+        Of the lesions' loss among those of the other tasks.
     """
 
     training: TrainingConfig
@@ -74,6 +76,7 @@ class FormerConfig:
     validation_domains: tuple[str, ...] = ()
     network: dict[str, object] | None = None
     block_shape: tuple[int, int, int] = WINDOW_ZYX
+    lesion_weight: float = LESION_WEIGHT
 
 
 class FormerTask(TrainingTask):
@@ -164,7 +167,8 @@ class FormerTask(TrainingTask):
             )
         total = parts["dice"] + CROSS_ENTROPY_WEIGHT * parts["bce"]
         total = total + OFFSET_WEIGHT * parts["offsets"]
-        total = total + NUMBERING_WEIGHT * parts["numbering"] + LESION_WEIGHT * parts["lesions"]
+        total = total + NUMBERING_WEIGHT * parts["numbering"]
+        total = total + self._config.lesion_weight * parts["lesions"]
         if DOMAIN in output:
             parts["domain"] = functional.cross_entropy(output[DOMAIN], targets["domain"])
             total = total + DOMAIN_WEIGHT * parts["domain"]
@@ -225,6 +229,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="imaging domains to validate on; by default those of the training",
     )
+    parser.add_argument(
+        "--lesion-weight",
+        type=float,
+        default=LESION_WEIGHT,
+        metavar="X",
+        help=f"weight of the lesions' loss (default {LESION_WEIGHT:g}); more for a lesion finder",
+    )
     add_size_argument(parser)
     add_training_arguments(parser)
     parser.set_defaults(learning_rate=6e-4)
@@ -239,5 +250,6 @@ def config_from(args: argparse.Namespace) -> FormerConfig:
         args.modulation,
         tuple(args.domains),
         tuple(args.validate_domains),
+        lesion_weight=args.lesion_weight,
         **small,
     )
