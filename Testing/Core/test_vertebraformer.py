@@ -171,10 +171,13 @@ def test_targets_of_the_coarse_grid():
     assert (levels[1:3, 1:3, 1:3] == level_named("L1").order).all()
     assert int((levels >= 0).sum()) == 8
     rows = torch.tensor([[8.5, 8.5, 8.5, 1.0], [float("nan")] * 4])
-    heat = lesion_heat(rows, (20, 20, 20))
+    visible = torch.ones(20, 20, 20, dtype=torch.bool)
+    heat = lesion_heat(rows, visible)
     assert heat.shape == (2, 10, 10, 10)
     assert heat[0].max() == 0 and heat[1].max() == pytest.approx(1.0, abs=1e-3)
     assert tuple((heat[1] == heat[1].max()).nonzero()[0].tolist()) == (4, 4, 4)
+    visible[:10] = False
+    assert not lesion_heat(rows, visible)[:, :5].any() and lesion_heat(rows, visible)[1, 5].any()
 
 
 def test_offsets_lead_to_the_centre_of_the_own_vertebra():

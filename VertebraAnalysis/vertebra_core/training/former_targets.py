@@ -55,17 +55,17 @@ def coarse_places(n: int) -> torch.Tensor:
     return (torch.arange(n).float() + 0.5) * COARSE - 0.5
 
 
-def lesion_heat(lesions: torch.Tensor, shape_zyx: tuple[int, int, int]) -> torch.Tensor:
+def lesion_heat(lesions: torch.Tensor, visible: torch.Tensor) -> torch.Tensor:
     """Gaussians around lesions on the coarse grid, shape (kinds, z, y, x).
 
     Parameters
     ----------
     lesions : Tensor, shape (n, 4)
         z, y, x in voxels of the input and the index of the kind; rows of NaN are none.
-    shape_zyx : tuple of int
-        Size of the input.
+    visible : Tensor of bool, shape (z, y, x)
+        False outside the field of view, where there is nothing to find.
     """
-    coarse = tuple(n // COARSE for n in shape_zyx)
+    coarse = tuple(n // COARSE for n in visible.shape)
     heat = torch.zeros(len(LESION_KINDS), *coarse)
     sigma = LESION_SIGMA_MM / WORKING_SPACING_MM
     axes = [coarse_places(n) for n in coarse]
@@ -76,4 +76,4 @@ def lesion_heat(lesions: torch.Tensor, shape_zyx: tuple[int, int, int]) -> torch
         ]
         bump = profiles[0][:, None, None] * profiles[1][None, :, None] * profiles[2][None, None]
         heat[int(kind)] = torch.maximum(heat[int(kind)], bump)
-    return heat
+    return heat * functional.max_pool3d(visible[None, None].float(), COARSE)[0]

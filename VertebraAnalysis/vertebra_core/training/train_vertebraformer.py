@@ -135,7 +135,7 @@ class FormerTask(TrainingTask):
                     "levels": levels,
                     "offsets": offsets,
                     "offsets_known": known.float(),
-                    "lesions": lesion_heat(lesions, tuple(hu.shape)),
+                    "lesions": lesion_heat(lesions, seen),
                     "domain": sample["domain"],
                 }
             )
