@@ -135,7 +135,6 @@ class AnalysisActions:
             roiNode=parameters.regionOfInterest,
             segmentationNode=segmentationNode,
             setting=parameters.setting.value,
-            lesions=parameters.lesions,
         )
 
     def _ensureDependencies(self) -> bool:

@@ -22,8 +22,6 @@ class RunOptions:
         Grade these vertebrae instead of looking for vertebrae.
     setting : str
         ``"best"`` or ``"fast"``.
-    lesions : bool
-        Flag candidates of lesions too, unless a segmentation is graded.
     """
 
     device: str = "auto"
@@ -31,4 +29,3 @@ class RunOptions:
     roiNode: Any = None
     segmentationNode: Any = None
     setting: str = "best"
-    lesions: bool = False

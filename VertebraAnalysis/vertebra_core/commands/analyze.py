@@ -42,7 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--lesions",
         action="store_true",
-        help="flag what may be a lytic or sclerotic lesion too (experimental)",
+        help="flag what may be a lytic or sclerotic lesion too: experimental, with weights of "
+        "VertebraFormer in --models",
     )
     add_setting_argument(parser)
     add_run_arguments(parser)
