@@ -315,9 +315,10 @@ def test_lesions_are_flagged_on_the_vertebra_they_lie_in():
     vertebrae = [Vertebra(n, 0.9, None, c) for n, c in zip(("L1", "L2"), centers, strict=True)]
     lesions = [
         LesionCandidate("lytic", (1.0, 2.0, 34.0), 0.81),
-        LesionCandidate("sclerotic", (0.0, 10.0, 64.0), 0.5),
+        LesionCandidate("sclerotic", (0.0, 7.5, 64.0), 0.5),
         LesionCandidate("sclerotic", (200.0, 0.0, 60.0), 0.9),
         LesionCandidate("lytic", (0.0, 14.0, 60.0), 0.9),
+        LesionCandidate("lytic", (0.0, 0.0, 30.0), 0.45),
     ]
     flagged = with_lesion_flags(vertebrae, [_mask(c) for c in centers], lesions)
     (first,), (second,) = flagged[0].flags, flagged[1].flags
