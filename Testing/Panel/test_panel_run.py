@@ -157,6 +157,7 @@ def testAdvancedChoicesReachTheCore(openPanel, slicer, tmp_path):
     driver.choose("settingSelector", "Fast")
     driver.choose("deviceSelector", "CPU")
     driver.ui.threadsSpinBox.value = 3
+    driver.ui.lesionsCheckBox.checked = True
     driver.choose("roiSelector", "box")
     driver.choose("segmentationSelector", driver.panel.resultSet.segmentationNode.GetName())
     driver.dialogs.replace = "add"
@@ -165,5 +166,6 @@ def testAdvancedChoicesReachTheCore(openPanel, slicer, tmp_path):
     kind, options = driver.core.asked[-1]
     assert kind == "grade"
     assert (options.device, options.threads, options.setting) == ("cpu", 3, "fast")
+    assert options.lesions
     assert options.roiNode is roi
     assert options.segmentationNode.GetName() == "CT spine vertebrae"

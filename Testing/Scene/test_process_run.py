@@ -445,9 +445,12 @@ def testSettingIsNamedWhereThereIsAChoice(tmp_path):
     options = RunOptions(setting="fast")
     analyze = CoreCommand(python="py").analyze(tmp_path / "ct.nrrd", tmp_path / "out", options)
     assert analyze[analyze.index("--setting") + 1] == "fast"
+    assert "--lesions" not in analyze
     # Grading a segmentation computes the same either way.
     places = tmp_path / "ct.nrrd", tmp_path / "s.nrrd", tmp_path / "out"
     assert "--setting" not in CoreCommand(python="py").grade(*places, options)
+    places = tmp_path / "ct.nrrd", tmp_path / "out"
+    assert "--lesions" in CoreCommand(python="py").analyze(*places, RunOptions(lesions=True))
 
 
 def testCommandSaysWhatAPersonWouldType(tmp_path):

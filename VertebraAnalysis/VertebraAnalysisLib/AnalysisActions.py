@@ -135,6 +135,7 @@ class AnalysisActions:
             roiNode=parameters.regionOfInterest,
             segmentationNode=segmentationNode,
             setting=parameters.setting.value,
+            lesions=parameters.lesions,
         )
 
     def _ensureDependencies(self) -> bool:

@@ -33,8 +33,8 @@ class CoreCommand:
 
     def analyze(self, ctPath: Path, folder: Path, options: RunOptions) -> list[str]:
         """Return the command that analyses the CT and writes its results to `folder`."""
-        setting = ["--setting", options.setting]
-        return [*self._core(), "analyze", str(ctPath), *setting, *_runArguments(folder, options)]
+        chosen = ["--setting", options.setting, *(["--lesions"] if options.lesions else [])]
+        return [*self._core(), "analyze", str(ctPath), *chosen, *_runArguments(folder, options)]
 
     def grade(
         self, ctPath: Path, segmentationPath: Path, folder: Path, options: RunOptions

@@ -63,6 +63,8 @@ class ParameterNode:
         Box to analyze; None for the whole CT.
     existingSegmentation : vtkMRMLSegmentationNode
         Segmentation to grade instead of finding vertebrae; None to find them.
+    lesions : bool
+        Look for lesions too.
     alongAxes : bool
         Slice views follow the axes of the body shown.
     """
@@ -74,4 +76,5 @@ class ParameterNode:
     threads: Annotated[int, WithinRange(0, 256)] = 0
     regionOfInterest: slicer.vtkMRMLMarkupsROINode
     existingSegmentation: slicer.vtkMRMLSegmentationNode
+    lesions: bool = False
     alongAxes: bool = False

@@ -22,6 +22,8 @@ class RunOptions:
         Grade these vertebrae instead of looking for vertebrae.
     setting : str
         ``"best"`` or ``"fast"``.
+    lesions : bool
+        Flag candidates of lesions too, unless a segmentation is graded.
     """
 
     device: str = "auto"
@@ -29,3 +31,4 @@ class RunOptions:
     roiNode: Any = None
     segmentationNode: Any = None
     setting: str = "best"
+    lesions: bool = False

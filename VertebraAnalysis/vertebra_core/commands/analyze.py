@@ -42,8 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--lesions",
         action="store_true",
-        help="flag what may be a lytic or sclerotic lesion too: experimental, with weights of "
-        "VertebraFormer in --models",
+        help="flag what may be a lytic or sclerotic lesion of a body too (experimental)",
     )
     add_setting_argument(parser)
     add_run_arguments(parser)
