@@ -117,7 +117,12 @@ class _Former:
         def apply(run: RecordedRun) -> FormerResult:
             return apply_vertebraformer(run.coarse, network, device=device)
 
-        self._ask = Once(apply)
+        def assign(run: RecordedRun) -> LevelAssignment:
+            found = self._ask(run)
+            evidence = found.level_log_probabilities
+            return assign_levels(found.centres_lps_mm, evidence if len(evidence) else None)
+
+        self._ask, self._assigned = Once(apply), Once(assign)
 
     def centres(self, run: RecordedRun) -> Prediction:
         """Return the centres of its bodies."""
@@ -130,7 +135,7 @@ class _Former:
         """
         found, grid = self._ask(run), run.coarse
         numbers = np.zeros(len(found.centres_lps_mm) + 1, np.uint8)
-        for k, named in enumerate(self._assigned(found).detections):
+        for k, named in enumerate(self._assigned(run).detections):
             numbers[k] = named.level.number if named.level is not None else 0
         labels = numbers[found.owner]
         maps = [
@@ -144,14 +149,9 @@ class _Former:
     def levels(self, run: RecordedRun) -> Prediction:
         """Return its levels before and after positional logic."""
         found = self._ask(run)
-        evidence, assignment = found.level_log_probabilities, self._assigned(found)
-        alone = tuple(MOBILE_LEVELS[i].name for i in evidence.argmax(1)) if len(evidence) else ()
-        return prediction_of_levels(found.centres_lps_mm, assignment, alone)
-
-    @staticmethod
-    def _assigned(found: FormerResult) -> LevelAssignment:
         evidence = found.level_log_probabilities
-        return assign_levels(found.centres_lps_mm, evidence if len(evidence) else None)
+        alone = tuple(MOBILE_LEVELS[i].name for i in evidence.argmax(1)) if len(evidence) else ()
+        return prediction_of_levels(found.centres_lps_mm, self._assigned(run), alone)
 
     def lesions(self, run: RecordedRun) -> Prediction:
         """Return its lesion candidates; `shape` is the kind, the level does not count."""

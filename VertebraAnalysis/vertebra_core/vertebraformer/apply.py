@@ -159,7 +159,7 @@ def _windows(image, network, window_zyx, overlap, device, on_progress, cancelled
     for total, sum_ in ((fine, sums[0]), (coarse, sums[1])):
         total /= sum_.clamp_min(1e-6)
     fine[:, sums[0] == 0] = -10.0
-    coarse[N_LEVELS + 3 :, sums[1] == 0] = -10.0
+    coarse[-len(LESION_KINDS) :, sums[1] == 0] = -10.0
     return fine, coarse
 
 

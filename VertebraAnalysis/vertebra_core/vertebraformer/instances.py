@@ -77,12 +77,14 @@ def part_into_vertebrae(
     )[:MOST_BODIES]
     centers = np.array([p.position_zyx for p in peaks]).reshape(-1, 3)
     inside, body = (masks > 0).numpy()
-    voters = functional.max_pool3d(masks[None, :1], COARSE)[0, 0].numpy() > 0
-    owner = _voted_for(centers, np.argwhere(voters), offsets)
-    # Centres without a body of their own are echoes; their voxels go to the next centre.
+    voters = np.argwhere(functional.max_pool3d(masks[None, :1], COARSE)[0, 0].numpy() > 0)
+    owner = _voted_for(centers, voters, offsets)
     volumes = np.bincount(_fine(owner)[inside & body] + 1, minlength=len(centers) + 1)[1:]
-    centers = centers[volumes * WORKING_SPACING_MM**3 / 1000 >= LEAST_BODY_ML]
-    owner = _voted_for(centers, np.argwhere(voters), offsets)
+    large = volumes * WORKING_SPACING_MM**3 / 1000 >= LEAST_BODY_ML
+    if not large.all():
+        # Centres without a body of their own are echoes; their voxels go to the next centre.
+        centers = centers[large]
+        owner = _voted_for(centers, voters, offsets)
     probabilities = torch.softmax(levels, 0).numpy()
     evidence = np.zeros((len(centers), N_LEVELS))
     for k in range(len(centers)):
