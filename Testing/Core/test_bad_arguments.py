@@ -25,6 +25,7 @@ REFUSED = {
     "a share above one": ["phantom", "-o", "{out}", "--lesions", "7"],
     "more fused spines than spines": ["phantom", "-o", "{out}", "--fused", "2"],
     "more fractures than bodies": ["phantom", "-o", "{out}", "--fractures", "40"],
+    "fewer mild deformities than none": ["phantom", "-o", "{out}", "--mild", "-1"],
     "shapes from nowhere": ["phantom", "-o", "{out}", "--shapes", "{out}/nothing"],
     "evaluated pixels of no number": ["evaluate", "phantoms", "--count", "1", "--pixel", "nan"],
     "evaluated slices of no number": ["evaluate", "phantoms", "--count", "1", "--spacing", "nan"],

@@ -30,8 +30,9 @@ from vertebra_core.evaluation.requirements import (
 from vertebra_core.evaluation.scoring import score_case
 from vertebra_core.evaluation.summary import summarise
 from vertebra_core.levels import level_named, level_numbered
-from vertebra_core.phantom.bank import fractured_patient
+from vertebra_core.phantom.bank import patient_with
 from vertebra_core.phantom.codes import BODY_BIT, Tissue
+from vertebra_core.phantom.findings import DRAWN_FINDINGS, WantedFindings
 from vertebra_core.phantom.scan_case import scan
 from vertebra_core.phantom.scene import PhantomScene, PhantomVertebra, encode_sdf, save_scene
 
@@ -192,14 +193,17 @@ def test_scenes_with_a_number_of_fractures_are_kept_apart_from_others(tmp_path):
     for name, own in (("scene", seed), ("scene_fractures4", seed + 1)):
         save_scene(_scene(own), tmp_path / f"{name}_{seed:08d}.npy")
     assert SceneStore(1.5, tmp_path).get(seed).seed == seed
-    assert SceneStore(1.5, tmp_path, n_fractures=4).get(seed).seed == seed + 1
+    four = SceneStore(1.5, tmp_path, wanted=WantedFindings(n_fractures=4))
+    assert four.get(seed).seed == seed + 1
+    mild = WantedFindings(n_fractures=4, n_mild=2)
+    assert mild.tag == "_fractures4_mild2" and DRAWN_FINDINGS.tag == ""
 
 
 @pytest.mark.slow
 def test_every_phantom_has_the_fractures_asked_for():
-    scene = SceneStore(3.0, n_fractures=12).get(EVALUATION_SEED_START)
+    scene = SceneStore(3.0, wanted=WantedFindings(n_fractures=12)).get(EVALUATION_SEED_START)
     assert sum(v.grade > 0 for v in scene.vertebrae) >= 2
-    asked = fractured_patient(EVALUATION_SEED_START, 12).column.fractures
+    asked = patient_with(EVALUATION_SEED_START, WantedFindings(n_fractures=12)).column.fractures
     seen = {level_numbered(v.level).name: sum(v.endplate_losses) > 0 for v in scene.vertebrae}
     assert seen == {name: name in asked for name in seen}
 

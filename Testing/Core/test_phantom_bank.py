@@ -9,18 +9,18 @@ import pytest
 from toy_bank import bank_scene
 from vertebra_core.command_line import main
 from vertebra_core.phantom.bank import EVALUATION_SEED_START
-from vertebra_core.phantom.fusion import FUSED_SHARE
+from vertebra_core.phantom.findings import DRAWN_FINDINGS, WantedFindings
 from vertebra_core.phantom.scene import load_scene
-from vertebra_core.training.bank import random_matrix, scale_of
+from vertebra_core.training.bank import offsets_in_block, random_matrix, scale_of
 
 
 @pytest.fixture
-def asked(monkeypatch) -> list[tuple[int, float, float, int | None, float]]:
-    """Seed, voxel size, share of lesions, fractures and share of fusions of every scene built."""
+def asked(monkeypatch) -> list[tuple[int, float, WantedFindings]]:
+    """Seed, voxel size and findings of every scene built."""
     built = []
 
-    def build(seed, library, spacing_mm, lesion_share, n_fractures, fused_share):
-        built.append((seed, spacing_mm, lesion_share, n_fractures, fused_share))
+    def build(seed, library, spacing_mm, wanted):
+        built.append((seed, spacing_mm, wanted))
         return bank_scene(seed)
 
     monkeypatch.setattr("vertebra_core.phantom.bank.make_scene", build)
@@ -30,9 +30,10 @@ def asked(monkeypatch) -> list[tuple[int, float, float, int | None, float]]:
 def test_a_bank_is_built_as_asked_and_gone_on_with(asked, tmp_path, capsys, caplog):
     caplog.set_level(logging.INFO)
     words = ["phantom", "-o", str(tmp_path / "bank"), "--bank", "--seed", "7", "--count"]
-    more = ["--fractures", "3", "--lesions", "0.5", "--scene-spacing", "2", "--fused", "0.3"]
-    assert main([*words, "2", *more]) == 0
-    assert asked == [(7, 2.0, 0.5, 3, 0.3), (8, 2.0, 0.5, 3, 0.3)]
+    more = ["--fractures", "3", "--mild", "5", "--lesions", "0.5", "--scene-spacing", "2"]
+    assert main([*words, "2", *more, "--fused", "0.3"]) == 0
+    wanted = WantedFindings(lesion_share=0.5, n_fractures=3, n_mild=5, fused_share=0.3)
+    assert asked == [(7, 2.0, wanted), (8, 2.0, wanted)]
     assert [r.message.split()[0] for r in caplog.records] == [
         "scene_00000007.npy",
         "scene_00000008.npy",
@@ -41,7 +42,7 @@ def test_a_bank_is_built_as_asked_and_gone_on_with(asked, tmp_path, capsys, capl
     kept = load_scene(tmp_path / "bank" / "scene_00000008.npy")
     assert kept.seed == 8 and np.array_equal(kept.labels, bank_scene(8).labels)
     assert main([*words, "3"]) == 0
-    assert asked[2:] == [(9, 1.5, 0.0, None, FUSED_SHARE)]
+    assert asked[2:] == [(9, 1.5, DRAWN_FINDINGS)]
     assert capsys.readouterr().out.startswith("1 new of 3 ")
 
 
@@ -59,3 +60,12 @@ def test_the_scale_of_a_drawn_matrix_is_the_size_of_the_anatomy(size):
     # A structure of 10 mm in the scene spans `size` times as much in the sample.
     length = np.linalg.norm(np.linalg.inv(matrix) @ [10.0, 0, 0])
     assert length == pytest.approx(10 * size)
+
+
+def test_places_in_a_block_are_mapped_back_to_where_they_come_from():
+    rng = np.random.default_rng(4)
+    matrix, middle = random_matrix(rng, 20.0, (0.8, 1.2)), np.array([30.0, 50.0, 40.0])
+    points = rng.uniform(0, 80, (5, 3))
+    local = offsets_in_block(points, middle, matrix)
+    assert middle + local @ matrix.T == pytest.approx(points)
+    assert offsets_in_block(tuple(points[2]), middle, matrix) == pytest.approx(local[2])

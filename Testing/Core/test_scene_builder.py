@@ -7,8 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from vertebra_core.levels import level_numbered
-from vertebra_core.phantom.bank import fractured_patient
+from vertebra_core.phantom.bank import patient_with
 from vertebra_core.phantom.codes import BODY_BIT, CODE_MASK, Tissue
+from vertebra_core.phantom.findings import DRAWN_FINDINGS, WantedFindings
+from vertebra_core.phantom.fracture_truth import broken_walls
 from vertebra_core.phantom.patient import draw_patient
 from vertebra_core.phantom.scene import load_scene, save_scene
 from vertebra_core.phantom.scene_builder import build_scene
@@ -57,8 +59,34 @@ def test_levels_follow_each_other_from_head_to_foot(lumbar):
 
 @pytest.mark.parametrize("n_fractures", [0, 9])
 def test_a_spine_has_as_many_fractures_as_asked_for(n_fractures):
-    patient = fractured_patient(3, n_fractures)
+    patient = patient_with(3, WantedFindings(n_fractures=n_fractures))
     assert len(patient.column.fractures) == n_fractures
+
+
+@pytest.mark.parametrize("n_fractures", [None, 0, 4])
+def test_mild_deformities_come_beside_fractures(n_fractures):
+    assert patient_with(3, DRAWN_FINDINGS) is None
+    patients = [patient_with(seed, WantedFindings(0.0, n_fractures, 7)) for seed in range(4)]
+    for patient in patients:
+        losses = [fracture.loss for fracture in patient.column.fractures.values()]
+        assert sum(0.05 <= loss <= 0.19 for loss in losses) == 7
+        if n_fractures is not None:
+            assert len(losses) == n_fractures + 7
+    assert len({tuple(p.column.fractures) for p in patients}) == 4
+
+
+def test_a_mild_deformity_is_no_fracture_and_its_loss_is_known(library):
+    patient = patient_with(3, WantedFindings(n_fractures=0, n_mild=12))
+    scene = build_scene(3, library, SPACING_MM, patient, field_of_view="thoracolumbar")
+    mild = {
+        level_numbered(v.level).name: v.height_loss for v in scene.vertebrae if v.height_loss > 0
+    }
+    assert mild
+    for vertebra in scene.vertebrae:
+        assert (vertebra.grade, vertebra.shape) == (0, "normal")
+        assert broken_walls(vertebra) == (0.0, 0.0, 0.0)
+    for name, loss in mild.items():
+        assert loss == pytest.approx(patient.column.fractures[name].loss, abs=0.05)
 
 
 def test_same_seed_gives_the_same_scene(library):

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import argparse
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 from ..console import Console
 from ..errors import InputError, OutputError
-from ..phantom.arguments import MOST_FRACTURES, check_fractures, check_shapes, check_spacings
+from ..phantom.arguments import (
+    add_deformed_arguments,
+    check_shapes,
+    check_spacings,
+    wanted_deformed,
+)
+from ..phantom.findings import FUSED_SHARE, WantedFindings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,17 +48,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SHARE",
         help="share of phantoms with lytic or sclerotic lesions (default 0)",
     )
-    parser.add_argument(
-        "--fractures",
-        type=int,
-        metavar="N",
-        help=f"fractures in every spine, 0 to {MOST_FRACTURES} (default: drawn, as in patients)",
-    )
+    add_deformed_arguments(parser)
     parser.add_argument(
         "--fused",
         type=float,
+        default=FUSED_SHARE,
         metavar="SHARE",
-        help="share of spines with fused vertebrae, sacralisation included (default 0.05)",
+        help="share of spines with fused vertebrae, sacralisation included (default %(default)s)",
     )
     parser.add_argument(
         "--bank",
@@ -68,9 +71,9 @@ def run(args: argparse.Namespace, console: Console) -> int:
             "The count must be positive, the seed not negative, and the share of lesions from "
             "0 to 1.",
         )
-    if args.fused is not None and not 0 <= args.fused <= 1:
+    if not 0 <= args.fused <= 1:
         raise InputError("bad_arguments", "The share of fused spines must be from 0 to 1.")
-    check_fractures(args.fractures)
+    deformed = wanted_deformed(args)
     check_spacings((args.pixel, args.slice, args.scene_spacing))
     check_shapes(args.shapes, args.shape_cache)
     from ..phantom.shape_library import ShapeLibrary
@@ -78,7 +81,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
     try:
         args.output.mkdir(parents=True, exist_ok=True)
         library = ShapeLibrary.chosen(args.shapes, args.shape_cache)
-        made = _bank(args, library) if args.bank else _cases(args, library)
+        wanted = replace(deformed, lesion_share=args.lesions, fused_share=args.fused)
+        made = (_bank if args.bank else _cases)(args, library, wanted)
     except OSError as error:
         raise OutputError(
             "not_writable",
@@ -89,15 +93,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     return 0
 
 
-def _anatomy(args: argparse.Namespace) -> tuple[float, float, int | None, float]:
-    """Voxel size, share of lesions, fractures and share of fusions, as `bank.make_scene` wants."""
-    from ..phantom.fusion import FUSED_SHARE
-
-    fused = FUSED_SHARE if args.fused is None else args.fused
-    return args.scene_spacing, args.lesions, args.fractures, fused
-
-
-def _bank(args: argparse.Namespace, library) -> list[str]:
+def _bank(args: argparse.Namespace, library, wanted: WantedFindings) -> list[str]:
     from ..phantom.bank import build_bank
 
     # A bank takes hours: every scene is told on standard error, as steps of a training are.
@@ -108,14 +104,15 @@ def _bank(args: argparse.Namespace, library) -> list[str]:
             args.count,
             args.seed,
             library,
-            *_anatomy(args),
+            args.scene_spacing,
+            wanted,
         )
     except ValueError as error:
         raise InputError("bad_seed", f"This bank cannot be built: {error}.") from error
     return [f"{n} new of {args.count} anatomies in {args.output}"]
 
 
-def _cases(args: argparse.Namespace, library) -> list[str]:
+def _cases(args: argparse.Namespace, library, wanted: WantedFindings) -> list[str]:
     import numpy as np
 
     from ..phantom.bank import make_scene
@@ -123,7 +120,7 @@ def _cases(args: argparse.Namespace, library) -> list[str]:
 
     made = []
     for seed in range(args.seed, args.seed + args.count):
-        scene = make_scene(seed, library, *_anatomy(args))
+        scene = make_scene(seed, library, args.scene_spacing, wanted)
         spacing_xyz_mm = (args.pixel, args.pixel, args.slice)
         ct, labels, bodies = scan(scene, spacing_xyz_mm, np.random.default_rng(seed))
         folder = args.output / f"phantom_{seed:06d}"

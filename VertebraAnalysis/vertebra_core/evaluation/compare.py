@@ -20,7 +20,7 @@ from ..devices import choose_device, set_threads
 from ..errors import InputError, WeightsError
 from ..localisation.dbscan import check_dbscan
 from ..models import WeightsRecord, load_network, load_weights_file
-from ..phantom.arguments import check_fractures
+from ..phantom.arguments import wanted_deformed
 from ..phantom.bank import EVALUATION_SEED_START
 from ..phantom.shape_library import ShapeLibrary
 from ..training.imaging_domains import domain_numbers
@@ -210,9 +210,9 @@ def _cases(args: argparse.Namespace) -> list[CompareCase]:
         domains = domain_numbers(args.domains)
     except ValueError as error:
         raise InputError("bad_arguments", f"{error}.".replace("there", "There", 1)) from error
-    check_fractures(args.fractures)
+    wanted = wanted_deformed(args)
     library = partial(ShapeLibrary.chosen, args.shapes, args.shape_cache)
-    scenes = SceneStore(args.scene_spacing, args.scenes, library, n_fractures=args.fractures)
+    scenes = SceneStore(args.scene_spacing, args.scenes, library, wanted=wanted)
     phantoms = phantom_cases(
         args.count, args.seed, scenes, args.spacing, args.lesions, domains, EVALUATION_SEED_START
     )

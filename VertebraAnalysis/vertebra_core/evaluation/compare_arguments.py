@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..phantom.arguments import MOST_FRACTURES
+from ..phantom.arguments import add_deformed_arguments
 from .output import add_output_arguments
 
 PERTURBATION_NAMES = ("noise", "blur", "resolution", "contrast", "rotation", "crop")
@@ -29,12 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--lesions", type=float, default=0.5, metavar="SHARE", help="share of phantoms with lesions"
     )
-    parser.add_argument(
-        "--fractures",
-        type=int,
-        metavar="N",
-        help=f"fractures in every phantom, 0 to {MOST_FRACTURES} (default: drawn, as in patients)",
-    )
+    add_deformed_arguments(parser)
     parser.add_argument(
         "--domains",
         nargs="+",

@@ -151,9 +151,7 @@ def phantom_cases(
     """Yield `count` phantoms; `first_seed` is where those of evaluations start."""
     from .evaluate_phantoms import MAX_PHANTOMS
 
-    tags = f"{spacing_mm:g}mm_lesions{lesion_share:g}"
-    if scenes.n_fractures is not None:
-        tags += f"_fractures{scenes.n_fractures}"
+    tags = f"{spacing_mm:g}mm_lesions{lesion_share:g}{scenes.wanted.tag}"
     if domains:
         tags += "_domains" + "-".join(str(d) for d in sorted(domains))
     for index in range(count):

@@ -7,7 +7,8 @@ import time
 from pathlib import Path
 
 from ..errors import InputError
-from ..phantom.arguments import check_spacings
+from ..phantom.arguments import add_deformed_arguments, check_spacings, wanted_deformed
+from ..phantom.findings import WantedFindings
 from ..settings import add_setting_argument, setting_named
 from .evaluate_cases import Analyse, add_comparison_arguments, pipeline_with, predictor
 from .output import add_output_arguments, print_records, progress
@@ -59,6 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "training never sees; a set of its own, with its own requirements",
     )
     parser.add_argument("--shape-cache", type=Path, metavar="FOLDER")
+    add_deformed_arguments(parser)
     parser.add_argument(
         "--scenes",
         type=Path,
@@ -98,6 +100,7 @@ def run(args: argparse.Namespace, analyse: Analyse | None = None) -> int:
         If the arguments make no sense or the output folder belongs to another evaluation.
     """
     _check_arguments(args)
+    wanted = wanted_deformed(args)
     chosen = chosen_set(args.shapes, args.shape_cache, args.independent_meshes)
     log = RecordLog(args.output / "records.jsonl" if args.output else None)
     if args.output:
@@ -106,9 +109,12 @@ def run(args: argparse.Namespace, analyse: Analyse | None = None) -> int:
             "shapes": chosen.shapes,
             "setting": args.setting,
         }
+        if wanted.tag:
+            settings["deformed"] = wanted.tag
         check_settings(args.output, settings)
     analyse = analyse or pipeline_with(setting_named(args.setting))
-    groups = _evaluated(args, chosen, predictor(None, analyse, args.localisers), log)
+    predict = predictor(None, analyse, args.localisers)
+    groups = _evaluated(args, chosen, wanted, predict, log)
     titled = {_title(chosen, s, args.pixel): records for s, records in groups.items()}
     if args.output:
         write_reliability(args.output, titled)
@@ -128,7 +134,11 @@ def _check_arguments(args: argparse.Namespace) -> None:
 
 
 def _evaluated(
-    args: argparse.Namespace, chosen: PhantomSet, predict: Predict, log: RecordLog
+    args: argparse.Namespace,
+    chosen: PhantomSet,
+    wanted: WantedFindings,
+    predict: Predict,
+    log: RecordLog,
 ) -> dict[float, list[CaseRecord]]:
     """Analyse every phantom at every slice distance; return the records by slice distance, mm."""
     # Imported here: making phantoms needs torch, listing the arguments must not.
@@ -136,13 +146,14 @@ def _evaluated(
 
     groups: dict[float, list[CaseRecord]] = {s: [] for s in args.spacing}
     scenes = phantom_cases.SceneStore(
-        args.scene_spacing, args.scenes, chosen.make_library, chosen.scene_prefix
+        args.scene_spacing, args.scenes, chosen.make_library, chosen.scene_prefix, wanted
     )
     started, made = time.monotonic(), 0
     for index in range(args.count):
         number = args.seed * MAX_PHANTOMS + args.first + index
         seed = phantom_cases.EVALUATION_SEED_START + number
-        names = {s: f"{chosen.prefix}_{seed}_{args.pixel:g}x{s:g}mm" for s in args.spacing}
+        name = f"{chosen.prefix}{wanted.tag}_{seed}_{args.pixel:g}"
+        names = {s: f"{name}x{s:g}mm" for s in args.spacing}
         if any(name not in log for name in names.values()):
             scene = scenes.get(seed)
             for spacing, name in names.items():

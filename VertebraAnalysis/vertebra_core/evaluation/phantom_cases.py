@@ -10,6 +10,7 @@ import numpy as np
 
 from ..levels import level_named, level_numbered
 from ..phantom.bank import EVALUATION_SEED_START, make_scene
+from ..phantom.findings import DRAWN_FINDINGS, WantedFindings
 from ..phantom.independent_meshes import covered_levels, stand_in_notes
 from ..phantom.scan_case import scan
 from ..phantom.scan_protocol import ScanProtocol
@@ -49,8 +50,7 @@ class SceneStore:
         Gives the library that the vertebrae are shaped from; called when it is first needed.
     prefix : str
         Begins the scenes' file names.
-    n_fractures : int, optional
-        Fractures in every spine, in view or not; None draws their number as in patients.
+    wanted : WantedFindings
     """
 
     def __init__(
@@ -59,14 +59,14 @@ class SceneStore:
         folder: Path | None = None,
         make_library: Callable[[], ShapeLibrary] = ShapeLibrary.parametric_only,
         prefix: str = "scene",
-        n_fractures: int | None = None,
+        wanted: WantedFindings = DRAWN_FINDINGS,
     ) -> None:
         self._spacing_mm = spacing_mm
         self._folder = folder
         self._make_library = make_library
-        # The same seed with another number of fractures is another patient.
-        self._prefix = prefix if n_fractures is None else f"{prefix}_fractures{n_fractures}"
-        self.n_fractures = n_fractures
+        # The same seed with another number of deformed bodies is another patient.
+        self._prefix = prefix + wanted.tag
+        self.wanted = wanted
         self._library: ShapeLibrary | None = None
 
     def get(self, seed: int) -> PhantomScene:
@@ -75,7 +75,7 @@ class SceneStore:
         if path is not None and path.exists():
             return load_scene(path)
         library = self._shape_library()
-        scene = make_scene(seed, library, self._spacing_mm, n_fractures=self.n_fractures)
+        scene = make_scene(seed, library, self._spacing_mm, self.wanted)
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
             save_scene(scene, path)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
 from math import isfinite
 from pathlib import Path
 
 from ..errors import InputError
+from .findings import MOST_DEFORMED, WantedFindings
 
 SPACING_RANGE_MM = (0.3, 50.0)
 """Voxel sizes that phantoms are made with: below, a whole spine does not fit into memory."""
-
-MOST_FRACTURES = 12
 
 
 def check_spacings(spacings_mm: Sequence[float]) -> None:
@@ -32,16 +32,36 @@ def check_spacings(spacings_mm: Sequence[float]) -> None:
             )
 
 
-def check_fractures(count: int | None) -> None:
-    """Check the number of fractures in every spine; None draws it.
+def add_deformed_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the numbers of fractures and of mild deformities in every spine."""
+    parser.add_argument(
+        "--fractures",
+        type=int,
+        metavar="N",
+        help=f"fractures in every spine, 0 to {MOST_DEFORMED} (default: drawn, as in patients)",
+    )
+    parser.add_argument(
+        "--mild",
+        type=int,
+        default=0,
+        metavar="N",
+        help="bodies in every spine that have lost 5 to 19 %% of their height, too little for "
+        f"grade 1, 0 to {MOST_DEFORMED} (default 0)",
+    )
+
+
+def wanted_deformed(args: argparse.Namespace) -> WantedFindings:
+    """Return what `add_deformed_arguments` were given.
 
     Raises
     ------
     InputError
         ``bad_arguments``.
     """
-    if count is not None and not 0 <= count <= MOST_FRACTURES:
-        raise InputError("bad_arguments", f"A spine can have 0 to {MOST_FRACTURES} fractures here.")
+    for count, what in ((args.fractures, "fractures"), (args.mild, "mild deformities")):
+        if count is not None and not 0 <= count <= MOST_DEFORMED:
+            raise InputError("bad_arguments", f"A spine can have 0 to {MOST_DEFORMED} {what} here.")
+    return WantedFindings(n_fractures=args.fractures, n_mild=args.mild)
 
 
 def check_shapes(folder: Path | None, cache: Path | None) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .fusion import FUSED_SHARE
+from .findings import DRAWN_FINDINGS, MOST_DEFORMED, WantedFindings
 from .lesions import with_lesions
 from .patient import PatientSpec, draw_patient
 from .scene import PhantomScene, save_scene
@@ -30,15 +30,9 @@ def build_bank(
     first_seed: int,
     library: ShapeLibrary,
     spacing_mm: float = 1.5,
-    lesion_share: float = 0.0,
-    n_fractures: int | None = None,
-    fused_share: float = FUSED_SHARE,
+    wanted: WantedFindings = DRAWN_FINDINGS,
 ) -> int:
     """Write `count` scenes of consecutive seeds; those already there are kept.
-
-    `lesion_share` is the probability that a scene has lytic or sclerotic lesions; with
-    `n_fractures` every spine has that many fractures, in view or not, instead of a drawn number;
-    `fused_share` is the probability that vertebrae are fused.
 
     Returns
     -------
@@ -62,7 +56,7 @@ def build_bank(
         if path.exists():
             continue
         started = time.monotonic()
-        scene = make_scene(seed, library, spacing_mm, lesion_share, n_fractures, fused_share)
+        scene = make_scene(seed, library, spacing_mm, wanted)
         save_scene(scene, path)
         written += 1
         _log.info("%s %s %.1f s", path.name, scene.labels.shape, time.monotonic() - started)
@@ -73,20 +67,21 @@ def make_scene(
     seed: int,
     library: ShapeLibrary,
     spacing_mm: float,
-    lesion_share: float = 0.0,
-    n_fractures: int | None = None,
-    fused_share: float = FUSED_SHARE,
+    wanted: WantedFindings = DRAWN_FINDINGS,
 ) -> PhantomScene:
-    """Build the scene of a seed; lesions, fractures and fusions as for `build_bank`."""
-    patient = fractured_patient(seed, n_fractures)
-    scene = build_scene(seed, library, spacing_mm, patient, fused_share=fused_share)
-    return with_lesions(scene, lesion_share)
+    """Build the scene of a seed."""
+    patient = patient_with(seed, wanted)
+    scene = build_scene(seed, library, spacing_mm, patient, fused_share=wanted.fused_share)
+    return with_lesions(scene, wanted.lesion_share)
 
 
-def fractured_patient(seed: int, n_fractures: int | None) -> PatientSpec | None:
-    """Draw the patient of a seed with so many fractures; None where their number is drawn too."""
-    if n_fractures is None:
+def patient_with(seed: int, wanted: WantedFindings) -> PatientSpec | None:
+    """Draw the patient of a seed with the deformed bodies that are wanted; None if none are."""
+    count, mild = wanted.n_fractures, wanted.n_mild
+    if count is None and not mild:
         return None
-    # A generator of its own: the same seed without this option is another patient.
-    rng = np.random.default_rng([seed, n_fractures])
-    return draw_patient(rng, fractured=n_fractures > 0, n_fractures=n_fractures)
+    # A generator of its own: the same seed without these options is another patient.
+    key = [seed] if count is None else [seed, count]
+    rng = np.random.default_rng([*key, MOST_DEFORMED + mild] if mild else key)
+    fractured = None if count is None else count > 0
+    return draw_patient(rng, fractured=fractured, n_fractures=count, n_mild=mild)

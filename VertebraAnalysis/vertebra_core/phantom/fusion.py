@@ -11,13 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .findings import FUSED_SHARE
 from .grid import Grid, capsule_distance
 from .spine_curve import PlacedLevel, disc_frame
 from .vertebra_instance import VertebraInstance
-
-FUSED_SHARE = 0.05
-"""Share of spines with fused vertebrae. Diffuse idiopathic hyperostosis alone is seen in a tenth
-of elderly patients' CTs; in most of them no bridge is whole."""
 
 KINDS = ("block", "rim", "front", "sacral")
 """A whole disc ossified (congenital or after surgery); its rim (ankylosing spondylitis); a flowing

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +21,9 @@ _FRACTURE_WEIGHT = {
 
 # Height loss of each grade, as a fraction: Genant grades 1, 2 and 3.
 _LOSS_RANGE = {1: (0.20, 0.25), 2: (0.25, 0.40), 3: (0.40, 0.65)}
+
+_MILD_LOSS = 0.05, 0.19
+"""Of deformities that are no fracture after Genant: seen, but below grade 1."""
 
 # Name, probability, highest level and mm above it, lowest level and mm above it.
 _FIELDS_OF_VIEW = (
@@ -65,6 +69,7 @@ def draw_patient(
     variant: str | None = None,
     fractured: bool | None = None,
     n_fractures: int | None = None,
+    n_mild: int = 0,
 ) -> PatientSpec:
     """Draw a patient.
 
@@ -77,6 +82,8 @@ def draw_patient(
         Forces or forbids fractures.
     n_fractures : int, optional
         How many fractures a fractured spine has; drawn where None.
+    n_mild : int
+        How many more bodies have lost height, but too little for grade 1.
     """
     levels = draw_levels(rng, variant)
     scale = float(np.clip(np.exp(rng.normal(0, SHARED_DISTANCE_LOG_SD)), 0.78, 1.22))
@@ -92,6 +99,8 @@ def draw_patient(
         implants = tuple(mobile[first : first + int(rng.integers(2, 5))])
     cemented = tuple(n for n in fractures if rng.random() < 0.06)
     girth = float(np.exp(rng.normal(0.0, 0.07)))
+    if n_mild:
+        fractures = fractures | _draw_mild([n for n in levels if n not in fractures], n_mild, rng)
     return PatientSpec(
         column=ColumnSpec(levels, scale, scoliosis, fractures),
         habitus=Habitus(scale, float(rng.uniform(4, 45)), girth),
@@ -103,17 +112,31 @@ def draw_patient(
 
 
 def _draw_fractures(levels, count: int | None, rng) -> dict[str, Fracture]:
-    weights = np.array([_FRACTURE_WEIGHT.get(n, 0.0) for n in levels])
     if count is None:
         count = min(int(rng.geometric(0.38)), 6)
+    grades = {1: 0.34, 2: 0.38, 3: 0.28}
+
+    def loss_range() -> tuple[float, float]:
+        return _LOSS_RANGE[int(rng.choice(list(grades), p=list(grades.values())))]
+
+    return _deformed(levels, count, loss_range, rng)
+
+
+def _draw_mild(levels, count: int, rng) -> dict[str, Fracture]:
+    return _deformed(levels, count, lambda: _MILD_LOSS, rng)
+
+
+def _deformed(
+    levels, count: int, loss_range: Callable[[], tuple[float, float]], rng
+) -> dict[str, Fracture]:
+    weights = np.array([_FRACTURE_WEIGHT.get(n, 0.0) for n in levels])
     chosen = rng.choice(len(levels), size=count, replace=False, p=weights / weights.sum())
-    fractures = {}
+    deformed = {}
     for i in chosen:
-        grade = int(rng.choice([1, 2, 3], p=[0.34, 0.38, 0.28]))
+        low, high = loss_range()
         shape = str(rng.choice(["wedge", "biconcave", "crush"], p=[0.55, 0.27, 0.18]))
-        loss = float(rng.uniform(*_LOSS_RANGE[grade]))
-        fractures[levels[i]] = Fracture.random(shape, loss, rng)
-    return fractures
+        deformed[levels[i]] = Fracture.random(shape, float(rng.uniform(low, high)), rng)
+    return deformed
 
 
 def draw_field_of_view(

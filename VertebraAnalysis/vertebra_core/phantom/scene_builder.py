@@ -6,7 +6,8 @@ import numpy as np
 
 from ..levels import level_named
 from .codes import BODY_BIT
-from .fusion import FUSED_SHARE, draw_fusion, fusion_pieces
+from .findings import FUSED_SHARE
+from .fusion import draw_fusion, fusion_pieces
 from .grid import Grid, noise_field
 from .head_bones import skull_pieces
 from .organs import paint_organs, paint_table

@@ -115,6 +115,27 @@ def random_matrix(
     return about_z @ about_y @ about_x @ np.diag(flip / sizes)
 
 
+def offsets_in_block(
+    points_zyx: np.ndarray, middle_zyx: np.ndarray, matrix: np.ndarray
+) -> np.ndarray:
+    """Return where points of a scene or scan lie in a sample, as offsets from its middle.
+
+    Parameters
+    ----------
+    points_zyx : array_like, shape (..., 3)
+    middle_zyx : array_like, shape (3,)
+        What the middle of the sample falls on, in the same unit (mm or voxels).
+    matrix : ndarray, shape (3, 3)
+        Of the sample, see `random_matrix`.
+
+    Returns
+    -------
+    ndarray, shape (..., 3)
+        In the same unit.
+    """
+    return (np.asarray(points_zyx) - middle_zyx) @ np.linalg.inv(matrix).T
+
+
 def scale_of(matrix: np.ndarray) -> float:
     """Mean size of the anatomy in the sample that `random_matrix` drew (above 1: larger)."""
     return float(abs(np.linalg.det(matrix)) ** (-1 / 3))

@@ -16,7 +16,7 @@ from ..phantom.lesions import KINDS, MOST_LESIONS, draw_lesions
 from ..phantom.sampling import sample_scene
 from ..phantom.scanner import render, visible
 from ..vertebraformer.outputs import N_LEVELS, WINDOW_ZYX, WORKING_SPACING_MM
-from .bank import BankSource, random_matrix
+from .bank import BankSource, offsets_in_block, random_matrix
 from .imaging_domains import domain_of, draw_protocol
 from .localisation_samples import SACRUM_NUMBER, block_center, vertebra_codes
 from .sources import Sample
@@ -101,7 +101,7 @@ class PhantomFormerSource(BankSource):
 
     def _local(self, place_zyx_mm, center, matrix) -> torch.Tensor:
         """Return a place of the scene in voxels of the block."""
-        local_mm = np.linalg.inv(matrix) @ (np.asarray(place_zyx_mm) - center)
+        local_mm = offsets_in_block(place_zyx_mm, center, matrix)
         middle = (np.asarray(self._shape) - 1) / 2
         return torch.from_numpy(local_mm / WORKING_SPACING_MM + middle)
 

@@ -11,7 +11,7 @@ import torch
 from ..localisation import outputs as localisation_outputs
 from ..localisation.targets import heat_sigma_mm
 from ..segmentation import crops
-from .bank import scale_of
+from .bank import offsets_in_block, scale_of
 from .labelled_scans import LabelledScan, LabelledScans
 from .localisation_samples import SACRUM_NUMBER, block_matrix, pack_localisation, vertebra_codes
 from .scan_sampling import sample_grid, sample_hu, sample_labels, sample_mask
@@ -111,7 +111,7 @@ class LabelledLocalisationSource:
         hu, seen = sample_hu(scan, grid)
         instances = sample_labels(scan.labels, grid).to(torch.uint8)
         instances = instances * vertebra_codes(instances)
-        local = (scan.centers_zyx - middle) @ np.linalg.inv(matrix).T
+        local = offsets_in_block(scan.centers_zyx, middle, matrix)
         centers = local + (np.asarray(self._shape) - 1) / 2
         sigma = heat_sigma_mm(local * spacing)
         return pack_localisation(hu, instances, seen, centers, scan.numbers, sigma)

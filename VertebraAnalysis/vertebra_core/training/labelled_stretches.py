@@ -9,7 +9,7 @@ import numpy as np
 
 from ..labelling.crops import CROP_SPACING_MM
 from ..levels import level_numbered
-from .bank import random_matrix
+from .bank import offsets_in_block, random_matrix
 from .labelled_scans import LabelledScans
 from .labelling_samples import (
     are_in_view,
@@ -58,7 +58,7 @@ class LabelledStretchSource:
         matrix = random_matrix(rng, 5.0, (0.87, 1.15))
 
         def to_block_mm(points: np.ndarray) -> np.ndarray:
-            return (points - middle) @ np.linalg.inv(matrix).T * spacing
+            return offsets_in_block(points, middle, matrix) * spacing
 
         local = to_block_mm(centers)
         inside = ((centers >= 0) & (centers <= size - 1)).all(1)

@@ -16,7 +16,7 @@ from ..phantom.codes import CODE_MASK
 from ..phantom.sampling import sample_scene
 from ..phantom.scan_protocol import ScanProtocol
 from ..phantom.scanner import render, visible
-from .bank import BankSource, random_matrix
+from .bank import BankSource, offsets_in_block, random_matrix
 from .localisation_samples import SACRUM_NUMBER
 from .segmentation_samples import draw_jitter
 from .sources import Sample
@@ -74,7 +74,7 @@ class PhantomLabellingSource(BankSource):
         centers = np.array([v.center_zyx_mm for v in mobile]).reshape(-1, 3)
         matrix = random_matrix(rng, 5.0, (0.82, 1.2))
         middle = scene.size_mm / 2
-        local = (centers - middle) @ np.linalg.inv(matrix).T
+        local = offsets_in_block(centers, middle, matrix)
         inside = ((centers > 0) & (centers < scene.size_mm)).all(1)
         low, high = field_of_view(local[inside], self._longest, rng)
         shape = tuple(np.maximum(8, np.ceil((high - low) / CROP_SPACING_MM)).astype(int).tolist())
@@ -97,7 +97,7 @@ class PhantomLabellingSource(BankSource):
             # The next body below is the sacrum's: the scene holds all mobile vertebrae near it.
             sacral = sacral_places(last.level, np.asarray(last.center_zyx_mm), up, back, rng)
         places = [
-            (((point - middle) @ np.linalg.inv(matrix).T - low) / CROP_SPACING_MM, number)
+            ((offsets_in_block(point, middle, matrix) - low) / CROP_SPACING_MM, number)
             for point, number in sacral
         ]
         found, found_numbers = with_places(found, found_numbers, places, shape, seen)

@@ -15,7 +15,7 @@ from ..phantom.codes import CODE_MASK, Tissue
 from ..phantom.sampling import sample_scene
 from ..phantom.scan_protocol import ScanProtocol
 from ..phantom.scanner import render, visible
-from .bank import BankSource, random_matrix, rotation_deg
+from .bank import BankSource, offsets_in_block, random_matrix, rotation_deg
 from .sources import Sample
 
 SACRUM_NUMBER = 26
@@ -69,8 +69,8 @@ class PhantomLocalisationSource(BankSource):
         # Just beyond the surface still counts: partial volume shows bone there at 2 mm.
         inside = vertebra_codes(code) & (sampled.bone_sdf < 0.4 * spacing)
         mobile = [v for v in scene.vertebrae if v.level != SACRUM_NUMBER]
-        offsets = np.array([v.center_zyx_mm for v in mobile]).reshape(-1, 3) - center
-        local_mm = offsets @ np.linalg.inv(matrix).T
+        centers = np.array([v.center_zyx_mm for v in mobile]).reshape(-1, 3)
+        local_mm = offsets_in_block(centers, center, matrix)
         voxels = local_mm / spacing + (np.asarray(self._shape) - 1) / 2
         return pack_localisation(
             hu,
