@@ -14,7 +14,17 @@ from ..devices import bfloat16_is_fast
 from ..networks.normalisation import normalise_hu
 from ..volume import AIR_HU, CtVolume
 from .body_frame import BodyFrame
-from .network import CROP_SHAPE_ZYX, CROP_SHIFT_Y_MM, GRADES, SHAPES
+from .genant import GRADE_THRESHOLDS
+from .network import CROP_SHAPE_ZYX, CROP_SHIFT_Y_MM, GRADES, SHAPES, stated_height_loss
+
+LOSS_WEIGHT = 0.7
+"""Share of the stated height loss in the log-probabilities of grades 1-3."""
+
+LOSS_SD_FACTOR = 1.8
+"""The head is surer of a height loss than it may be: on 227 fractured bodies of phantoms that no
+training has seen its errors have a standard deviation of 0.034, and it states 0.019."""
+
+_LEAST_SHARE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -115,6 +125,35 @@ def learned_grades(
     kind = torch.device(device).type
     numbers = torch.from_numpy(np.asarray(losses, np.float32)).to(device)
     with torch.no_grad(), torch.autocast(kind, torch.bfloat16, enabled=bfloat16_is_fast(kind)):
-        logits = network(torch.stack(list(crops)).to(device), numbers).float().cpu()
-    grades, shapes = (torch.softmax(logits[:, part], 1).tolist() for part in (GRADES, SHAPES))
+        output = network(torch.stack(list(crops)).to(device), numbers).float().cpu()
+    grades = grade_probabilities(output).tolist()
+    shapes = torch.softmax(output[:, SHAPES], 1).tolist()
     return tuple(LearnedGrade(tuple(g), tuple(s)) for g, s in zip(grades, shapes, strict=True))
+
+
+def grade_probabilities(output: torch.Tensor) -> torch.Tensor:
+    """Probabilities of grades 0-3: whether fractured by the grades alone, how much by the loss too.
+
+    Parameters
+    ----------
+    output : Tensor, shape (b, 10)
+        Of `network.GradeNetwork`.
+
+    Returns
+    -------
+    Tensor, shape (b, 4)
+    """
+    grades = torch.softmax(output[:, GRADES], 1)
+    among = (1 - LOSS_WEIGHT) * torch.log_softmax(output[:, GRADES][:, 1:], 1)
+    among = among + LOSS_WEIGHT * torch.log(_by_height_loss(output))
+    fractured = torch.softmax(among, 1) * (1 - grades[:, :1])
+    return torch.cat([grades[:, :1], fractured], 1)
+
+
+def _by_height_loss(output: torch.Tensor) -> torch.Tensor:
+    """Probabilities of grades 1-3 by the stated height loss of a fractured body, shape (b, 3)."""
+    mean, sd = stated_height_loss(output)
+    sd = LOSS_SD_FACTOR * sd
+    below = [torch.special.ndtr((t - mean) / sd) for t in GRADE_THRESHOLDS[1:]]
+    edges = torch.stack([torch.zeros_like(mean), *below, torch.ones_like(mean)], 1)
+    return edges.diff(dim=1).clamp(min=_LEAST_SHARE)

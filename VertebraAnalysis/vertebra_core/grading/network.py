@@ -2,7 +2,9 @@
 
 After FracSegNet (VertFault): it looks at the CT together with the segmentation, so that it sees
 endplates and cortex beside the outline. The height losses that morphometry found come in as
-numbers. It has an opinion of its own; `grade` puts both together.
+numbers. Beside grades it estimates the height loss itself, a number that tells more of a sample
+than on which side of a threshold it lies. It has an opinion of its own; `joint_grade` puts it
+together with that of morphometry.
 """
 
 from __future__ import annotations
@@ -24,10 +26,36 @@ N_GRADES, N_SHAPES = 4, 4
 GRADES, SHAPES = slice(0, N_GRADES), slice(N_GRADES, N_GRADES + N_SHAPES)
 """Outputs: logits of grades 0-3, then of `SHAPE_NAMES`."""
 
+HEIGHT_LOSS = slice(SHAPES.stop, SHAPES.stop + 2)
+"""Outputs: largest height loss of the body, if it is fractured; see `stated_height_loss`."""
+
+N_OUTPUTS = HEIGHT_LOSS.stop
+
 SHAPE_NAMES = ("normal", "wedge", "biconcave", "crush")
 
 N_LOSSES = 3
 """Height losses (wedge, biconcave, crush; fractions) that accompany a crop."""
+
+
+_USUAL_LOSS, _LOSS_SPREAD = 0.3, 0.1
+_USUAL_SD, _LOG_SD_RANGE = 0.05, (-2.5, 1.8)
+
+
+def stated_height_loss(output: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Height loss of bodies, if they are fractured, and its standard deviation, as fractions.
+
+    Parameters
+    ----------
+    output : Tensor, shape (b, 10)
+        Of `GradeNetwork`.
+
+    Returns
+    -------
+    mean, sd : Tensor, shape (b,)
+    """
+    mean, log_sd = output[:, HEIGHT_LOSS].unbind(1)
+    sd = _USUAL_SD * torch.exp(log_sd.clamp(*_LOG_SD_RANGE))
+    return _USUAL_LOSS + _LOSS_SPREAD * mean, sd
 
 
 class GradeNetwork(nn.Module):
@@ -45,7 +73,7 @@ class GradeNetwork(nn.Module):
     architecture = "GradeNetwork"
 
     def __init__(
-        self, widths: Sequence[int] = (24, 48, 80), hidden: int = 96, dropout: float = 0.2
+        self, widths: Sequence[int] = (24, 48, 80), hidden: int = 96, dropout: float = 0.1
     ) -> None:
         super().__init__()
         widths = [int(w) for w in widths]
@@ -71,7 +99,7 @@ class GradeNetwork(nn.Module):
             nn.Linear(8 * cells + 2 * widths[2] + N_LOSSES, hidden),
             nn.GELU(),
             nn.Dropout(dropout),
-            nn.Linear(hidden, N_GRADES + N_SHAPES),
+            nn.Linear(hidden, N_OUTPUTS),
         )
 
     def config(self) -> dict[str, object]:
@@ -90,8 +118,8 @@ class GradeNetwork(nn.Module):
 
         Returns
         -------
-        Tensor, shape (b, 8)
-            See `GRADES` and `SHAPES`.
+        Tensor, shape (b, 10)
+            See `GRADES`, `SHAPES` and `HEIGHT_LOSS`.
         """
         y = self.body(self.stem(space_to_depth(crops)))
         features = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -11,6 +12,11 @@ import numpy as np
 
 SDF_STEPS_PER_MM = 8
 SDF_ZERO = 128
+
+
+def largest_height_loss(heights: Sequence[float], intact: Sequence[float]) -> float:
+    """Largest loss among heights, as a fraction of what they were; any unit."""
+    return max(1 - now / was for now, was in zip(heights, intact, strict=True))
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,12 @@ class PhantomVertebra:
     shape: str
     trabecular_hu: float
     endplate_losses: tuple[float, float] = (math.nan, math.nan)
+
+    @property
+    def height_loss(self) -> float:
+        """Largest loss of the three heights as a fraction of the intact ones: what is graded."""
+        heights = self.height_anterior_mm, self.height_middle_mm, self.height_posterior_mm
+        return largest_height_loss(heights, self.intact_heights_mm)
 
 
 @dataclass(frozen=True)

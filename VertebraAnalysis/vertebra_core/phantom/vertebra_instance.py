@@ -11,7 +11,7 @@ from ..levels import level_named
 from ..morphometry import INTACT_RATIOS
 from .fracture import HEIGHT_INSET, heights_from_sdf, source_points
 from .grid import Grid
-from .scene import PhantomVertebra
+from .scene import PhantomVertebra, largest_height_loss
 from .shape import VertebraShape
 from .spine_curve import PlacedLevel
 from .vertebra_parameters import TYPICAL
@@ -155,9 +155,7 @@ class VertebraInstance:
             _, sound_body = sound.distances(z, y, x)
             intact = heights_from_sdf(sound_body, first, step, depth, width)
             # What was built is graded, not what was asked for: ripples change a loss a little.
-            grade = genant_grade(
-                max(1 - now / was for now, was in zip(heights, intact, strict=True))
-            )
+            grade = genant_grade(largest_height_loss(heights, intact))
             superior = fracture.loss * fracture.superior_share
             endplates = (superior, fracture.loss - superior)
         world = self.placed.center_zyx_mm + centre @ self.placed.axes - origin_zyx_mm

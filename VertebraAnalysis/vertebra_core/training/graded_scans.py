@@ -13,9 +13,9 @@ from ..levels import level_numbered
 from ..segmentation.crops import WORKING_SPACING_MM
 from .bank import random_matrix
 from .grading_samples import (
-    FRACTURED_SHARE,
     UNKNOWN,
     as_segmented,
+    choose_index,
     empty_sample,
     pack_grading,
 )
@@ -66,12 +66,9 @@ class LabelledGradingSource:
         """Draw a body from the scan `name`."""
         scan, table = self._scans.load(name), self._table(name)
         known = [(b, g) for b in scan.measured if (g := _grade(b, table)) is not None]
-        fractured = [entry for entry in known if entry[1] > 0]
         if not known:
             return empty_sample()
-        if fractured and rng.random() < FRACTURED_SHARE:
-            known = fractured
-        body, grade = known[int(rng.integers(len(known)))]
+        body, grade = known[choose_index([grade for _, grade in known], rng)]
         matrix = np.asarray(body.axes_zyx).T @ random_matrix(rng, 4.0, (0.88, 1.12), 0.03)
         shift = np.array([0.0, CROP_SHIFT_Y_MM, 0.0]) + rng.normal(0, 1.2, 3)
         middle = np.asarray(body.center_zyx) + matrix @ shift / WORKING_SPACING_MM

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch.nn import functional
@@ -33,7 +36,8 @@ class PhantomGradingSource(BankSource):
     """Bodies of the scenes in a bank.
 
     Each sample holds ``hu`` (float16, z, y, x along the body's axes), ``body`` and ``vertebra``
-    (uint8, probability in 1/255), ``losses`` (float32, 3), ``grade`` and ``shape`` (int64).
+    (uint8, probability in 1/255), ``losses`` (float32, 3, as measured), ``grade`` and ``shape``
+    (int64), and ``height_loss`` (float32, the true one; NaN where it is not known).
 
     Parameters
     ----------
@@ -61,7 +65,8 @@ class PhantomGradingSource(BankSource):
         whole, body = occupancy(sampled, vertebra.level, _SPACING_MM)
         whole, body = as_segmented(whole, body, rng)
         losses, shape = _measured_losses(vertebra, rng), SHAPE_NAMES.index(vertebra.shape)
-        return pack_grading(hu, body, whole, losses, vertebra.grade, shape)
+        loss = vertebra.height_loss
+        return pack_grading(hu, body, whole, losses, vertebra.grade, shape, loss)
 
 
 def gradable_bodies(scene) -> list:
@@ -78,10 +83,16 @@ def gradable_bodies(scene) -> list:
 def choose_body(scene, rng: np.random.Generator):
     """Choose a gradable body, a fractured one more often than in life; None where there is none."""
     inside = gradable_bodies(scene)
-    fractured = [v for v in inside if v.grade > 0]
-    if fractured and rng.random() < FRACTURED_SHARE:
-        return fractured[int(rng.integers(len(fractured)))]
-    return inside[int(rng.integers(len(inside)))] if inside else None
+    return inside[choose_index([v.grade for v in inside], rng)] if inside else None
+
+
+def choose_index(grades: Sequence[int], rng: np.random.Generator) -> int:
+    """Choose one of several bodies by their grades, a fractured one more often than in life."""
+    among = np.arange(len(grades))
+    fractured = among[np.asarray(grades) > 0]
+    if len(fractured) and rng.random() < FRACTURED_SHARE:
+        among = fractured
+    return int(among[rng.integers(len(among))])
 
 
 def _measured_losses(vertebra, rng: np.random.Generator) -> np.ndarray:
@@ -124,6 +135,7 @@ def pack_grading(
     losses: np.ndarray,
     grade: int,
     shape: int,
+    height_loss: float = math.nan,
 ) -> Sample:
     """Pack a body's crop, probabilities and truth into a sample as `PhantomGradingSource` has."""
     return {
@@ -133,6 +145,7 @@ def pack_grading(
         "losses": torch.from_numpy(losses.astype(np.float32)),
         "grade": torch.tensor(grade),
         "shape": torch.tensor(shape),
+        "height_loss": torch.tensor(height_loss, dtype=torch.float32),
     }
 
 
@@ -146,4 +159,5 @@ def empty_sample() -> Sample:
         "losses": torch.zeros(3),
         "grade": torch.tensor(UNKNOWN),
         "shape": torch.tensor(UNKNOWN),
+        "height_loss": torch.tensor(math.nan),
     }

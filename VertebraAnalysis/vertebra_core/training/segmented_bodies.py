@@ -25,10 +25,10 @@ from ..models import load_network, load_weights_file
 from ..phantom.scene import load_scene
 from .bank import is_held_aside, scene_files
 from .grade_opinions import measured_bodies
-from .grading_samples import FRACTURED_SHARE, empty_sample, pack_grading
+from .grading_samples import choose_index, empty_sample, pack_grading
 from .sources import Sample
 
-KEYS = ("hu", "body", "vertebra", "losses", "grade", "shape")
+KEYS = ("hu", "body", "vertebra", "losses", "grade", "shape", "height_loss")
 """What a file holds of each body; types and shapes are those of `grading_samples`."""
 
 _BEHIND_SCENE = "__"
@@ -58,13 +58,9 @@ class SegmentedBodySource:
     def draw(self, name: str, rng: np.random.Generator) -> Sample:
         """Draw a body from the scan `name`, a fractured one more often than in life."""
         bodies = _load(self._folder / name)
-        among = np.arange(len(bodies["grade"]))
-        if not len(among):
+        if not len(bodies["grade"]):
             return empty_sample()
-        fractured = among[bodies["grade"] > 0]
-        if len(fractured) and rng.random() < FRACTURED_SHARE:
-            among = fractured
-        chosen = int(rng.choice(among))
+        chosen = choose_index(bodies["grade"], rng)
         return {key: torch.as_tensor(bodies[key][chosen]).clone() for key in KEYS}
 
 
@@ -99,7 +95,8 @@ def segmented_bodies(
         loss = own.morphometry.loss
         losses = np.array([loss.wedge, loss.biconcave, loss.crush])
         shape = SHAPE_NAMES.index(truth.shape)
-        samples.append(pack_grading(hu, *masks, losses, truth.grade, shape))
+        true = truth.grade, shape, truth.height_loss
+        samples.append(pack_grading(hu, *masks, losses, *true))
     if not samples:
         return {key: value[None][:0].numpy() for key, value in empty_sample().items()}
     return {key: torch.stack([s[key] for s in samples]).numpy() for key in KEYS}

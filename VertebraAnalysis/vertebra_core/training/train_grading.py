@@ -16,7 +16,7 @@ from torch import nn
 from torch.nn import functional
 
 from ..evaluation.grade_table import read_grades
-from ..grading.network import GRADES, N_GRADES, SHAPES, GradeNetwork
+from ..grading.network import GRADES, N_GRADES, SHAPES, GradeNetwork, stated_height_loss
 from ..networks.normalisation import normalise_hu
 from .arguments import add_training_arguments, log_to_terminal, training_config
 from .graded_scans import LabelledGradingSource
@@ -29,7 +29,7 @@ from .task import Inputs, TrainingConfig, TrainingTask
 from .variation import flip_left_right, vary_intensity
 
 FOCAL_GAMMA = 1.0
-ORDINAL_WEIGHT, SHAPE_WEIGHT = 0.5, 0.5
+ORDINAL_WEIGHT, SHAPE_WEIGHT, HEIGHT_LOSS_WEIGHT = 0.5, 0.5, 0.3
 LOSSES_HIDDEN_SHARE = 0.3
 """Share of training samples whose measured losses are hidden: the head must judge by sight, too."""
 
@@ -112,17 +112,21 @@ class GradingTask(TrainingTask):
                     loss = torch.zeros_like(loss)
             crops.append(torch.cat([normalise_hu(hu)[None], masks]))
             losses.append(loss)
-        targets = {key: torch.stack([s[key] for s in samples]) for key in ("grade", "shape")}
+        truth = "grade", "shape", "height_loss"
+        targets = {key: torch.stack([s[key] for s in samples]) for key in truth}
         return (torch.stack(crops), torch.stack(losses)), targets
 
     def loss(
         self, output: torch.Tensor, targets: dict[str, torch.Tensor]
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-        """Focal loss on grades, an ordinal term that punishes distant grades, shape."""
+        """Focal loss on grades, an ordinal term that punishes distant grades, shape, height loss.
+
+        The height loss is learnt from fractured bodies alone: sound ones have none to estimate.
+        """
         known, shaped = targets["grade"] != UNKNOWN, targets["shape"] != UNKNOWN
         zero = output.sum() * 0
         if not bool(known.any()):
-            return zero, {"grade": zero, "ordinal": zero, "shape": zero}
+            return zero, {"grade": zero, "ordinal": zero, "shape": zero, "height_loss": zero}
         grade, shape = targets["grade"][known], targets["shape"][shaped]
         logits = output[known][:, GRADES]
         parts = {
@@ -131,9 +135,11 @@ class GradingTask(TrainingTask):
             "shape": functional.cross_entropy(output[shaped][:, SHAPES], shape)
             if len(shape)
             else zero,
+            "height_loss": height_loss_error(output, targets["height_loss"]),
         }
         total = parts["grade"] + ORDINAL_WEIGHT * parts["ordinal"]
-        return total + SHAPE_WEIGHT * parts["shape"], parts
+        total = total + SHAPE_WEIGHT * parts["shape"]
+        return total + HEIGHT_LOSS_WEIGHT * parts["height_loss"], parts
 
     def measure(self, output: torch.Tensor, targets: dict[str, torch.Tensor]) -> dict[str, float]:
         """Share of exact grades, grades within one, and fractures told from none."""
@@ -163,6 +169,28 @@ def ordinal_loss(logits: torch.Tensor, grades: torch.Tensor) -> torch.Tensor:
     steps = torch.arange(N_GRADES - 1, device=grades.device)
     wanted = (grades[:, None] <= steps[None]).float()
     return ((cumulative - wanted) ** 2).sum(1).mean()
+
+
+def height_loss_error(output: torch.Tensor, true: torch.Tensor) -> torch.Tensor:
+    """Mean negative log-likelihood of height losses under what the head states.
+
+    Each is weighed by its standard deviation, else what is stated surely outweighs the rest
+    (Seitzer et al., "On the pitfalls of heteroscedastic uncertainty estimation", ICLR 2022).
+
+    Parameters
+    ----------
+    output : Tensor, shape (b, 10)
+        Of `GradeNetwork`.
+    true : Tensor, shape (b,)
+        NaN where unknown; 0 for sound bodies, which are left out.
+    """
+    known = torch.isfinite(true) & (true > 0)
+    if not bool(known.any()):
+        return output.sum() * 0
+    mean, sd = stated_height_loss(output[known])
+    error = torch.log(sd) + 0.5 * ((true[known] - mean) / sd) ** 2
+    weight = sd.detach()
+    return (weight * error).sum() / weight.sum()
 
 
 def train_grading(config: GradingConfig) -> dict[str, float]:
