@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from analytic_bodies import drawn_masks
@@ -75,9 +77,21 @@ def test_bodies_are_weighed_to_the_share_of_fractures_among_patients():
     assert weights.mean() == pytest.approx(1.0)
     assert weights[fractured].sum() / weights.sum() == pytest.approx(0.1)
     # Where fractures are rare, opinions formed on many lean upwards by more.
-    assert fit_joining(bodies, 0.1).tilt > fit_joining(bodies).tilt
+    assert fit_joining(bodies, weights).tilt > fit_joining(bodies).tilt
     assert (body_weights(bodies) == 1).all()
     assert (body_weights([b for b in bodies if b.grade], 0.1) == 1).all()
+
+
+def test_mildly_deformed_bodies_get_the_share_of_the_others_that_is_wanted():
+    bodies = imagined_bodies(600, 1.0)
+    bodies = [replace(b, mild=b.grade == 0 and k % 3 == 0) for k, b in enumerate(bodies)]
+    weights = body_weights(bodies, 0.1, 0.05)
+    fractured = np.array([b.grade > 0 for b in bodies])
+    mild = np.array([b.mild for b in bodies])
+    assert weights.sum() == pytest.approx(600)
+    assert weights[fractured].sum() == pytest.approx(60)
+    assert weights[mild].sum() == pytest.approx(0.05 * 540)
+    assert (body_weights(imagined_bodies(9, 1.0), None, 0.05) == 1).all()
 
 
 def test_cross_validation_does_not_see_the_scene_it_is_applied_to():

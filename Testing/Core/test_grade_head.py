@@ -11,7 +11,7 @@ from toy_bank import toy_bank
 from vertebra_core.grading.learned import grade_probabilities
 from vertebra_core.grading.network import GRADES, HEIGHT_LOSS, N_OUTPUTS, stated_height_loss
 from vertebra_core.phantom.scene import load_scene
-from vertebra_core.training.grading_samples import PhantomGradingSource
+from vertebra_core.training.grading_samples import UNKNOWN, PhantomGradingSource
 from vertebra_core.training.train_grading import height_loss_error
 
 
@@ -43,21 +43,38 @@ def test_a_vague_loss_leaves_the_grades_as_they_were_told():
 
 def test_the_loss_is_learnt_from_fractured_bodies_whose_loss_is_known():
     output = torch.zeros(4, N_OUTPUTS, requires_grad=True)
-    height_loss_error(output, torch.tensor([0.4, 0.0, float("nan"), 0.2])).backward()
+    true, grades = torch.tensor([0.4, 0.0, float("nan"), 0.2]), torch.tensor([3, 0, 0, 1])
+    height_loss_error(output, true, grades).backward()
     moved = output.grad[:, HEIGHT_LOSS].abs().sum(1) > 0
     assert moved.tolist() == [True, False, False, True]
+    assert torch.isfinite(output.grad).all()
     # The stated mean, 0.3, is pulled up towards 0.4 and down towards 0.2.
     assert output.grad[0, HEIGHT_LOSS][0] < 0 < output.grad[3, HEIGHT_LOSS][0]
-    none = height_loss_error(output, torch.full((4,), float("nan")))
+    none = height_loss_error(output, torch.full((4,), float("nan")), torch.full((4,), UNKNOWN))
     assert none.item() == 0.0
+
+
+@pytest.mark.parametrize(("grade", "low", "high"), [(1, 0.0, 0.25), (2, 0.25, 0.4), (3, 0.4, 1.0)])
+def test_a_reader_s_grade_tells_between_which_losses_the_loss_lies(grade, low, high):
+    output = torch.zeros(1, N_OUTPUTS, requires_grad=True)
+    optimizer = torch.optim.Adam([output], 0.05)
+    for _ in range(200):
+        optimizer.zero_grad()
+        unknown, told = torch.tensor([float("nan")]), torch.tensor([grade])
+        height_loss_error(output, unknown, told).backward()
+        optimizer.step()
+    loss, _ = stated_height_loss(output.detach())
+    assert low < loss.item() < high
+    assert int(grade_probabilities(output.detach())[0, 1:].argmax()) + 1 == grade
 
 
 def test_a_better_loss_costs_less_and_false_certainty_more():
     true = torch.tensor([0.3])
     close, far = (outputs((0.0,) * 4, mean, -1.0) for mean in (0.1, 1.0))
-    assert height_loss_error(close, true) < height_loss_error(far, true)
+    grade = torch.tensor([2])
+    assert height_loss_error(close, true, grade) < height_loss_error(far, true, grade)
     vague = outputs((0.0,) * 4, 1.0, 0.5)
-    assert height_loss_error(vague, true) < height_loss_error(far, true)
+    assert height_loss_error(vague, true, grade) < height_loss_error(far, true, grade)
 
 
 def test_samples_carry_the_true_height_loss(tmp_path):

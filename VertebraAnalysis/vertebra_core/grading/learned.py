@@ -145,15 +145,24 @@ def grade_probabilities(output: torch.Tensor) -> torch.Tensor:
     """
     grades = torch.softmax(output[:, GRADES], 1)
     among = (1 - LOSS_WEIGHT) * torch.log_softmax(output[:, GRADES][:, 1:], 1)
-    among = among + LOSS_WEIGHT * torch.log(_by_height_loss(output))
+    mean, sd = stated_height_loss(output)
+    among = among + LOSS_WEIGHT * log_shares_by_loss(mean, LOSS_SD_FACTOR * sd)
     fractured = torch.softmax(among, 1) * (1 - grades[:, :1])
     return torch.cat([grades[:, :1], fractured], 1)
 
 
-def _by_height_loss(output: torch.Tensor) -> torch.Tensor:
-    """Probabilities of grades 1-3 by the stated height loss of a fractured body, shape (b, 3)."""
-    mean, sd = stated_height_loss(output)
-    sd = LOSS_SD_FACTOR * sd
+def log_shares_by_loss(mean: torch.Tensor, sd: torch.Tensor) -> torch.Tensor:
+    """Log-probabilities of grades 1-3 of fractured bodies by their height losses.
+
+    Parameters
+    ----------
+    mean, sd : Tensor, shape (b,)
+        The losses and their standard deviations, as fractions.
+
+    Returns
+    -------
+    Tensor, shape (b, 3)
+    """
     below = [torch.special.ndtr((t - mean) / sd) for t in GRADE_THRESHOLDS[1:]]
     edges = torch.stack([torch.zeros_like(mean), *below, torch.ones_like(mean)], 1)
-    return edges.diff(dim=1).clamp(min=_LEAST_SHARE)
+    return torch.log(edges.diff(dim=1).clamp(min=_LEAST_SHARE))

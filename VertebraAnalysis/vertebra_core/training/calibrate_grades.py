@@ -4,7 +4,8 @@ Run as ``python -m vertebra_core.training.calibrate_grades --bank FOLDER --weigh
 for every weight of the grade head the best temperature and tilt, how many grades come out right and
 how far the stated probabilities are from that; `grading.joint_grade` holds what was chosen. A scan
 takes about ten seconds of one processor core. Phantoms with many fractures tell more about grades:
-``--fractured-share`` weighs bodies as if that share of them were fractured.
+``--fractured-share`` weighs bodies as if that share of them were fractured, ``--mild-share`` as if
+that share of the others had lost a little height.
 """
 
 from __future__ import annotations
@@ -86,25 +87,43 @@ def calibration_with(bodies: Sequence[GradedBody], joining: Joining) -> GradeCal
     return calibration_of(stated, given, [b.grade for b in bodies])
 
 
-def fit_joining(bodies: Sequence[GradedBody], fractured_share: float | None = None) -> Joining:
-    """Return the setting with the least log loss; see `body_weights`."""
-    return SETTINGS[int((_losses(bodies) @ body_weights(bodies, fractured_share)).argmin())]
+def fit_joining(bodies: Sequence[GradedBody], weights: np.ndarray | None = None) -> Joining:
+    """Return the setting with the least log loss; `weights` (n,) are those of `body_weights`."""
+    return SETTINGS[int(_weighed_losses(bodies, weights).sum(1).argmin())]
 
 
-def body_weights(bodies: Sequence[GradedBody], fractured_share: float | None = None) -> np.ndarray:
-    """Weights with which `fractured_share` of the bodies are fractured, shape (n,), mean 1.
+def body_weights(
+    bodies: Sequence[GradedBody],
+    fractured_share: float | None = None,
+    mild_share: float | None = None,
+) -> np.ndarray:
+    """Weights with which bodies of each kind have the shares that are wanted, shape (n,), mean 1.
 
-    All the same where no share is given, or all bodies are fractured or none is.
+    Parameters
+    ----------
+    bodies : sequence of GradedBody
+    fractured_share : float, optional
+        Share that is fractured; as it is where None, or where all or none are.
+    mild_share : float, optional
+        Share of the others that is mildly deformed; likewise.
     """
     fractured = np.array([b.grade > 0 for b in bodies])
-    own = fractured.mean()
-    if fractured_share is None or own in (0, 1):
-        return np.ones(len(bodies))
-    return np.where(fractured, fractured_share / own, (1 - fractured_share) / (1 - own))
+    mild = np.array([b.mild for b in bodies])
+    weights = _with_share(np.ones(len(bodies)), fractured, fractured_share)
+    weights[~fractured] = _with_share(weights[~fractured], mild[~fractured], mild_share)
+    return weights
+
+
+def _with_share(weights: np.ndarray, chosen: np.ndarray, share: float | None) -> np.ndarray:
+    """Scale weights so that those chosen have a share of the sum, which stays as it is."""
+    own = weights[chosen].sum() / max(weights.sum(), 1e-9)
+    if share is None or own in (0, 1):
+        return weights
+    return weights * np.where(chosen, share / own, (1 - share) / (1 - own))
 
 
 def cross_validated(
-    bodies: Sequence[GradedBody], fractured_share: float | None = None
+    bodies: Sequence[GradedBody], weights: np.ndarray | None = None
 ) -> GradeCalibration:
     """Return what comes of settings fitted without the scene that they are applied to.
 
@@ -116,7 +135,7 @@ def cross_validated(
     scenes = np.array([b.scene for b in bodies])
     if len(set(scenes)) < 2:
         raise ValueError("bodies of two scenes at least are needed")
-    losses = _losses(bodies) * body_weights(bodies, fractured_share)
+    losses = _weighed_losses(bodies, weights)
     stated, given = np.empty((len(bodies), 4)), np.empty(len(bodies), int)
     for scene in set(scenes):
         own = scenes == scene
@@ -126,18 +145,16 @@ def cross_validated(
     return calibration_of(stated, given.tolist(), [b.grade for b in bodies])
 
 
-def report_lines(
-    bodies: Sequence[GradedBody], fractured_share: float | None = None
-) -> Iterator[str]:
+def report_lines(bodies: Sequence[GradedBody], weights: np.ndarray | None = None) -> Iterator[str]:
     """Describe all weights, what is set now and what is recommended.
 
-    Figures are those of the bodies as they are; `fractured_share` has a say in what is best.
+    Figures are those of the bodies as they are; `weights` have a say in what is best.
     """
     fractured = sum(b.grade > 0 for b in bodies)
     scenes = len({b.scene for b in bodies})
     yield f"{len(bodies)} bodies of {scenes} scenes, {fractured} of them fractured"
     yield "learned weight  temperature  tilt  grades right  kappa  calibration error  log loss"
-    losses = _losses(bodies) @ body_weights(bodies, fractured_share)
+    losses = _weighed_losses(bodies, weights).sum(1)
     per_weight = len(SETTINGS) // len(LEARNED_WEIGHTS)
     for first in range(0, len(SETTINGS), per_weight):
         own = SETTINGS[first + int(losses[first : first + per_weight].argmin())]
@@ -146,16 +163,17 @@ def report_lines(
     for what, own in (("set now", JOINING), ("recommended", best)):
         yield f"{_line(own, calibration_with(bodies, own))}  {what}"
     if scenes > 1:
-        aside = cross_validated(bodies, fractured_share)
+        aside = cross_validated(bodies, weights)
         yield f"{_line(None, aside)}  fitted without the scene it is applied to"
 
 
-def _losses(bodies: Sequence[GradedBody]) -> np.ndarray:
+def _weighed_losses(bodies: Sequence[GradedBody], weights: np.ndarray | None) -> np.ndarray:
     """Log loss of every body under every setting, shape (settings, bodies)."""
     if not bodies:
         raise ValueError("there is no body to fit on")
     grades, opinions = [b.grade for b in bodies], _opinions(bodies)
-    return np.array([_loss(joint_of_many(*opinions, own), grades) for own in SETTINGS])
+    losses = np.array([_loss(joint_of_many(*opinions, own), grades) for own in SETTINGS])
+    return losses if weights is None else losses * weights
 
 
 def _opinions(bodies: Sequence[GradedBody]) -> tuple[np.ndarray, np.ndarray]:
@@ -204,6 +222,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="take all scenes: no training has seen these banks",
     )
     parser.add_argument(
+        "--mild-share",
+        type=_share,
+        metavar="SHARE",
+        help="weigh the others as if this share of them were mildly deformed (phantom --mild)",
+    )
+    parser.add_argument(
         "--fractured-share",
         type=_share,
         metavar="SHARE",
@@ -224,7 +248,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         lambda done: print(f"scan {done} of {args.scans}", file=sys.stderr, flush=True),
         args.whole_banks,
     )
-    for line in report_lines(bodies, args.fractured_share):
+    weights = body_weights(bodies, args.fractured_share, args.mild_share)
+    for line in report_lines(bodies, weights):
         print(line)
     return 0
 

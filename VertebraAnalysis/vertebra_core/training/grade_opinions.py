@@ -44,12 +44,15 @@ class GradedBody:
         Probabilities of grades 0-3.
     grade : int
         The true one.
+    mild : bool
+        It has lost height, but too little for grade 1.
     """
 
     scene: str
     morphometry: Probabilities
     learned: Probabilities
     grade: int
+    mild: bool = False
 
 
 def collect_bodies(
@@ -124,6 +127,7 @@ def bodies_of_scene(
             own.morphometry.grade_probabilities,
             own.learned.grade_probabilities,
             vertebra.grade,
+            vertebra.grade == 0 and vertebra.height_loss > 0,
         )
         for vertebra, _, own in measured
     ]

@@ -16,6 +16,7 @@ from torch import nn
 from torch.nn import functional
 
 from ..evaluation.grade_table import read_grades
+from ..grading.learned import log_shares_by_loss
 from ..grading.network import GRADES, N_GRADES, SHAPES, GradeNetwork, stated_height_loss
 from ..networks.normalisation import normalise_hu
 from .arguments import add_training_arguments, log_to_terminal, training_config
@@ -121,7 +122,7 @@ class GradingTask(TrainingTask):
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """Focal loss on grades, an ordinal term that punishes distant grades, shape, height loss.
 
-        The height loss is learnt from fractured bodies alone: sound ones have none to estimate.
+        The height loss is learnt from deformed bodies alone: sound ones have none to estimate.
         """
         known, shaped = targets["grade"] != UNKNOWN, targets["shape"] != UNKNOWN
         zero = output.sum() * 0
@@ -135,7 +136,7 @@ class GradingTask(TrainingTask):
             "shape": functional.cross_entropy(output[shaped][:, SHAPES], shape)
             if len(shape)
             else zero,
-            "height_loss": height_loss_error(output, targets["height_loss"]),
+            "height_loss": height_loss_error(output, targets["height_loss"], targets["grade"]),
         }
         total = parts["grade"] + ORDINAL_WEIGHT * parts["ordinal"]
         total = total + SHAPE_WEIGHT * parts["shape"]
@@ -171,11 +172,15 @@ def ordinal_loss(logits: torch.Tensor, grades: torch.Tensor) -> torch.Tensor:
     return ((cumulative - wanted) ** 2).sum(1).mean()
 
 
-def height_loss_error(output: torch.Tensor, true: torch.Tensor) -> torch.Tensor:
+def height_loss_error(
+    output: torch.Tensor, true: torch.Tensor, grades: torch.Tensor
+) -> torch.Tensor:
     """Mean negative log-likelihood of height losses under what the head states.
 
     Each is weighed by its standard deviation, else what is stated surely outweighs the rest
-    (Seitzer et al., "On the pitfalls of heteroscedastic uncertainty estimation", ICLR 2022).
+    (Seitzer et al., "On the pitfalls of heteroscedastic uncertainty estimation", ICLR 2022). Of a
+    fractured body that a reader has graded, the loss is known to lie between the thresholds of its
+    grade.
 
     Parameters
     ----------
@@ -183,13 +188,18 @@ def height_loss_error(output: torch.Tensor, true: torch.Tensor) -> torch.Tensor:
         Of `GradeNetwork`.
     true : Tensor, shape (b,)
         NaN where unknown; 0 for sound bodies, which are left out.
+    grades : Tensor of int64, shape (b,)
     """
-    known = torch.isfinite(true) & (true > 0)
-    if not bool(known.any()):
+    known, graded = torch.isfinite(true) & (true > 0), torch.isnan(true) & (grades > 0)
+    told = known | graded
+    if not bool(told.any()):
         return output.sum() * 0
-    mean, sd = stated_height_loss(output[known])
-    error = torch.log(sd) + 0.5 * ((true[known] - mean) / sd) ** 2
-    weight = sd.detach()
+    mean, sd = stated_height_loss(output)
+    # What is not known must not reach the gradient, not even times zero.
+    error = torch.log(sd) + 0.5 * ((torch.nan_to_num(true) - mean) / sd) ** 2
+    between = log_shares_by_loss(mean, sd).gather(1, (grades - 1).clamp(min=0)[:, None])[:, 0]
+    error = torch.where(known, error, -between)[told]
+    weight = sd.detach()[told]
     return (weight * error).sum() / weight.sum()
 
 
