@@ -182,6 +182,23 @@ def test_an_output_folder_of_other_phantoms_is_refused(tmp_path, oracle):
         evaluate_phantoms.run(_arguments("--count", "0"), oracle)
 
 
+def test_spines_with_mild_deformities_are_a_set_of_their_own(tmp_path, oracle, capsys):
+    name = f"scene_fractures0_mild12_{EVALUATION_SEED_START:08d}.npy"
+    save_scene(_scene(), tmp_path / name)
+    words = ["--count", "1", "--spacing", "2", "3", "--scenes", str(tmp_path), "--fractures", "0"]
+    words += ["--mild", "12", "--output", str(tmp_path / "out")]
+    evaluate_phantoms.run(_arguments(*words), oracle)
+    printed = json.loads(capsys.readouterr().out)
+    title = "Phantoms with 0 fractures and 12 mild deformities, 3 mm slices of 1 mm pixels"
+    assert printed[title]["n_scans"] == 1
+    # What must be reached is wanted of phantoms as they are drawn.
+    assert "requirements" not in printed
+    with pytest.raises(InputError, match="made otherwise"):
+        evaluate_phantoms.run(_arguments(*words, "--mild", "3"), oracle)
+    with pytest.raises(InputError, match="0 to 12 mild deformities"):
+        evaluate_phantoms.run(_arguments("--mild", "13"), oracle)
+
+
 def test_scenes_of_other_seeds_are_other_scenes_kept_by_seed(tmp_path):
     seed = EVALUATION_SEED_START + 5
     save_scene(_scene(seed), tmp_path / f"scene_{seed:08d}.npy")

@@ -115,10 +115,11 @@ def run(args: argparse.Namespace, analyse: Analyse | None = None) -> int:
     analyse = analyse or pipeline_with(setting_named(args.setting))
     predict = predictor(None, analyse, args.localisers)
     groups = _evaluated(args, chosen, wanted, predict, log)
-    titled = {_title(chosen, s, args.pixel): records for s, records in groups.items()}
+    titled = {_title(chosen, wanted, s, args.pixel): own for s, own in groups.items()}
     if args.output:
         write_reliability(args.output, titled)
-    print_records(titled, args, chosen.kind.requirements(groups))
+    # What must be reached is said of spines whose fractures are drawn as in patients.
+    print_records(titled, args, None if wanted.tag else chosen.kind.requirements(groups))
     return 0
 
 
@@ -171,5 +172,8 @@ def _evaluated(
     return groups
 
 
-def _title(chosen: PhantomSet, spacing_mm: float, pixel_mm: float) -> str:
-    return f"{chosen.kind.title}, {spacing_mm:g} mm slices of {pixel_mm:g} mm pixels"
+def _title(chosen: PhantomSet, wanted: WantedFindings, spacing_mm: float, pixel_mm: float) -> str:
+    deformed = [] if wanted.n_fractures is None else [f"{wanted.n_fractures} fractures"]
+    deformed += [f"{wanted.n_mild} mild deformities"] if wanted.n_mild else []
+    what = " with ".join([chosen.kind.title, *([" and ".join(deformed)] if deformed else [])])
+    return f"{what}, {spacing_mm:g} mm slices of {pixel_mm:g} mm pixels"
