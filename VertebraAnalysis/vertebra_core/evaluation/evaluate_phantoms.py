@@ -175,5 +175,5 @@ def _evaluated(
 def _title(chosen: PhantomSet, wanted: WantedFindings, spacing_mm: float, pixel_mm: float) -> str:
     deformed = [] if wanted.n_fractures is None else [f"{wanted.n_fractures} fractures"]
     deformed += [f"{wanted.n_mild} mild deformities"] if wanted.n_mild else []
-    what = " with ".join([chosen.kind.title, *([" and ".join(deformed)] if deformed else [])])
-    return f"{what}, {spacing_mm:g} mm slices of {pixel_mm:g} mm pixels"
+    what = f" with {' and '.join(deformed)}" if deformed else ""
+    return f"{chosen.kind.title}{what}, {spacing_mm:g} mm slices of {pixel_mm:g} mm pixels"

@@ -143,8 +143,9 @@ def grade_probabilities(output: torch.Tensor) -> torch.Tensor:
     -------
     Tensor, shape (b, 4)
     """
-    grades = torch.softmax(output[:, GRADES], 1)
-    among = (1 - LOSS_WEIGHT) * torch.log_softmax(output[:, GRADES][:, 1:], 1)
+    logits = output[:, GRADES]
+    grades = torch.softmax(logits, 1)
+    among = (1 - LOSS_WEIGHT) * torch.log_softmax(logits[:, 1:], 1)
     mean, sd = stated_height_loss(output)
     among = among + LOSS_WEIGHT * log_shares_by_loss(mean, LOSS_SD_FACTOR * sd)
     fractured = torch.softmax(among, 1) * (1 - grades[:, :1])
