@@ -190,7 +190,7 @@ class Appearance:
                 np.clip(0.52 * np.exp(0.34 * rng.standard_normal()) - 0.08 * old, 0.28, 1.5)
             ),
             cortical_variation=float(rng.uniform(0.2, 0.5)),
-            endplate_ratio=float(rng.uniform(0.9, 1.7)),
+            endplate_ratio=float(rng.uniform(0.35, 1.6)),
             spot_hu=float(rng.uniform(0, 220)),
             trabecular_hu=trabecular,
             level_shift_hu=_floats(rng.standard_normal(128) * rng.uniform(3, 18)),

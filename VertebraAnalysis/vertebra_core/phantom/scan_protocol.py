@@ -15,6 +15,12 @@ COARSE_SHARE = 0.15
 
 _COARSE_MM = (1.4, 3.2)
 
+THICK_SHARE = 0.15
+"""Share of training scans whose slices are thick whatever was drawn: low discs vanish between dense
+endplates there, and bodies must be told apart by what lies beside them."""
+
+_THICK_MM = (2.5, 5.5)
+
 
 @dataclass(frozen=True)
 class ScanProtocol:
@@ -87,6 +93,9 @@ class ScanProtocol:
         protocol = ScanProtocol.random_whole(rng)
         if rng.random() < COARSE_SHARE:
             protocol = _resampled(protocol, float(rng.uniform(*_COARSE_MM)))
+        elif rng.random() < THICK_SHARE:
+            thick = float(rng.uniform(*_THICK_MM))
+            protocol = replace(protocol, slice_mm=thick, increment_mm=thick)
         return replace(
             protocol,
             slice_axis=0 if rng.random() < 0.93 else int(rng.integers(1, 3)),

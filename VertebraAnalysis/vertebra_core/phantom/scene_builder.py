@@ -6,6 +6,7 @@ import numpy as np
 
 from ..levels import level_named
 from .codes import BODY_BIT
+from .discs import draw_disc_heights
 from .findings import FUSED_SHARE
 from .fusion import draw_fusion, fusion_pieces
 from .grid import Grid, noise_field
@@ -68,7 +69,13 @@ def build_scene(
     """
     rng = np.random.default_rng(seed)
     patient = patient or draw_patient(rng)
-    column = place_column(patient.column, rng)
+    # A generator of its own: other draws of the same seed stay what they are.
+    discs = np.random.default_rng([seed, 17])
+    column = place_column(
+        patient.column,
+        rng,
+        draw_disc_heights(patient.column.levels, patient.degeneration, discs),
+    )
     scale = patient.habitus.scale
     low, high = draw_field_of_view(column, scale, rng, field_of_view)
     shape = tuple(int(n) for n in np.ceil((high - low) / spacing_mm).astype(int) + 1)
@@ -81,12 +88,11 @@ def build_scene(
     bones = _Bones(grid)
     pelvis_scale = scale * np.exp(rng.normal(0, 0.05, 3))
     _add_spine(bones, instances, column[-1], library, pelvis_scale, rng)
-    # A generator of its own: other draws of the same seed stay what they are.
     fusion = draw_fusion(patient.column.levels, np.random.default_rng([seed, 11]), fused_share)
     if fusion is not None:
         for box, distance in fusion_pieces(grid, fusion, instances, column[-1]):
             bones.join(box, distance)
-    # The joints of ribs have their own generator for the same reason.
+    # Fusion and the joints of ribs have their own generators for the same reason.
     joints = np.random.default_rng([seed, 13])
     _add_other_bones(bones, instances, (line, sternum, shoulders), scale, tissue, rng, joints)
     for piece in pelvis_pieces(grid, column[-1], library, pelvis_scale, rng):

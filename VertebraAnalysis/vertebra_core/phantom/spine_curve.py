@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..levels import Region, level_named
+from .discs import DiscHeights
 from .fracture import Fracture
 
 # Median distance (mm), spread of its logarithm, median sagittal angle (degrees, positive where the
@@ -53,6 +54,8 @@ _SEGMENTS: dict[tuple[str, str], tuple[float, float, float, float]] = {
 # Share of the distance between body centres that bone takes; the rest is the disc. Discs: cervical
 # 5 mm, thoracic 4-5 mm, lumbar 9-11 mm (Gilad and Nissan 1986; Fletcher et al. 2015).
 _BONE_SHARE = {Region.CERVICAL: 0.73, Region.THORACIC: 0.81, Region.LUMBAR: 0.75}
+
+_LARGEST_BONE_SHARE = 0.92
 
 _AXIS_HEIGHT = 1.6
 """The body of C2, up to the base of the dens, against that of C3 (Panjabi et al. 1991)."""
@@ -125,8 +128,17 @@ def smooth_noise(rng: np.random.Generator, n: int, length: float) -> np.ndarray:
     return np.linalg.cholesky(cov) @ rng.standard_normal(n)
 
 
-def place_column(spec: ColumnSpec, rng: np.random.Generator) -> tuple[PlacedLevel, ...]:
+def place_column(
+    spec: ColumnSpec, rng: np.random.Generator, discs: DiscHeights | None = None
+) -> tuple[PlacedLevel, ...]:
     """Place every level of a column.
+
+    Parameters
+    ----------
+    spec : ColumnSpec
+    rng : numpy.random.Generator
+    discs : DiscHeights, optional
+        None takes the usual heights.
 
     Returns
     -------
@@ -143,7 +155,9 @@ def place_column(spec: ColumnSpec, rng: np.random.Generator) -> tuple[PlacedLeve
     )
     coronal = spec.scoliosis_deg * smooth_noise(rng, n - 1, 4.0)
     coronal -= np.mean(coronal)
-    heights = _intact_heights(names, lengths, rng)
+    heights = _intact_heights(names, lengths, rng, discs.build if discs else np.ones(n))
+    if discs:
+        lengths = _worn(lengths, heights, discs.left)
     lengths, sagittal = _collapse(spec, names, lengths, sagittal, heights)
 
     a, b = np.deg2rad(sagittal), np.deg2rad(coronal)
@@ -176,19 +190,27 @@ def disc_frame(upper: PlacedLevel, lower: PlacedLevel) -> tuple[np.ndarray, np.n
     return middle, axes / np.linalg.norm(axes, axis=1, keepdims=True)
 
 
-def _intact_heights(names, lengths, rng) -> np.ndarray:
+def _intact_heights(names, lengths, rng, build) -> np.ndarray:
     n = len(names)
     heights = np.empty(n)
     narrowing = np.exp(0.05 * rng.standard_normal())
     for i, name in enumerate(names):
         region = level_named(name).region
-        share = _BONE_SHARE.get(region, 0.75) * narrowing * np.exp(0.02 * rng.standard_normal())
+        share = 1 - (1 - _BONE_SHARE.get(region, 0.75)) * build[i]
+        share *= narrowing * np.exp(0.02 * rng.standard_normal())
         near = lengths[max(i - 1, 0) : i + 1]
         if name in ("C1", "C2"):
             near = lengths[2:3]
         tall = _AXIS_HEIGHT if name == "C2" else 1.0
-        heights[i] = np.mean(near) * min(share, 0.9) * tall
+        heights[i] = np.mean(near) * min(share, _LARGEST_BONE_SHARE) * tall
     return heights
+
+
+def _worn(lengths, heights, left) -> np.ndarray:
+    """Bring the neighbours of worn discs closer; the pair of C1 and C2 has none."""
+    disc = np.maximum(lengths - (heights[:-1] + heights[1:]) / 2, 0)
+    disc[0] = 0
+    return lengths - disc * (1 - np.asarray(left))
 
 
 def _collapse(spec, names, lengths, sagittal, heights):
