@@ -1,4 +1,4 @@
-"""``evaluate cases|keypoints|phantoms|records`` and ``evaluate --compare``."""
+"""``evaluate cases|consistency|keypoints|phantoms|records`` and ``evaluate --compare``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from ..errors import InputError
 
 _KINDS = {
     "cases": "CTs with labels: everything is measured",
+    "consistency": "CTs without labels: how stable results are when a scan is perturbed",
     "keypoints": "body centres with levels: positional logic alone",
     "phantoms": "synthetic CTs made for the occasion",
     "records": "what an earlier evaluation recorded, without analysing again",
@@ -19,12 +20,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``evaluate``."""
     from ..evaluation import (
         evaluate_cases,
+        evaluate_consistency,
         evaluate_keypoints,
         evaluate_phantoms,
         evaluate_records,
     )
 
-    modules = (evaluate_cases, evaluate_keypoints, evaluate_phantoms, evaluate_records)
+    modules = (
+        evaluate_cases,
+        evaluate_consistency,
+        evaluate_keypoints,
+        evaluate_phantoms,
+        evaluate_records,
+    )
     parser.add_argument(
         "--compare",
         nargs=argparse.REMAINDER,

@@ -8,7 +8,7 @@ from pathlib import Path
 from ..phantom.arguments import add_deformed_arguments
 from .output import add_output_arguments
 
-PERTURBATION_NAMES = ("noise", "blur", "resolution", "contrast", "rotation", "crop")
+PERTURBATION_NAMES = ("noise", "blur", "resolution", "thick", "contrast", "rotation", "crop")
 """Those of `perturbations`."""
 
 

@@ -1,7 +1,7 @@
 """Changes of a scan within what clinics see, applied alike to CT and truth: how robust is a system?
 
-Sizes are those of one step of clinical variation: low dose, a smoother kernel, 3 mm slices, another
-tube voltage, a patient lying askew, a field of view that ends earlier.
+Sizes are those of one step of clinical variation: low dose, a smoother kernel, slices of 3 and of
+5 mm, another tube voltage, a patient lying askew, a field of view that ends earlier.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .truth import CaseTruth, truth_from_labels, with_known_facts
 
 NOISE_SD_HU = 25.0
 BLUR_SD_MM = 0.8
-SLICE_MM = 3.0
+SLICE_MM, THICK_SLICE_MM = 3.0, 5.0
 BONE_GAIN = 1.10
 TILT_DEG, TURN_DEG = 8.0, 5.0
 CROP_SHARE = 0.15
@@ -40,27 +40,13 @@ def blur(ct: CtVolume, truth: CaseTruth, rng: np.random.Generator) -> tuple[CtVo
 def resolution(
     ct: CtVolume, truth: CaseTruth, rng: np.random.Generator
 ) -> tuple[CtVolume, CaseTruth]:
-    """Average neighbouring slices to about 3 mm; the truth's maps keep the middle ones.
+    """Average neighbouring slices to about 3 mm; the truth's maps keep the middle ones."""
+    return _averaged(ct, truth, SLICE_MM)
 
-    Of an even number of slices none is the middle one: one more is taken then, and the two
-    outermost count half.
-    """
-    step = max(1, round(SLICE_MM / ct.spacing_xyz_mm[2]))
-    weights = np.full(step + (step % 2 == 0), 1 / step, np.float32)
-    if step % 2 == 0:
-        weights[[0, -1]] /= 2
-    count = 1 + (ct.hu.shape[0] - len(weights)) // step
-    if step == 1 or count < 1:
-        return ct, truth
-    last = (count - 1) * step + 1
-    hu = sum(w * ct.hu[k : k + last : step] for k, w in enumerate(weights))
-    middle = len(weights) // 2
-    spacing = (*ct.spacing_xyz_mm[:2], ct.spacing_xyz_mm[2] * step)
-    first = ct.index_to_lps(np.array([middle, 0, 0]))
-    coarse = replace(
-        _with_hu(ct, hu), spacing_xyz_mm=spacing, origin_lps_mm=tuple(float(v) for v in first)
-    )
-    return coarse, _maps(truth, slice(middle, middle + last, step))
+
+def thick(ct: CtVolume, truth: CaseTruth, rng: np.random.Generator) -> tuple[CtVolume, CaseTruth]:
+    """Average neighbouring slices to about 5 mm; the truth's maps keep the middle ones."""
+    return _averaged(ct, truth, THICK_SLICE_MM)
 
 
 def contrast(
@@ -111,11 +97,36 @@ PERTURBATIONS: Mapping[str, Perturbation] = {
     "noise": noise,
     "blur": blur,
     "resolution": resolution,
+    "thick": thick,
     "contrast": contrast,
     "rotation": rotation,
     "crop": crop,
 }
 """Name -> what it does to a scan and its truth."""
+
+
+def _averaged(ct: CtVolume, truth: CaseTruth, slice_mm: float) -> tuple[CtVolume, CaseTruth]:
+    """Average neighbouring slices.
+
+    Of an even number of slices none is the middle one: one more is taken then, and the two
+    outermost count half.
+    """
+    step = max(1, round(slice_mm / ct.spacing_xyz_mm[2]))
+    weights = np.full(step + (step % 2 == 0), 1 / step, np.float32)
+    if step % 2 == 0:
+        weights[[0, -1]] /= 2
+    count = 1 + (ct.hu.shape[0] - len(weights)) // step
+    if step == 1 or count < 1:
+        return ct, truth
+    last = (count - 1) * step + 1
+    hu = sum(w * ct.hu[k : k + last : step] for k, w in enumerate(weights))
+    middle = len(weights) // 2
+    spacing = (*ct.spacing_xyz_mm[:2], ct.spacing_xyz_mm[2] * step)
+    first = ct.index_to_lps(np.array([middle, 0, 0]))
+    coarse = replace(
+        _with_hu(ct, hu), spacing_xyz_mm=spacing, origin_lps_mm=tuple(float(v) for v in first)
+    )
+    return coarse, _maps(truth, slice(middle, middle + last, step))
 
 
 def _with_hu(ct: CtVolume, hu: np.ndarray) -> CtVolume:
