@@ -124,6 +124,18 @@ def test_worn_facets_are_denser_in_places_and_leave_bodies_alone(sampled, plain_
     assert 0.2 < float((gained < 20).float().mean()) < 0.9
 
 
+def test_gas_fills_as_much_of_the_discs_as_asked_and_nothing_else(sampled, plain_look):
+    disc = (sampled.tissue == Tissue.DISC) & (sampled.bone_sdf > 1.5)
+    far = (sampled.tissue != Tissue.DISC) & (sampled.bone_sdf > 3)
+    shares = []
+    for seed in range(6):
+        looks = (replace(plain_look, disc_gas_share=v) for v in (0.0, 0.3))
+        plain, gassy = (render(sampled, 1.0, x, CLEAN, np.random.default_rng(seed)) for x in looks)
+        shares.append(float((gassy[disc] < plain[disc] - 150).float().mean()))
+        assert float((gassy - plain)[far].abs().quantile(0.98)) < 25
+    assert 0.05 < np.mean(shares) < 0.5
+
+
 def test_cement_and_lesions_appear_where_asked(sampled, plain_look):
     def core(**changes):
         look = replace(plain_look, **changes)

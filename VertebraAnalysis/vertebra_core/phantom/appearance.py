@@ -19,6 +19,9 @@ RANDOM_TISSUE_SHARE = 0.12
 ARTHROSIS_SHARE = 0.35
 """Patients with sclerotic facets: a choice, between the young and the old."""
 
+VACUUM_SHARE = 0.15
+"""Patients with gas in worn discs: a choice, between the young and the old."""
+
 PHASES = ("none", "arterial", "portal venous", "delayed")
 _PHASE_SHARES = (0.37, 0.17, 0.36, 0.10)
 
@@ -130,6 +133,8 @@ class Appearance:
         Thickness of the cortex of arches and processes against that of bodies. At 3 mm the arches
         of the public abdomen have a median of 270 HU; phantoms of like trabecular density have
         that with 0.9-1.0, and 400 HU with 1.8.
+    disc_gas_share : float
+        Share of the discs' volume that holds gas (vacuum phenomenon).
     arthrosis_hu : float
         Density that worn facets and arches gain in places, as spongy bone turns sclerotic.
     """
@@ -159,6 +164,7 @@ class Appearance:
     cement_levels: tuple[int, ...]
     arch_cortex_scale: float = 1.1
     arthrosis_hu: float = 0.0
+    disc_gas_share: float = 0.0
 
     @staticmethod
     def random(rng: np.random.Generator) -> Appearance:
@@ -194,8 +200,8 @@ class Appearance:
             spot_hu=float(rng.uniform(0, 220)),
             trabecular_hu=trabecular,
             level_shift_hu=_floats(rng.standard_normal(128) * rng.uniform(3, 18)),
-            trabecular_fine_hu=float(rng.uniform(12, 30) + 0.07 * trabecular),
-            trabecular_patch_hu=float(rng.uniform(4, 18)),
+            trabecular_fine_hu=float(rng.uniform(14, 60) + 0.1 * trabecular),
+            trabecular_patch_hu=float(rng.uniform(5, 38)),
             sclerosis_hu=float(max(0.0, rng.normal(120, 70))),
             sclerosis_depth_mm=float(rng.uniform(2.0, 6.0)),
             lesion_hu=_draw_lesion(rng),
@@ -203,6 +209,7 @@ class Appearance:
             cement_levels=_draw_cement(rng),
             arch_cortex_scale=float(np.clip(1.1 * np.exp(0.4 * rng.standard_normal()), 0.4, 2.2)),
             arthrosis_hu=float(rng.uniform(100, 500) if rng.random() < ARTHROSIS_SHARE else 0.0),
+            disc_gas_share=float(rng.uniform(0, 0.2) if rng.random() < VACUUM_SHARE else 0.0),
         )
 
     def trabecular_table(self, stated_hu: np.ndarray) -> np.ndarray:

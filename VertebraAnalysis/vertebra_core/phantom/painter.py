@@ -22,6 +22,7 @@ _SPOT_START = 1.9
 # Trabeculae of vertebral bodies run upright.
 _GRAIN_STRETCH = 1.6
 _ARCH_DENSITY_HU = 40.0
+_DISC_GAS_HU = -500.0
 _SCLEROTIC_START = 0.2
 # Cortex of ribs, flat and long bones is thicker than the shell of a body.
 _CORTEX_SCALE = {
@@ -77,6 +78,7 @@ class Painter:
         present = torch.bincount(code, minlength=len(self._tables[0])) > 0
         self._add_vessels(hu, sampled.tissue, low, present, (z_start, z_stop))
         self._fill_bowel(hu, sampled.tissue, fine, middle, low, present)
+        self._add_disc_gas(hu, sampled.tissue, middle, low, present)
         for axis, kernel in enumerate(self._smoothing):
             hu = filter_axis(hu, kernel, axis)
         self._add_bone(hu, sampled, fine, middle, low, (z_start, z_stop))
@@ -121,6 +123,17 @@ class Painter:
         mottle = middle.view(-1)[where] + 0.6 * fine.view(-1)[where] - (2.6 - 2.0 * look.faeces)
         gas = (2 * mottle).clamp_(0, 1) * (~dense) * (look.faeces > 0)
         flat[where] = values + gas * (-750.0 - values)
+
+    def _add_disc_gas(self, hu, tissue, middle, low, present) -> None:
+        """Gas gathers in single discs, in flat clefts of them."""
+        look = self._appearance
+        if not look.disc_gas_share or not present[Tissue.DISC]:
+            return
+        where = (tissue == Tissue.DISC).view(-1).nonzero()[:, 0]
+        seed = 0.8 * low.view(-1)[where] + 0.6 * middle.view(-1)[where]
+        gas = (3 * (seed - NormalDist().inv_cdf(1 - look.disc_gas_share))).clamp_(0, 1)
+        flat = hu.view(-1)
+        flat[where] += gas * (_DISC_GAS_HU - flat[where])
 
     def _add_bone(self, hu, sampled, fine, middle, low, slab) -> None:
         look, h = self._appearance, self._voxel_mm
