@@ -64,6 +64,8 @@ def test_density_is_what_the_scene_states(scene):
         trabecular_hu=None,
         sclerosis_hu=0.0,
         lesion_threshold=float("inf"),
+        loose_zone_hu=0.0,
+        trabecular_band_hu=0.0,
         cement_levels=(),
     )
     ct, _, _ = scan(

@@ -41,7 +41,10 @@ def plain_look() -> Appearance:
         look = Appearance.random(rng)
         usual = abs(look.tissue_hu[Tissue.FAT] + 104) < 15 and look.phase == "none"
         if usual and np.isinf(look.lesion_threshold) and not look.cement_levels:
-            return replace(look, trabecular_hu=None, cortical_thickness_mm=0.5, cortical_hu=1100.0)
+            return replace(
+                look, trabecular_hu=None, cortical_thickness_mm=0.5, cortical_hu=1100.0,
+                trabecular_band_hu=0.0, loose_zone_hu=0.0, disc_gas_share=0.0, endplate_ratio=1.2,
+            )  # fmt: skip
 
 
 def test_same_seed_gives_the_same_scan(sampled, plain_look):
@@ -122,6 +125,30 @@ def test_worn_facets_are_denser_in_places_and_leave_bodies_alone(sampled, plain_
     gained = torch.cat(gained)
     assert float(gained.max()) > 60
     assert 0.2 < float((gained < 20).float().mean()) < 0.9
+
+
+def test_spongy_bone_has_level_bands(sampled, plain_look):
+    core = sampled.body(21) & (sampled.bone_sdf < -4)
+
+    def differences(axis):
+        looks = (replace(plain_look, trabecular_band_hu=v) for v in (0.0, 60.0))
+        even, banded = (render(sampled, 1.0, x, CLEAN, np.random.default_rng(2)) for x in looks)
+        steps = torch.diff(banded - even, dim=axis).abs()
+        inside = core.narrow(axis, 1, core.shape[axis] - 1)
+        return float(steps[inside].mean())
+
+    assert differences(0) > 2 * differences(1)
+    assert differences(0) > 2 * differences(2)
+
+
+def test_bodies_can_be_loose_between_shell_and_core(sampled, plain_look):
+    looks = (replace(plain_look, loose_zone_hu=v) for v in (0.0, 80.0))
+    even, loose = (render(sampled, 1.0, x, CLEAN, np.random.default_rng(2)) for x in looks)
+    lost, body = even - loose, sampled.body(21)
+    zone = body & (sampled.bone_sdf > -3.5) & (sampled.bone_sdf < -2.5)
+    assert float(lost[zone].mean()) == pytest.approx(80, abs=15)
+    assert float(lost[body & (sampled.bone_sdf < -9)].abs().mean()) < 5
+    assert float(lost[sampled.vertebra(21) & ~body & (sampled.bone_sdf < -1.5)].mean()) < 20
 
 
 def test_gas_fills_as_much_of_the_discs_as_asked_and_nothing_else(sampled, plain_look):

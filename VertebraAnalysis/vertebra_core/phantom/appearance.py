@@ -122,6 +122,10 @@ class Appearance:
         Per bone code (128): deviation of single vertebrae and other bones.
     trabecular_fine_hu, trabecular_patch_hu : float
         Standard deviation of fine and of patchy texture.
+    trabecular_band_hu, band_cell_mm : float
+        Standard deviation and height of level bands, dense and loose by turns, in spongy bone.
+    loose_zone_hu : float
+        How much less dense (negative: denser) bodies are between their shell and their core.
     sclerosis_hu, sclerosis_depth_mm : float
         Denser bone beneath the shell, and how deep it reaches.
     lesion_hu, lesion_threshold : float
@@ -165,6 +169,9 @@ class Appearance:
     arch_cortex_scale: float = 1.1
     arthrosis_hu: float = 0.0
     disc_gas_share: float = 0.0
+    trabecular_band_hu: float = 0.0
+    band_cell_mm: float = 4.0
+    loose_zone_hu: float = 0.0
 
     @staticmethod
     def random(rng: np.random.Generator) -> Appearance:
@@ -196,7 +203,7 @@ class Appearance:
                 np.clip(0.52 * np.exp(0.34 * rng.standard_normal()) - 0.08 * old, 0.28, 1.5)
             ),
             cortical_variation=float(rng.uniform(0.2, 0.5)),
-            endplate_ratio=float(rng.uniform(0.35, 1.6)),
+            endplate_ratio=float(rng.uniform(0.3, 1.35)),
             spot_hu=float(rng.uniform(0, 220)),
             trabecular_hu=trabecular,
             level_shift_hu=_floats(rng.standard_normal(128) * rng.uniform(3, 18)),
@@ -210,6 +217,9 @@ class Appearance:
             arch_cortex_scale=float(np.clip(1.1 * np.exp(0.4 * rng.standard_normal()), 0.4, 2.2)),
             arthrosis_hu=float(rng.uniform(100, 500) if rng.random() < ARTHROSIS_SHARE else 0.0),
             disc_gas_share=float(rng.uniform(0, 0.2) if rng.random() < VACUUM_SHARE else 0.0),
+            trabecular_band_hu=float(rng.uniform(0, 50) * max(0.5, trabecular / 200)),
+            band_cell_mm=float(rng.uniform(2.5, 5.0)),
+            loose_zone_hu=float(rng.normal(15, 40) * max(0.5, trabecular / 200)),
         )
 
     def trabecular_table(self, stated_hu: np.ndarray) -> np.ndarray:

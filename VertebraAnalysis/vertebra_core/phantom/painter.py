@@ -24,6 +24,10 @@ _GRAIN_STRETCH = 1.6
 _ARCH_DENSITY_HU = 40.0
 _DISC_GAS_HU = -500.0
 _SCLEROTIC_START = 0.2
+# Bands of loose bone below endplates look like discs in blurred slices.
+_BAND_WIDTH_MM = 13.0
+# Depths where the loose zone below the shell ends and the core is reached.
+_LOOSE_ZONE_MM = 3.5, 8.0
 # Cortex of ribs, flat and long bones is thicker than the shell of a body.
 _CORTEX_SCALE = {
     Bone.RIB: 1.9,
@@ -59,6 +63,8 @@ class Painter:
         self._fine = field((_GRAIN_STRETCH * fine, fine, fine))
         self._middle = field(max(appearance.texture_cell_mm[1], 2.0 * self._voxel_mm))
         self._low = field(_LOW_CELL_MM)
+        band = max(appearance.band_cell_mm, 1.2 * self._voxel_mm)
+        self._bands = field((band, _BAND_WIDTH_MM, _BAND_WIDTH_MM))
         self._vessels = field(_VESSEL_CELL_MM), field(_VESSEL_CELL_MM)
         self._lesions = field(_LESION_CELL_MM) if appearance.lesion_threshold < 9 else None
         self._tables = torch.tensor(
@@ -155,6 +161,12 @@ class Painter:
         if look.arthrosis_hu:
             spongy[arch] += look.arthrosis_hu * (low_here[arch] - _SCLEROTIC_START).clamp_(0, 1)
         spongy += look.trabecular_fine_hu * f + look.trabecular_patch_hu * (m + 0.25 * low_here)
+        if look.trabecular_band_hu:
+            spongy += look.trabecular_band_hu * self._bands.evaluate(*slab).view(-1)[where]
+        if look.loose_zone_hu:
+            ends, core = _LOOSE_ZONE_MM
+            share = ((core + s) / (core - ends)).clamp_(0, 1) * ((label & BODY_BIT) > 0)
+            spongy -= look.loose_zone_hu * share
         depth = (1 + (s + thickness) / look.sclerosis_depth_mm).clamp_(0, 1)
         spongy += look.sclerosis_hu * depth * depth
         spongy += look.spot_hu * (f - _SPOT_START).clamp_(min=0)

@@ -15,7 +15,7 @@ COARSE_SHARE = 0.15
 
 _COARSE_MM = (1.4, 3.2)
 
-THICK_SHARE = 0.15
+THICK_SHARE = 0.22
 """Share of training scans whose slices are thick whatever was drawn: low discs vanish between dense
 endplates there, and bodies must be told apart by what lies beside them."""
 
