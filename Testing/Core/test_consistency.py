@@ -68,12 +68,26 @@ def test_places_are_compared_where_the_perturbation_moved_them():
     assert cropped.n_new == 4 - cropped.n_vertebrae
 
 
+def test_slices_that_are_thick_already_are_no_perturbation():
+    ct = CtVolume(np.zeros((60, 40, 40), np.int16), (2.0, 2.0, 3.0), (0.0, 0.0, -115.0))
+    names = []
+
+    def predict(name, volume):
+        names.append(name)
+        return Prediction(ROW)
+
+    agreements = consistency("a", ct, predict, ["resolution", "thick"])
+    assert [a.perturbation for a in agreements] == ["thick"]
+    assert names == ["a", "a, thick"]
+
+
 def test_the_table_pools_scans_and_has_a_row_for_each_perturbation():
     runs = [compare(s, p, ROW, ROW[:n]) for s, n in (("a", 4), ("b", 3)) for p in ("blur", "thick")]
     table = consistency_table(runs)
     assert "2 scans" in table.title
     assert [row[:4] for row in table.rows] == [("blur", 8, "87.5 %", 0), ("thick", 8, "87.5 %", 0)]
     assert {len(row) for row in table.rows} == {len(table.columns)}
+    assert consistency_table([]).rows == ()
     nothing = consistency_table([compare("a", "blur", (), ())])
     assert nothing.rows[0][2] is None
 

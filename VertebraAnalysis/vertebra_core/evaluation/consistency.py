@@ -70,6 +70,8 @@ def consistency(
 ) -> list[Agreement]:
     """Analyse a scan as it is and under every perturbation.
 
+    One that leaves the scan as it is, as its slices are that thick already, is left out.
+
     Parameters
     ----------
     name : str
@@ -88,6 +90,8 @@ def consistency(
     agreements = []
     for which in perturbations:
         perturbed, moved = PERTURBATIONS[which](ct, truth, np.random.default_rng(seed))
+        if perturbed is ct:
+            continue
         kept = [replace(by_level[v.level], center_lps_mm=v.center_lps_mm) for v in moved.vertebrae]
         agreements.append(compare(name, which, kept, predict(f"{name}, {which}", perturbed).found))
     return agreements
@@ -146,7 +150,7 @@ def consistency_table(agreements: Sequence[Agreement]) -> Table:
         for which in dict.fromkeys(a.perturbation for a in agreements)
     ]
     scans = len({a.scan for a in agreements})
-    title = f"Consistency under perturbation, {scans} scan{'s' if scans > 1 else ''}"
+    title = f"Consistency under perturbation, {scans} scan{'s' if scans != 1 else ''}"
     return Table(title, columns, tuple(rows), NOTE)
 
 
