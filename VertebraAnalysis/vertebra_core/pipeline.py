@@ -251,7 +251,9 @@ class _Run:
                 continue
             kept.append(candidate)
             alone.append(network_levels[i])
-            flags = vertebra_flags(candidate, named.probability, i in gaps, self.volume)
+            flags = vertebra_flags(
+                candidate, named.level, named.probability, i in gaps, self.volume
+            )
             vertebrae.append(
                 Vertebra(
                     level=named.level.name,
