@@ -145,7 +145,7 @@ def bodyVoxels(slicer, resultSet, key, body=True):
 def testLevelsAreThoseOfTheReview(slicer, graded):
     review = graded.loadReview()
     key = next(v.key for v in review.vertebrae if v.heights_mm is not None)
-    review.shiftLevels(1, "reader")
+    review.shiftLevels(-1, "reader")
     assert remeasured(graded, [key], review)[key].level == review.vertebra(key).level
 
 

@@ -71,7 +71,7 @@ def test_a_graded_ct_under_a_transform(slicer, smallPhantom, placed, tmp_path): 
     options = RunOptions(device="cpu", threads=1, segmentationNode=segmentation)
     found = gradeAndWrite(ct, options)
     review = found.loadReview()
-    assert len(review.vertebrae) >= 3
+    assert sum(v.heights_mm is not None for v in review.vertebrae) >= 3
     for vertebra in review.vertebrae:
         number = level_named(vertebra.level).number
         voxels = segmentVoxelsRas(found.segmentationNode, found.segmentIdOfKey(vertebra.key))
@@ -81,6 +81,9 @@ def test_a_graded_ct_under_a_transform(slicer, smallPhantom, placed, tmp_path): 
         centre = found.centersNode.GetNthControlPointPositionWorld(found.pointOfKey(vertebra.key))
         assert list(centre) == pytest.approx(lpsToRas(vertebra.center_lps_mm), abs=1e-4)
         body = segmentVoxelsRas(found.bodiesNode, found.segmentIdOfKey(vertebra.key, bodies=True))
+        if not len(body):
+            assert vertebra.heights_mm is None, "only an arch is in view"
+            continue
         assert np.linalg.norm(body.mean(0) - np.array(centre)) < 6
         lines = [found.heightLineNodes.get((vertebra.key, name)) for name in HEIGHT_NAMES]
         assert all(lines) == (needsHeightLines(vertebra) and bool(vertebra.height_lines))
