@@ -60,7 +60,10 @@ def test_ribs_meet_the_transverse_process_on_both_sides(chest):
 
 
 def test_heads_of_ribs_lie_beside_a_body(chest):
-    bodies = [_parts(chest, level_named(name).number) for name in _whole(chest)]
+    # A twelfth rib may be missing, as in life.
+    levels = [n for n in _whole(chest) if int(n[1:]) <= 11]
+    assert len(levels) >= 7
+    bodies = [_parts(chest, level_named(name).number) for name in levels]
     joined = [_touches(body, rib) for body, _, rib in bodies]
     assert all(any(sides) for sides in joined)
     assert np.mean(joined) > 0.8
