@@ -19,7 +19,6 @@ DISAGREEMENT_SHARE = 0.25
 THICK_SLICE_MM = 3.0
 """Above this spacing heights are flagged as coarse: 3 mm is half of a grade 2 loss of 25 mm."""
 
-
 THIN_DISC_SLICE_MM = 2.5
 """From this distance of slices on, thoracic heights are flagged as coarse: discs of 2-3 mm hardly
 show then. On the public chest slices averaged to 2 mm change heights by 0.3 mm on average, slices
