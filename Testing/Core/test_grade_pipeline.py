@@ -73,6 +73,17 @@ def test_grade_takes_the_numbering_it_is_told():
     assert result.analysis.manifest.options["numbers"] == "totalsegmentator"
 
 
+def test_thick_slices_of_a_segmentation_hide_thoracic_discs_only():
+    _, labels, bodies, _ = example()
+    thick = [
+        replace(m, spacing_xyz_mm=(*m.spacing_xyz_mm[:2], 2.6))
+        for m in (labels, on_grid_of(labels, bodies))
+    ]
+    result, _ = grade_segmentation(thick[0], None, thick[1], backend=BACKEND)
+    flags = {v.level: [f.code for f in v.flags] for v in result.analysis.vertebrae}
+    assert "low_resolution" in flags["T12"] and "low_resolution" not in flags["L1"]
+
+
 @pytest.mark.parametrize(
     "names", [("T12", "L1", "L2"), ("vertebra_T12", "vertebrae_L1", "L2 vertebra"),
               ("TH12", "Vertebra L1", "l2")]

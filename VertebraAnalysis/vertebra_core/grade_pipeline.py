@@ -14,6 +14,7 @@ from .analysis import Flag, Manifest, SpineAnalysis, Vertebra
 from .errors import InputError
 from .field_of_view import touches_edge
 from .flagging import with_flags
+from .geometry_flags import geometry_flags
 from .label_masks import LabelledMask, masks_of_labels
 from .label_numbers import AUTO
 from .neighbour_flags import neighbour_flags
@@ -22,7 +23,6 @@ from .segment_levels import numbered_by_level
 from .segmentation.merge import merge
 from .stages import Candidate
 from .volume import CtVolume, LabelVolume, resample_labels, resample_to_working_grid, same_grid
-from .volume_checks import COARSE_SPACING_MM
 
 Grade = Callable[[CtVolume | None, Sequence[Candidate], Sequence[Vertebra]], tuple[Vertebra, ...]]
 """Measures and grades named vertebrae; `stages.Stages.grade`, and without a CT."""
@@ -231,17 +231,9 @@ def _candidate(found: LabelledMask, scan: CtVolume) -> Candidate:
 
 
 def _vertebra(found: LabelledMask, candidate: Candidate, scan: CtVolume, with_ct: bool) -> Vertebra:
-    flags = []
-    what = "scan" if with_ct else "label map"
-    if candidate.body_cut:
-        flags.append(Flag("cut_by_field_of_view", f"The edge of the {what} cuts the body."))
-    elif candidate.arch_cut:
-        flags.append(Flag("cut_by_field_of_view", f"The edge of the {what} cuts the arch."))
-    if max(scan.spacing_xyz_mm) > COARSE_SPACING_MM:
-        thick = max(scan.spacing_xyz_mm)
-        flags.append(Flag("low_resolution", f"Voxels of {thick:.1f} mm make heights coarse."))
+    flags = geometry_flags(candidate, found.level, scan, "scan" if with_ct else "label map")
     # The level is what the segmentation says, so it is not in doubt here.
-    return Vertebra(found.level.name, 1.0, None, found.center_lps_mm, flags=tuple(flags))
+    return Vertebra(found.level.name, 1.0, None, found.center_lps_mm, flags=flags)
 
 
 def _explained(graded: Vertebra, found: LabelledMask) -> Vertebra:

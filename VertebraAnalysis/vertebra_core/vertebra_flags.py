@@ -1,28 +1,19 @@
-"""Flags on vertebrae and warnings about a scan that follow from geometry and labelling."""
+"""Flags on vertebrae and warnings about a scan that follow from its labelling."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from .analysis import Flag
 from .flagging import LOW_LEVEL_PROBABILITY
+from .geometry_flags import geometry_flags
 from .labelling.positional_logic import LevelAssignment
-from .levels import Level, Region
+from .levels import Level
 from .stages import Candidate
 from .volume import CtVolume
 
 DISAGREEMENT_SHARE = 0.25
 """Where the network alone names more than this share differently, all levels are flagged."""
-
-THICK_SLICE_MM = 3.0
-"""Above this spacing heights are flagged as coarse: 3 mm is half of a grade 2 loss of 25 mm."""
-
-THIN_DISC_SLICE_MM = 2.5
-"""From this distance of slices on, thoracic heights are flagged as coarse: discs of 2-3 mm hardly
-show then. On the public chest slices averaged to 2 mm change heights by 0.3 mm on average, slices
-averaged to 3 mm by 1.6 mm (`evaluate consistency`)."""
 
 
 def vertebra_flags(
@@ -41,11 +32,7 @@ def vertebra_flags(
     volume : CtVolume
         The scan in its own geometry.
     """
-    flags = []
-    if candidate.body_cut:
-        flags.append(Flag("cut_by_field_of_view", "The edge of the scan cuts the body."))
-    elif candidate.arch_cut:
-        flags.append(Flag("cut_by_field_of_view", "The edge of the scan cuts the arch."))
+    flags = list(geometry_flags(candidate, level, volume))
     if candidate.doubt:
         flags.append(Flag("implausible_shape", f"Its mask is doubtful: {candidate.doubt}"))
     if probability < LOW_LEVEL_PROBABILITY:
@@ -55,19 +42,7 @@ def vertebra_flags(
         flags.append(
             Flag("possibly_missed_neighbour", "A neighbouring vertebra may have been missed.")
         )
-    thick, upright = max(volume.spacing_xyz_mm), upright_spacing_mm(volume)
-    if thick > THICK_SLICE_MM:
-        flags.append(Flag("low_resolution", f"Voxels of {thick:.1f} mm make heights coarse."))
-    elif level.region is Region.THORACIC and upright >= THIN_DISC_SLICE_MM:
-        reason = f"Slices {upright:.1f} mm apart hide thoracic discs and make heights coarse."
-        flags.append(Flag("low_resolution", reason))
     return tuple(flags)
-
-
-def upright_spacing_mm(volume: CtVolume) -> float:
-    """Return the spacing of the axis that runs most nearly from foot to head, mm."""
-    upright = np.abs(np.reshape(volume.direction, (3, 3))[2])
-    return float(volume.spacing_xyz_mm[int(upright.argmax())])
 
 
 def network_disagreement(names: Sequence[str], network_names: Sequence[str]) -> tuple[Flag, ...]:

@@ -1,13 +1,13 @@
-"""Flags of single vertebrae: slices in which discs cannot be seen."""
+"""Flags that follow from geometry: slices in which discs cannot be seen."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+from vertebra_core.geometry_flags import geometry_flags
 from vertebra_core.levels import level_named
 from vertebra_core.segmentation.segment import VertebraMask
 from vertebra_core.stages import Candidate
-from vertebra_core.vertebra_flags import vertebra_flags
 from vertebra_core.volume import IDENTITY_DIRECTION, CtVolume
 
 SAGITTAL = (0.0, 0.0, -1.0, 1.0, 0.0, 0.0, 0.0, -1.0, 0.0)
@@ -19,7 +19,7 @@ def low_resolution(level, spacing_xyz_mm, direction=IDENTITY_DIRECTION):
     mask = VertebraMask((0.0, 0.0, 0.0), (0, 0, 0), (0.0, 0.0, 0.0), empty, empty)
     candidate = Candidate(mask, (0.0, 0.0, 0.0), False, False)
     ct = CtVolume(np.zeros((4, 4, 4), np.int16), spacing_xyz_mm, (0.0, 0.0, 0.0), direction)
-    flags = vertebra_flags(candidate, level_named(level), 1.0, False, ct)
+    flags = geometry_flags(candidate, level_named(level), ct)
     return [f.reason for f in flags if f.code == "low_resolution"]
 
 
