@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import cache
 
 from .compare_cases import KIND_SEPARATOR, data_title
-from .compare_tables import Results, figures_of, scan_count
+from .compare_tables import Results, figures_of
 from .perturbations import PERTURBATIONS
 from .records import PHANTOM, REAL
-from .tables import Cell, Table, decimals, percent
+from .tables import Cell, Table, decimals, percent, scan_count
 
 NOTE = (
     "Columns of perturbations state the difference to the same scans as they are; of shares in "
@@ -84,7 +84,7 @@ def perturbation_tables(results: Results) -> list[Table]:
         if not shown:
             continue
         rows = [
-            (stop, system, headline.title, scan_count(results[stop, system, k]), *cells)
+            (stop, system, headline.title, scan_count(len(results[stop, system, k])), *cells)
             for headline in HEADLINES
             for stop, system, k in results
             if (stop, k) == (headline.stop, kind)

@@ -15,7 +15,7 @@ from .perturbations import PERTURBATIONS
 from .published_figures import PUBLISHED, Published
 from .records import PHANTOM, REAL, CaseRecord
 from .summary import grading_figures, labelling_figures, localisation_figures, mask_figures
-from .tables import Cell, Table, decimals, percent
+from .tables import Cell, Table, decimals, percent, scan_count
 
 LESION_LIMIT_MM = 10.0
 """A lesion is found when a candidate lies within this distance of its centre."""
@@ -184,11 +184,6 @@ def lesion_figures(records: Sequence[CaseRecord]) -> dict:
     }
 
 
-def scan_count(records: Sequence[CaseRecord]) -> str:
-    """Return how many scans there are, in words."""
-    return f"{len(records)} scan{'s' * (len(records) != 1)}"
-
-
 def _order(item) -> tuple[int, int]:
     (stop, _, kind), _ = item
     # Systems keep the order they were given in; sorting is stable.
@@ -210,7 +205,7 @@ def _row(stop: str, system: str, data: str, records) -> tuple[Cell, ...] | None:
     if not vertebrae:
         return None
     thing = "lesions" if stop == "lesions" else "vertebrae"
-    n = f"{scan_count(records)}, {vertebrae} {thing}"
+    n = f"{scan_count(len(records))}, {vertebrae} {thing}"
     return (system, data, n, *(show(figures) for _, show in COLUMNS[stop]))
 
 

@@ -16,7 +16,7 @@ from .localisation_metrics import match_centres
 from .perturbations import PERTURBATIONS
 from .prediction import Predict
 from .records import FoundVertebra, TrueVertebra
-from .tables import Table, decimals, percent
+from .tables import Table, decimals, percent, scan_count
 from .truth import CaseTruth
 
 NOTE = (
@@ -149,8 +149,8 @@ def consistency_table(agreements: Sequence[Agreement]) -> Table:
         _row(which, [a for a in agreements if a.perturbation == which])
         for which in dict.fromkeys(a.perturbation for a in agreements)
     ]
-    scans = len({a.scan for a in agreements})
-    title = f"Consistency under perturbation, {scans} scan{'s' if scans != 1 else ''}"
+    scans = scan_count(len({a.scan for a in agreements}))
+    title = f"Consistency under perturbation, {scans}"
     return Table(title, columns, tuple(rows), NOTE)
 
 

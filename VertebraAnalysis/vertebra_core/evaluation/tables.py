@@ -41,6 +41,11 @@ def decimals(value: float | None, digits: int = 2) -> str | None:
     return None if value is None else f"{value:.{digits}f}"
 
 
+def scan_count(scans: int) -> str:
+    """Return how many scans there are, in words."""
+    return f"{scans} scan{'s' * (scans != 1)}"
+
+
 def text(table: Table, markdown: bool = False) -> str:
     """Render `table`, columns of text aligned to the left, the others to the right."""
     grid = [list(table.columns)] + [[_cell(c) for c in row] for row in table.rows]
