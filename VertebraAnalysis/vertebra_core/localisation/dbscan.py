@@ -51,6 +51,5 @@ def check_dbscan() -> None:
         raise InputError(
             "package_missing",
             "The sagittal localiser needs the package scikit-learn, which is not installed.",
-            "Install it with: pip install 'vertebra-analysis[evaluation]', or choose another "
-            "localiser.",
+            "Install it with: pip install scikit-learn, or choose another localiser.",
         ) from error

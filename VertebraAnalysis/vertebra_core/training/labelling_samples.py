@@ -16,7 +16,7 @@ from ..phantom.codes import CODE_MASK
 from ..phantom.sampling import sample_scene
 from ..phantom.scan_protocol import ScanProtocol
 from ..phantom.scanner import render, visible
-from .bank import BankSource, offsets_in_block, random_matrix
+from .bank import BankSource, offsets_in_block, random_matrix, rotation_deg
 from .localisation_samples import SACRUM_NUMBER
 from .segmentation_samples import draw_jitter
 from .sources import Sample
@@ -72,7 +72,7 @@ class PhantomLabellingSource(BankSource):
         mobile = [v for v in scene.vertebrae if v.level != SACRUM_NUMBER]
         numbers = np.array([v.level for v in mobile], int)
         centers = np.array([v.center_zyx_mm for v in mobile]).reshape(-1, 3)
-        matrix = random_matrix(rng, 5.0, (0.82, 1.2))
+        matrix = random_matrix(rng, rotation_deg(rng), (0.82, 1.2))
         middle = scene.size_mm / 2
         local = offsets_in_block(centers, middle, matrix)
         inside = ((centers > 0) & (centers < scene.size_mm)).all(1)
