@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -12,6 +13,7 @@ from vertebra_core.command_line import main
 from vertebra_core.training.label_arguments import LabelledData
 from vertebra_core.training.loop import Trainer
 from vertebra_core.training.parallel import Processes
+from vertebra_core.training.stopping import TrainingStopped
 from vertebra_core.training.task import TrainingConfig
 from vertebra_core.training.train_all import TrainAllConfig, train_all
 from vertebra_core.training.train_segmentation import SegmentationConfig, SegmentationTask
@@ -65,7 +67,9 @@ def stopped_by_the_second(labels: Path, out: Path) -> int:
         return parts
 
     run._train_step = take_step_and_stop
-    run.run()
+    with suppress(TrainingStopped):
+        run.run()
+        raise RuntimeError("it was not stopped")
     return run.step
 
 

@@ -14,6 +14,7 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
+from vertebra_core.errors import Cancelled
 from vertebra_core.models import load_weights_file
 from vertebra_core.phantom.codes import BODY_BIT, Tissue
 from vertebra_core.phantom.scene import PhantomScene, PhantomVertebra, encode_sdf, save_scene
@@ -28,6 +29,7 @@ from vertebra_core.training.segmentation_samples import (
     draw_jitter,
 )
 from vertebra_core.training.sources import MixedSource
+from vertebra_core.training.stopping import TrainingStopped
 from vertebra_core.training.task import TrainingConfig
 from vertebra_core.training.train_localisation import (
     LocalisationConfig,
@@ -154,7 +156,8 @@ def test_resumed_run_ends_with_the_very_same_weights(kind, hard_share, bank, tmp
     trainer(kind, bank, configuration(whole, hard_share=hard_share)).run()
     interrupted = trainer(kind, bank, configuration(parts, hard_share=hard_share))
     stop_after(interrupted, 4)
-    interrupted.run()
+    with pytest.raises(TrainingStopped, match="step 4"):
+        interrupted.run()
     assert interrupted.step == 4
     trainer(kind, bank, configuration(parts, hard_share=hard_share, resume=True)).run()
     expected, found = tensors(whole), tensors(parts)
@@ -221,10 +224,14 @@ def test_checkpoint_cut_off_while_replacing_is_recovered(bank, tmp_path):
     assert again.step == 4
 
 
-def test_checkpoint_of_another_network_is_refused(bank, tmp_path):
+def test_another_network_begins_beside_the_checkpoint_that_is_there(bank, tmp_path):
     trainer("segmentation", bank, configuration(tmp_path, steps=1)).run()
-    with pytest.raises(ValueError, match="is of segmentation"):
-        trainer("locnet", bank, configuration(tmp_path, resume=True))
+    before = tensors(tmp_path)
+    other = trainer("locnet", bank, configuration(tmp_path, steps=1, resume=True))
+    assert other.step == 0
+    other.run()
+    assert all(torch.equal(v, before[k]) for k, v in tensors(tmp_path).items())
+    assert trainer("locnet", bank, configuration(tmp_path, resume=True)).step == 1
 
 
 def test_termination_saves_a_checkpoint(bank, tmp_path):
@@ -238,8 +245,9 @@ def test_termination_saves_a_checkpoint(bank, tmp_path):
 
     run._train_step = take_step_and_signal
     before = signal.getsignal(signal.SIGTERM)
-    run.run()
-    assert run.step == 3
+    with pytest.raises(Cancelled) as told:
+        run.run()
+    assert told.value.exit_code == 3 and run.step == 3
     assert json.loads((tmp_path / "checkpoint" / "state.json").read_text())["step"] == 3
     assert signal.getsignal(signal.SIGTERM) is before
 
@@ -265,6 +273,10 @@ def test_log_of_a_cut_off_run_is_shortened_on_resume(bank, tmp_path):
 def test_length_of_the_schedule_must_be_said(bank, tmp_path):
     with pytest.raises(ValueError, match="steps or minutes"):
         trainer("segmentation", bank, TrainingConfig(out=tmp_path))
+    for wrong in ({"steps": 0}, {"steps": -2}, {"steps": None, "minutes": 0.0}):
+        with pytest.raises(ValueError, match="above 0"):
+            trainer("segmentation", bank, configuration(tmp_path / "out", **wrong))
+    assert not (tmp_path / "out").exists()
 
 
 def test_schedule_in_minutes_ends(bank, tmp_path):

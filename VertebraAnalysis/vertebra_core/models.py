@@ -1,8 +1,8 @@
 """Network weights on disk: safetensors with their architecture inside, and a checksum beside.
 
-`models.json` in the models folder names each network's file and its sha256. Nothing is ever
-unpickled: a weights file holds numbers and a JSON header, and the header can only name a registered
-architecture.
+`models.json` in the models folder names each network's file and its sha256. What a folder of one's
+own lacks comes from the bundled one. Nothing is ever unpickled: a weights file holds numbers and a
+JSON header, and the header can only name a registered architecture.
 """
 
 from __future__ import annotations
@@ -15,21 +15,12 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load as load_safetensors
-from safetensors.torch import save as save_safetensors
 from torch import nn
 
-from vertebra_core.errors import OutputError, WeightsError
+from vertebra_core.errors import WeightsError
+from vertebra_core.model_index import INDEX_NAME, MODELS_FOLDER, REINSTALL, locate, read_index
 from vertebra_core.networks.registry import ARCHITECTURES, architecture_of, build_network
-
-MODELS_FOLDER = Path(__file__).resolve().parents[1] / "Resources" / "Models"
-"""Where the bundled weights lie."""
-
-INDEX_NAME = "models.json"
-
-_FLOAT16_MAX = 65504.0
-_MAX_HEADER_BYTES = 10_000_000
-_REINSTALL = "Install the extension again, or name a folder with whole weights."
+from vertebra_core.weights_file import from_bytes, to_bytes, write_whole
 
 
 @dataclass(frozen=True)
@@ -92,14 +83,15 @@ def save_weights(
     }
     header["architecture"] = architecture_of(network)
     header["config"] = json.dumps(network.config(), sort_keys=True)
-    tensors = {key: _stored(key, value) for key, value in network.state_dict().items()}
-    data = _with_sorted_header(save_safetensors(tensors, header))
-    _write_whole(Path(path), data)
+    data = to_bytes(network.state_dict(), header)
+    write_whole(Path(path), data)
     return hashlib.sha256(data).hexdigest()
 
 
 def register_weights(path: Path | str, card: str | None = None) -> WeightsRecord:
     """Enter a weights file into the index of its folder, under its name without suffix.
+
+    What the index holds beside it stays.
 
     Parameters
     ----------
@@ -107,11 +99,18 @@ def register_weights(path: Path | str, card: str | None = None) -> WeightsRecord
         ``NAME.safetensors`` in a models folder.
     card : str, optional
         File name of the model card in the same folder.
+
+    Raises
+    ------
+    WeightsError
+        If the weights cannot be loaded, or the index that is there cannot be read.
+    OutputError
+        ``not_writable``.
     """
     path = Path(path)
     _, record = load_weights_file(path)
     index_path = path.parent / INDEX_NAME
-    index = json.loads(index_path.read_text("utf-8")) if index_path.exists() else {}
+    index = read_index(path.parent) if index_path.exists() else {}
     entry = {
         "file": path.name,
         "sha256": record.sha256,
@@ -120,14 +119,14 @@ def register_weights(path: Path | str, card: str | None = None) -> WeightsRecord
     }
     index[path.stem] = entry if card is None else {**entry, "card": card}
     text = json.dumps(dict(sorted(index.items())), indent=2) + "\n"
-    _write_whole(index_path, text.encode("utf-8"))
+    write_whole(index_path, text.encode("utf-8"))
     return record
 
 
 def available_networks(models_folder: Path | None = None) -> tuple[str, ...]:
     """Names in the index of a models folder, sorted; empty without an index."""
     folder = Path(models_folder or MODELS_FOLDER)
-    return tuple(sorted(_index(folder))) if (folder / INDEX_NAME).exists() else ()
+    return tuple(sorted(read_index(folder))) if (folder / INDEX_NAME).exists() else ()
 
 
 def load_network(
@@ -142,7 +141,8 @@ def load_network(
     ----------
     name : str
     models_folder : Path or str, optional
-        By default the bundled `MODELS_FOLDER`.
+        By default the bundled `MODELS_FOLDER`, which also gives what another folder's index does
+        not name: one who trains a single network uses it with the others as they are.
     device : device or str
     dtype : dtype
         Of the weights in use.
@@ -158,17 +158,8 @@ def load_network(
     WeightsError
         ``weights_missing``, ``weights_altered``, ``weights_unreadable`` or ``weights_unfit``.
     """
-    folder = Path(models_folder or MODELS_FOLDER)
-    entry = _index(folder).get(name)
-    if entry is None:
-        raise WeightsError(
-            "weights_missing", f"There is no network '{name}' in {folder}.", _REINSTALL
-        )
-    if Path(entry["file"]).name != entry["file"]:
-        raise WeightsError(
-            "weights_unreadable", f"{folder / INDEX_NAME} points outside its folder.", _REINSTALL
-        )
-    return load_weights_file(folder / entry["file"], device, dtype, entry["sha256"], name)
+    path, sha256 = locate(name, Path(models_folder or MODELS_FOLDER))
+    return load_weights_file(path, device, dtype, sha256, name)
 
 
 def load_weights_file(
@@ -192,7 +183,7 @@ def load_weights_file(
         data = path.read_bytes()
     except OSError as error:
         raise WeightsError(
-            "weights_missing", f"The weights {path} cannot be read.", _REINSTALL
+            "weights_missing", f"The weights {path} cannot be read.", _file_hint(path)
         ) from error
     sha256 = hashlib.sha256(data).hexdigest()
     if expected_sha256 is not None and sha256 != expected_sha256:
@@ -200,65 +191,27 @@ def load_weights_file(
             "weights_altered",
             f"The weights {path.name} are not the original ones (sha256 {sha256[:12]}..., expected "
             f"{expected_sha256[:12]}...).",
-            _REINSTALL,
+            _file_hint(path),
         )
     network, metadata = _rebuilt(path, data)
     network = network.to(device=device, dtype=dtype).eval().requires_grad_(False)
     return network, WeightsRecord(name or path.stem, path.name, sha256, metadata)
 
 
-def _stored(key: str, tensor: torch.Tensor) -> torch.Tensor:
-    tensor = tensor.detach().cpu()
-    if not tensor.is_floating_point():
-        return tensor.clone().contiguous()
-    if not torch.isfinite(tensor).all():
-        raise ValueError(f"weight {key} is not finite")
-    if tensor.dim() < 2:
-        return tensor.to(torch.float32).clone().contiguous()
-    if tensor.abs().max() > _FLOAT16_MAX:
-        raise ValueError(f"weight {key} is too large for float16")
-    # Channels-last kernels are contiguous only in their own order.
-    return tensor.to(torch.float16).contiguous().clone(memory_format=torch.contiguous_format)
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    temporary = path.with_name(path.name + ".partial")
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    except OSError as error:
-        raise OutputError(
-            "not_writable", f"{path} cannot be written: {error.strerror}.", "Choose another folder."
-        ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _index(folder: Path) -> dict[str, dict]:
-    path = folder / INDEX_NAME
-    try:
-        index = json.loads(path.read_text("utf-8"))
-        well_formed = all(
-            isinstance(e["file"], str) and len(e["sha256"]) == 64 for e in index.values()
-        )
-    except OSError as error:
-        raise WeightsError(
-            "weights_missing", f"The folder {folder} holds no {INDEX_NAME}.", _REINSTALL
-        ) from error
-    except (ValueError, KeyError, TypeError, AttributeError):
-        well_formed = False
-    if not well_formed:
-        raise WeightsError("weights_unreadable", f"{path} is damaged.", _REINSTALL)
-    return index
+def _file_hint(path: Path) -> str:
+    if path.parent == MODELS_FOLDER:
+        return REINSTALL
+    return "Name whole weights, or train them again."
 
 
 def _rebuilt(path: Path, data: bytes) -> tuple[nn.Module, dict[str, str]]:
     try:
-        metadata = _header(data)
-        tensors = load_safetensors(data)
+        tensors, metadata = from_bytes(data)
     except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise WeightsError(
-            "weights_unreadable", f"{path.name} is damaged or no safetensors file.", _REINSTALL
+            "weights_unreadable",
+            f"{path.name} is damaged or no safetensors file.",
+            _file_hint(path),
         ) from error
     architecture = metadata.get("architecture", "")
     if architecture not in ARCHITECTURES:
@@ -277,22 +230,3 @@ def _rebuilt(path: Path, data: bytes) -> tuple[nn.Module, dict[str, str]]:
             "The weights belong to another version of the program.",
         ) from error
     return network, metadata
-
-
-def _header(data: bytes) -> dict[str, str]:
-    return dict(_split(data)[0]["__metadata__"])
-
-
-def _with_sorted_header(data: bytes) -> bytes:
-    # The library writes its entries in random order, and equal weights should have equal sums.
-    header, tensors = _split(data)
-    text = json.dumps(header, sort_keys=True, separators=(",", ":")).encode("utf-8")
-    text += b" " * (-len(text) % 8)
-    return len(text).to_bytes(8, "little") + text + tensors
-
-
-def _split(data: bytes) -> tuple[dict, bytes]:
-    length = int.from_bytes(data[:8], "little")
-    if len(data) < 8 or length > min(_MAX_HEADER_BYTES, len(data) - 8):
-        raise ValueError("no safetensors header")
-    return json.loads(data[8 : 8 + length]), data[8 + length :]

@@ -103,7 +103,7 @@ def bundled_stages(
     threads : int
         Threads of the processor; 0 takes all cores.
     models_folder : Path, optional
-        Folder of weights; the bundled ones when None.
+        Folder of weights; the bundled ones when None, and for what it lacks.
     localiser : {"votes", "heat", "sagittal"}
         LocNet-F, LocNet-H, or boxes on sagittal slices.
     setting : Setting
@@ -118,7 +118,7 @@ def bundled_stages(
     Raises
     ------
     WeightsError
-        If weights are missing or damaged.
+        If weights are missing from both, or damaged.
     InputError
         If a package that the localiser needs is not installed.
     """

@@ -7,7 +7,7 @@ from importlib import import_module
 from importlib.util import find_spec
 
 from ..console import Console
-from ..errors import InputError
+from ..errors import Cancelled, InputError
 
 TRAININGS: dict[str, tuple[str, str]] = {
     "all": ("train_all", "trains all networks of an analysis, one after another"),
@@ -41,9 +41,16 @@ def run(args: argparse.Namespace, console: Console) -> int:
     """Run ``train``; progress is logged on standard error.
 
     Of several processes the first tells the result, for all.
+
+    Raises
+    ------
+    VertebraError
+        `Cancelled` if the training was told to stop, with a checkpoint or before there was any.
     """
     from ..training import parallel
+    from ..training.alone import in_words
     from ..training.arguments import log_to_terminal
+    from ..training.stopping import TrainingStopped
 
     log_to_terminal()
     try:
@@ -51,12 +58,21 @@ def run(args: argparse.Namespace, console: Console) -> int:
         figures = args.train(config)
         if not parallel.is_first():
             return 0
-    except (ValueError, FileNotFoundError) as error:
+    except TrainingStopped:
+        # Were another to end with an error, `torchrun` would end the first before it has spoken.
+        if parallel.is_first():
+            raise
+        return 0
+    except (Cancelled, KeyboardInterrupt) as error:
+        raise Cancelled(message="The training was cancelled.") from error
+    except (ValueError, OSError) as error:
         raise InputError(
-            "bad_training_data", f"The training cannot start or go on: {error}.".replace("..", ".")
+            "bad_training_data", f"The training cannot start or go on: {in_words(error)}."
         ) from error
     finally:
         parallel.leave()
-    text = "\n".join(f"{name}: {value:.4g}" for name, value in (figures or {}).items())
-    console.result({"figures": figures or {}}, text)
+    folder = getattr(config, "training", config).out.resolve()
+    lines = [f"{name}: {value:.4g}" for name, value in figures.items()]
+    lines.append(f"weights: {folder}")
+    console.result({"figures": figures, "folder": str(folder)}, "\n".join(lines))
     return 0

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import logging
+import math
 import os
+import sys
 from dataclasses import fields
 from pathlib import Path
 
@@ -19,10 +21,10 @@ def add_training_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `TrainingConfig` to `parser`."""
     default = {f.name: f.default for f in fields(TrainingConfig)}
     parser.add_argument("--out", type=Path, required=True, help="folder for weights and logs")
-    parser.add_argument("--steps", type=int, help="length of the schedule in steps")
-    parser.add_argument("--minutes", type=float, help="length of the schedule in minutes")
+    parser.add_argument("--steps", type=number, help="length of the schedule in steps")
+    parser.add_argument("--minutes", type=amount, help="length of the schedule in minutes")
     parser.add_argument(
-        "--cpu-minutes", type=float, help="length of the schedule in minutes of processor time"
+        "--cpu-minutes", type=amount, help="length of the schedule in minutes of processor time"
     )
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
     parser.add_argument(
@@ -33,24 +35,57 @@ def add_training_arguments(parser: argparse.ArgumentParser) -> None:
         "program",
     )
     for name, kind in (
-        ("seed", int),
-        ("batch_size", int),
-        ("learning_rate", float),
-        ("warmup_steps", int),
-        ("ema_decay", float),
-        ("replay_size", int),
-        ("replay_share", float),
-        ("hard_share", float),
-        ("workers", int),
-        ("threads", int),
-        ("validation_samples", int),
-        ("validate_every", int),
-        ("log_every", int),
-        ("checkpoint_every", int),
+        ("seed", count),
+        ("batch_size", number),
+        ("learning_rate", amount),
+        ("warmup_steps", count),
+        ("ema_decay", share),
+        ("replay_size", count),
+        ("replay_share", share),
+        ("hard_share", share),
+        ("workers", count),
+        ("threads", count),
+        ("validation_samples", count),
+        ("validate_every", count),
+        ("log_every", number),
+        ("checkpoint_every", number),
         ("device", str),
     ):
         flag, value = "--" + name.replace("_", "-"), default[name]
         parser.add_argument(flag, type=kind, default=value, help=f"(default {value})")
+
+
+def number(text: str) -> int:
+    """Read a whole number of at least 1."""
+    return _read(text, int, "a whole number of at least 1", 1)
+
+
+def count(text: str) -> int:
+    """Read a whole number of at least 0."""
+    return _read(text, int, "a whole number of at least 0", 0)
+
+
+def share(text: str) -> float:
+    """Read a number from 0 to 1."""
+    return _read(text, float, "a number from 0 to 1", 0, 1)
+
+
+def amount(text: str) -> float:
+    """Read a number above 0."""
+    return _read(text, float, "a number above 0", math.ulp(0))
+
+
+def _read(
+    text: str, kind: type, wanted: str, least: float, most: float = sys.float_info.max
+) -> int | float:
+    try:
+        value = kind(text)
+    except ValueError:
+        value = math.nan
+    # Comparisons with what is no number are false.
+    if not least <= value <= most:
+        raise argparse.ArgumentTypeError(f"give {wanted}")
+    return value
 
 
 def add_size_argument(parser: argparse.ArgumentParser) -> None:

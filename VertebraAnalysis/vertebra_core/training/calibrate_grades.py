@@ -23,6 +23,7 @@ from ..evaluation.grading_metrics import confusion_matrix, weighted_kappa
 from ..grading.genant import median_grade
 from ..grading.joint_grade import JOINING, Joining, Probabilities, joint_of_many
 from ..models import load_network, load_weights_file
+from .alone import run_alone
 from .grade_opinions import GradedBody, collect_bodies
 
 LEARNED_WEIGHTS = tuple(k / 10 for k in range(11))
@@ -255,4 +256,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(run_alone(main))

@@ -23,6 +23,7 @@ from ..labelling.label import IMAGE_OPTIONS, split_evidence
 from ..labelling.network import NO_VERTEBRA, SACRUM, SEQUENCE_HEAD, LabellingNetwork
 from ..labelling.positional_logic import assign_levels
 from ..models import load_network, load_weights_file
+from .alone import run_alone
 from .labelling_samples import PhantomLabellingSource
 from .task import TrainingConfig
 from .train_labelling import LabellingConfig, LabellingTask
@@ -168,4 +169,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(run_alone(main))

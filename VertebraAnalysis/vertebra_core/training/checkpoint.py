@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+
+from ..errors import InputError
 
 _TENSORS = "tensors.safetensors"
 _STATE = "state.json"
@@ -57,17 +60,24 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
 
 
 def load_checkpoint(folder: Path) -> Checkpoint | None:
-    """Read the checkpoint of `folder`, or its predecessor if writing was cut off; None if none."""
-    folder = Path(folder)
-    for candidate in (folder, folder.with_name(folder.name + ".old")):
-        if (candidate / _STATE).exists() and (candidate / _TENSORS).exists():
-            break
-    else:
+    """Read the checkpoint of `folder`, or its predecessor if writing was cut off; None if none.
+
+    Raises
+    ------
+    InputError
+        ``checkpoint_damaged``.
+    """
+    whole = _whole(folder)
+    if whole is None:
         return None
-    state = json.loads((candidate / _STATE).read_text())
+    state = _state(whole)
+    try:
+        tensors = load_file(whole / _TENSORS)
+    except SafetensorError as error:
+        raise _damaged(whole) from error
     groups: dict[str, dict[str, torch.Tensor]] = {"network": {}, "average": {}}
     slots: dict[int, dict[str, torch.Tensor]] = {}
-    for key, tensor in load_file(candidate / _TENSORS).items():
+    for key, tensor in tensors.items():
         kind, _, name = key.partition("/")
         if kind == "optimiser":
             index, _, slot = name.partition("/")
@@ -78,7 +88,39 @@ def load_checkpoint(folder: Path) -> Checkpoint | None:
     return Checkpoint(groups["network"], groups["average"], optimiser, state)
 
 
-def is_finished(folder: Path) -> bool:
-    """Tell whether the run with its checkpoint in `folder` has come to the end of its schedule."""
-    path = Path(folder) / _STATE
-    return path.exists() and bool(json.loads(path.read_text()).get("finished"))
+def task_of(folder: Path) -> str | None:
+    """Return the name of the training whose checkpoint `folder` is; None if there is none.
+
+    Raises
+    ------
+    InputError
+        ``checkpoint_damaged``.
+    """
+    whole = _whole(folder)
+    return None if whole is None else _state(whole)["task"]
+
+
+def _whole(folder: Path) -> Path | None:
+    folder = Path(folder)
+    for candidate in (folder, folder.with_name(folder.name + ".old")):
+        if (candidate / _STATE).exists() and (candidate / _TENSORS).exists():
+            return candidate
+    return None
+
+
+def _state(whole: Path) -> dict[str, Any]:
+    try:
+        state = json.loads((whole / _STATE).read_text())
+    except ValueError as error:
+        raise _damaged(whole) from error
+    if not isinstance(state, dict) or not isinstance(state.get("task"), str):
+        raise _damaged(whole)
+    return state
+
+
+def _damaged(whole: Path) -> InputError:
+    return InputError(
+        "checkpoint_damaged",
+        f"The checkpoint {whole} is damaged.",
+        "Delete it to start anew, or name another folder.",
+    )

@@ -15,11 +15,13 @@ import torch
 
 from .plan import SampleKey, SamplePlan
 from .sources import Sample, SampleSource
+from .stopping import outlive_signals
 
 _worker_source: list[tuple[SampleSource, int]] = []
 
 
 def _start_worker(source: SampleSource, run_seed: int, parent: int) -> None:
+    outlive_signals()
     torch.set_num_threads(1)
     _worker_source[:] = [(source, run_seed)]
     threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()

@@ -6,6 +6,8 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
+from .arguments import share
+
 CACHE_NAME = "label_cache"
 
 
@@ -46,7 +48,7 @@ def add_source_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--real-share",
-        type=float,
+        type=share,
         default=0.5,
         help="share of samples from labelled scans where there is a bank, too (default 0.5)",
     )

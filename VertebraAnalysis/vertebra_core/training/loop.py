@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import math
-import signal
 import threading
 import time
 from dataclasses import asdict
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -15,38 +15,47 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..models import save_weights
+from ..errors import InputError
+from ..models import register_weights, save_weights
 from ..networks.allocator import keep_freed_memory
 from .checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from .feeder import SampleFeeder
 from .log import TrainingLog
 from .parallel import Processes
 from .plan import SamplePlan
-from .sources import choose_case
+from .run_folder import CHECKPOINT, open_folders
 from .start import load_start
-from .task import Inputs, Output, TrainingConfig, TrainingTask, as_float
+from .stopping import TrainingStopped, signals_set
+from .task import Inputs, Output, TrainingConfig, TrainingTask, as_float, check_length, held_aside
 
 _log = logging.getLogger(__name__)
 _MAX_BAD_STEPS = 20
+_VALIDATION_SEED = 77
 
 
 class Trainer:
     """One training run of `task` as `config` says.
 
     Started by ``torchrun``, it is one of several processes that train together (see `parallel`).
+
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        If it is not said how long to train, or what to start from is not there or does not fit.
+    InputError, OutputError, WeightsError
+        If the folder or the device cannot be used; see `run_folder` and `parallel`.
     """
 
     def __init__(self, task: TrainingTask, config: TrainingConfig) -> None:
-        if config.steps is None and not (config.minutes or config.cpu_minutes):
-            raise ValueError("say how long to train: steps or minutes")
+        check_length(config.steps, config.minutes, config.cpu_minutes)
         self._clock = time.process_time if config.cpu_minutes else time.monotonic
         self.task, self.config = task, config
-        self.out = Path(config.out)
-        self.out.mkdir(parents=True, exist_ok=True)
-        if config.threads:
-            torch.set_num_threads(config.threads)
         self.processes = Processes(config.device)
         self.device = self.processes.device
+        self.out = Path(config.out)
+        self.state_folder = open_folders(self.out, task.name, config.resume)
+        if config.threads:
+            torch.set_num_threads(config.threads)
         if config.keep_memory and self.device.type == "cpu":
             keep_freed_memory()
         torch.manual_seed(config.seed)
@@ -81,60 +90,46 @@ class Trainer:
         self._logs: dict[str, TrainingLog] = {}
         if self.processes.is_first:
             for name in ("training", "validation"):
-                self._logs[name] = TrainingLog(self.out, name, *arguments)
+                self._logs[name] = TrainingLog(self.state_folder, name, *arguments)
 
     def run(self) -> dict[str, float]:
-        """Train to the end of the schedule or until told to stop; return the last validation.
+        """Train to the end of the schedule; return the last validation.
 
         SIGTERM and SIGINT end the run after the step in progress, with a checkpoint.
+
+        Raises
+        ------
+        TrainingStopped
+            If it was told to stop.
+        InputError
+            ``loss_not_finite``.
         """
-        handlers = self._catch_signals()
-        figures: dict[str, float] = {}
         try:
-            sums: dict[str, float] = {}
-            counted, since, bad = 0, time.monotonic(), 0
-            stopping = False
-            while self._progress() < 1 and not stopping:
-                started = self._clock()
-                parts = self._train_step()
-                self.feeder.report(parts.get("loss", math.nan))
-                bad = 0 if parts else bad + 1
-                if bad > _MAX_BAD_STEPS:
-                    raise FloatingPointError("the loss is not finite any more")
-                # All processes end at the same step, whichever was told to stop.
-                told = self._clock() - started, float(self._stop.is_set())
-                seconds, stops = self.processes.mean(told)
-                self.seconds, stopping = self.seconds + seconds, stops > 0
-                counted += 1
-                for key, value in parts.items():
-                    sums[key] = sums.get(key, 0.0) + value
-                if self.step % self.config.log_every == 0:
-                    pace = (time.monotonic() - since) / counted
-                    self._report(sums, counted, pace)
-                    sums, counted, since = {}, 0, time.monotonic()
-                if self.step % self.config.checkpoint_every == 0:
-                    self.save()
-                if self.config.validate_every and self.step % self.config.validate_every == 0:
-                    figures = self.validate()
-                    since = time.monotonic() if counted == 0 else since
-            self.save()
-            if not stopping:
-                figures = self.validate()
-            self.processes.wait()
+            with signals_set(self._stop):
+                figures, stopped = self._train()
         finally:
             self.feeder.close()
             for log in self._logs.values():
                 log.close()
-            for number, handler in handlers.items():
-                signal.signal(number, handler)
+        if stopped:
+            raise TrainingStopped(
+                message=f"The training of {self.task.name} was stopped at step {self.step}; its "
+                f"weights so far are {self.weights_path}.",
+                hint="The same command with --resume goes on.",
+            )
         return figures
+
+    @property
+    def weights_path(self) -> Path:
+        """Where the averaged weights are written."""
+        return self.out / f"{self.task.name}.safetensors"
 
     def stop(self) -> None:
         """Ask the run to end after the step in progress."""
         self._stop.set()
 
     def save(self) -> None:
-        """Write the checkpoint, and the averaged weights as ``<name>.safetensors``."""
+        """Write the checkpoint, and the averaged weights as `save_weights` does."""
         plans = self.processes.gather(self.feeder.state())
         if not self.processes.is_first:
             return
@@ -148,7 +143,7 @@ class Trainer:
             "config": {k: str(v) for k, v in asdict(self.config).items()},
         }
         save_checkpoint(
-            self.out / "checkpoint",
+            self.state_folder / CHECKPOINT,
             Checkpoint(
                 self.network.state_dict(),
                 self.average.state_dict(),
@@ -159,7 +154,10 @@ class Trainer:
         self.save_weights()
 
     def save_weights(self) -> None:
-        """Write the averaged weights alone, from the first process."""
+        """Write the averaged weights and enter them into the index of their folder.
+
+        Of several processes only the first does.
+        """
         if not self.processes.is_first:
             return
         note = {
@@ -169,19 +167,23 @@ class Trainer:
             "training_seconds": f"{self.seconds:.0f}",
             "training_clock": "processor" if self.config.cpu_minutes else "wall",
         }
-        save_weights(self.average, self.out / f"{self.task.name}.safetensors", note)
+        save_weights(self.average, self.weights_path, note)
+        register_weights(self.weights_path)
 
     def validate(self) -> dict[str, float]:
-        """Measure the averaged weights on samples held aside; {} if there are none.
+        """Measure the averaged weights on samples held aside; {} if there are none, or if stopped.
 
         Of several processes only the first does, the others return {}.
         """
         if not self.processes.is_first:
             return {}
         if self._validation is None:
-            self._validation = self._draw_validation()
+            drawn = held_aside(self.task, self.config.validation_samples, _VALIDATION_SEED)
+            self._validation = list(takewhile(lambda _: not self._stop.is_set(), drawn))
         collected: dict[str, list[float]] = {}
         for inputs, targets in self._validation:
+            if self._stop.is_set():
+                return {}
             with torch.no_grad():
                 output = as_float(self._apply(self.average, inputs), "cpu")
             for key, value in self.task.measure(output, targets).items():
@@ -192,6 +194,45 @@ class Trainer:
             text = " ".join(f"{k} {v:.4f}" for k, v in figures.items())
             _log.info("step %d validation: %s", self.step, text)
         return figures
+
+    def _train(self) -> tuple[dict[str, float], bool]:
+        """Take all steps; return the last validation and whether any process was told to stop."""
+        figures: dict[str, float] = {}
+        sums: dict[str, float] = {}
+        counted, since, bad = 0, time.monotonic(), 0
+        stopping = False
+        while self._progress() < 1 and not stopping:
+            started = self._clock()
+            parts = self._train_step()
+            self.feeder.report(parts.get("loss", math.nan))
+            bad = 0 if parts else bad + 1
+            if bad > _MAX_BAD_STEPS:
+                raise InputError(
+                    "loss_not_finite",
+                    f"The loss of {self.task.name} is not finite any more.",
+                    "Try a lower --learning-rate.",
+                )
+            # All processes end at the same step, whichever was told to stop.
+            told = self._clock() - started, float(self._stop.is_set())
+            seconds, stops = self.processes.mean(told)
+            self.seconds, stopping = self.seconds + seconds, stops > 0
+            counted += 1
+            for key, value in parts.items():
+                sums[key] = sums.get(key, 0.0) + value
+            if self.step % self.config.log_every == 0:
+                pace = (time.monotonic() - since) / counted
+                self._report(sums, counted, pace)
+                sums, counted, since = {}, 0, time.monotonic()
+            if self.step % self.config.checkpoint_every == 0:
+                self.save()
+            if self.config.validate_every and self.step % self.config.validate_every == 0:
+                figures = self.validate()
+                since = time.monotonic() if counted == 0 else since
+        self.save()
+        if not stopping:
+            figures = self.validate()
+        # One told to stop meanwhile must not look finished to whatever comes next.
+        return figures, self.processes.mean([float(self._stop.is_set())])[0] > 0
 
     def _train_step(self) -> dict[str, float]:
         """Take one step; {} if the loss was not finite and the step was left out."""
@@ -246,26 +287,18 @@ class Trainer:
         text = " ".join(f"{k} {v:.4f}" for k, v in means.items())
         _log.info("step %d %.1f min %.3f s/step %s", self.step, self.seconds / 60, pace, text)
 
-    def _draw_validation(self) -> list[tuple[Inputs, dict[str, torch.Tensor]]]:
-        source = self.task.source(validation=True)
-        names = source.names()
-        drawn = []
-        for i in range(self.config.validation_samples if names else 0):
-            # The same samples in every run, whatever its seed: figures can be compared.
-            rng = np.random.default_rng([77, i])
-            sample = source.draw(choose_case(source, names, rng), rng)
-            drawn.append(self.task.prepare([sample], None))
-        return drawn
-
     def _restore(self) -> None:
-        checkpoint = load_checkpoint(self.out / "checkpoint")
+        checkpoint = load_checkpoint(self.state_folder / CHECKPOINT)
         if checkpoint is None:
             return
         state: dict[str, Any] = checkpoint.state
-        if state["task"] != self.task.name:
-            raise ValueError(f"the checkpoint in {self.out} is of {state['task']}")
-        self.network.load_state_dict(checkpoint.network)
-        self.average.load_state_dict(checkpoint.average)
+        try:
+            self.network.load_state_dict(checkpoint.network)
+            self.average.load_state_dict(checkpoint.average)
+        except RuntimeError as error:
+            raise ValueError(
+                f"the checkpoint in {self.state_folder} is of a network of another shape"
+            ) from error
         self.optimiser.load_state_dict(checkpoint.optimiser)
         self.step, self.seconds = int(state["step"]), float(state["seconds"])
         plans = [state["plan"], *state.get("plans_of_other_processes", [])]
@@ -273,9 +306,3 @@ class Trainer:
         if self.processes.rank < len(plans):
             self.plan.restore(plans[self.processes.rank])
         _log.info("resumed at step %d, %.1f min", self.step, self.seconds / 60)
-
-    def _catch_signals(self) -> dict[int, Any]:
-        if threading.current_thread() is not threading.main_thread():
-            return {}
-        numbers = (signal.SIGTERM, signal.SIGINT)
-        return {n: signal.signal(n, lambda *_: self._stop.set()) for n in numbers}

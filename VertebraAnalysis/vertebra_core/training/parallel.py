@@ -15,6 +15,8 @@ from typing import Any
 import torch
 from torch import distributed, nn
 
+from ..devices import choose_device
+
 _PATIENCE = timedelta(hours=2)
 """How long the others wait while the first process validates or reads large scans."""
 
@@ -34,15 +36,22 @@ class Processes:
     rank, count : int
         Number of this process, and of all.
     device : torch.device
+
+    Raises
+    ------
+    InputError
+        ``unknown_device`` or ``device_unavailable``.
     """
 
     def __init__(self, device: str = "auto") -> None:
+        # Nothing has been trained on other graphics, so that they must be asked for.
         kind = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
         self.rank, self.count = _place()
         if self.count > 1 and kind == "cuda":
             kind = f"cuda:{os.environ['LOCAL_RANK']}"
-            torch.cuda.set_device(kind)
-        self.device = torch.device(kind)
+        self.device = choose_device(kind)
+        if self.count > 1 and self.device.type == "cuda":
+            torch.cuda.set_device(self.device)
         if self.count > 1 and not distributed.is_initialized():
             backend = "nccl" if self.device.type == "cuda" else "gloo"
             distributed.init_process_group(backend, timeout=_PATIENCE)

@@ -23,6 +23,7 @@ from ..grading.learned import body_samples
 from ..grading.network import SHAPE_NAMES
 from ..models import load_network, load_weights_file
 from ..phantom.scene import load_scene
+from .alone import run_alone
 from .bank import is_held_aside, scene_files
 from .grade_opinions import measured_bodies
 from .grading_samples import choose_index, empty_sample, pack_grading
@@ -145,4 +146,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(run_alone(main))

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from safetensors.torch import load_file
 from torch import nn
 
-from ..models import MODELS_FOLDER
+from ..models import MODELS_FOLDER, load_weights_file
 
 BUNDLED = "bundled"
 
@@ -28,6 +27,8 @@ def load_start(network: nn.Module, start: Path, name: str) -> None:
     ------
     FileNotFoundError
         If there are no such weights.
+    WeightsError
+        If they are damaged, or of another version of the program.
     ValueError
         If they are for a network of another shape.
     """
@@ -35,7 +36,8 @@ def load_start(network: nn.Module, start: Path, name: str) -> None:
     path = folder / f"{name}.safetensors" if folder.is_dir() else folder
     if not path.is_file():
         raise FileNotFoundError(f"there are no weights {path} to start from")
+    weights = load_weights_file(path)[0].state_dict()
     try:
-        network.load_state_dict(load_file(path))
+        network.load_state_dict(weights)
     except RuntimeError as error:
         raise ValueError(f"the weights {path.name} are for a network of another shape") from error

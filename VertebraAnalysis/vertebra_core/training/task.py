@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from .sources import Sample, SampleSource
+from .sources import Sample, SampleSource, choose_case
 
 Inputs = torch.Tensor | tuple[torch.Tensor, ...]
 """What a network is called with: one tensor, or one per argument."""
@@ -86,6 +87,17 @@ class TrainingConfig:
     keep_memory: bool = True
 
 
+def check_length(
+    steps: int | None, minutes: float | None = None, cpu_minutes: float | None = None
+) -> None:
+    """Raise ValueError unless these say how long to train; see `TrainingConfig`."""
+    said = [length for length in (steps, minutes, cpu_minutes) if length is not None]
+    if not said:
+        raise ValueError("say how long to train: steps or minutes")
+    if not min(said) > 0:
+        raise ValueError("steps and minutes must be above 0")
+
+
 class TrainingTask(ABC):
     """What differs between networks: samples, targets, losses, figures."""
 
@@ -115,6 +127,21 @@ class TrainingTask(ABC):
     @abstractmethod
     def measure(self, output: Output, targets: dict[str, torch.Tensor]) -> dict[str, float]:
         """Return validation figures of a batch; those that do not apply are left out."""
+
+
+def held_aside(
+    task: TrainingTask, count: int, seed: int
+) -> Iterator[tuple[Inputs, dict[str, torch.Tensor]]]:
+    """Draw `count` samples that no training sees, each a batch; none where nothing is held aside.
+
+    They follow from `seed` alone, so that the figures of all runs can be compared.
+    """
+    source = task.source(validation=True)
+    names = source.names()
+    for i in range(count if names else 0):
+        rng = np.random.default_rng([seed, i])
+        sample = source.draw(choose_case(source, names, rng), rng)
+        yield task.prepare([sample], None)
 
 
 def as_float(output: Output, device: torch.device | str | None = None) -> Output:

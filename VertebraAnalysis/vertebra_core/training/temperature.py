@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
 import torch
 from torch.nn import functional
 
 from .loop import Trainer
-from .sources import choose_case
-from .task import Output
+from .task import Output, held_aside
 
 UNKNOWN_CLASS = -100
+
+_SEED = 78
+"""Other samples than those of the validation, of the same cases."""
 
 Opinions = Callable[[Output, dict[str, torch.Tensor]], tuple[torch.Tensor, torch.Tensor]]
 """(output, targets) of a batch -> logits [m, k] and classes [m]; unknown ones are passed over."""
@@ -54,15 +55,8 @@ def fit_temperature(logits: torch.Tensor, classes: torch.Tensor) -> float:
 
 
 def _held_aside(trainer: Trainer, opinions: Opinions) -> tuple[torch.Tensor, torch.Tensor]:
-    task = trainer.task
-    source = task.source(validation=True)
-    names = source.names()
     logits, classes = [], []
-    for i in range(trainer.config.validation_samples if names else 0):
-        # Other samples than those of the validation, of the same cases.
-        rng = np.random.default_rng([78, i])
-        sample = source.draw(choose_case(source, names, rng), rng)
-        inputs, targets = task.prepare([sample], None)
+    for inputs, targets in held_aside(trainer.task, trainer.config.validation_samples, _SEED):
         several = inputs if isinstance(inputs, tuple) else (inputs,)
         with torch.no_grad():
             output = trainer.average(*(tensor.to(trainer.device) for tensor in several))

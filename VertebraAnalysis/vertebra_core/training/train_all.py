@@ -15,16 +15,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ..errors import InputError
 from ..evaluation.grade_table import read_grades
 from ..models import MODELS_FOLDER, register_weights
 from . import train_grading, train_labelling, train_localisation, train_segmentation
 from .arguments import add_training_arguments
-from .checkpoint import is_finished
 from .graded_scans import LabelledGradingSource
 from .label_arguments import LabelledData, add_source_arguments, labelled_data
 from .parallel import is_first
-from .task import TrainingConfig
+from .run_folder import folder_in_use, state_folder, training_in
+from .task import TrainingConfig, check_length
 
 _log = logging.getLogger(__name__)
 
@@ -100,35 +99,30 @@ def train_all(config: TrainAllConfig) -> dict[str, float]:
 
     Raises
     ------
+    TrainingStopped
+        If it was told to stop.
     InputError
         ``folder_in_use``: there are trainings in the folder, and `config` does not say to resume.
     ValueError, FileNotFoundError
         If there is nothing to train from.
     """
-    if config.steps is None and not (config.minutes or config.cpu_minutes):
-        raise ValueError("say how long to train: steps or minutes")
-    begun = [s.name for s in STOPS if (config.out / s.name / "checkpoint").exists()]
+    check_length(config.steps, config.minutes, config.cpu_minutes)
+    begun = [s.name for s in STOPS if training_in(state_folder(config.out, s.name)) == s.name]
     if begun and not config.resume:
-        raise InputError(
-            "folder_in_use",
-            f"The folder {config.out} holds trainings of {', '.join(begun)}.",
-            "Add --resume to go on with them, or name another folder.",
-        )
+        raise folder_in_use(config.out, begun)
     figures: dict[str, float] = {}
     for stop in STOPS:
         if stop.name == "grading" and not _can_grade(config):
-            _take_bundled(config, stop.name)
+            if stop.name not in begun:
+                _take_bundled(config, stop.name)
             continue
         _log.info("training %s", stop.name)
-        found = stop.train(settings_of(stop, config))
-        if not is_finished(config.out / stop.name / "checkpoint"):
-            _log.info("stopped in the training of %s; --resume goes on", stop.name)
-            break
+        settings = settings_of(stop, config)
+        found = stop.train(settings)
         figures |= {f"{stop.name} {key}": value for key, value in found.items()}
         if is_first():
-            _enter(config.out / stop.name / f"{stop.name}.safetensors", config.out)
-    else:
-        _log.info("measure what came of it: evaluate cases FOLDER --models %s", config.out)
+            _enter(settings.training.out / f"{stop.name}.safetensors", config.out)
+    _log.info("measure what came of it: evaluate cases FOLDER --models %s", config.out)
     return figures
 
 
@@ -141,7 +135,9 @@ def settings_of(stop: Stop, config: TrainAllConfig) -> Any:
     config : TrainAllConfig
         What it says replaces the defaults of that command.
     """
-    out = config.out / stop.name
+    # One trained by itself before has its checkpoint in the folder itself, and goes on there.
+    alone = training_in(config.out) == stop.name
+    out = config.out if alone else config.out / stop.name
     parser = argparse.ArgumentParser()
     stop.module.add_arguments(parser)
     args = vars(parser.parse_args(["--out", str(out)]))
@@ -183,7 +179,8 @@ def _take_bundled(config: TrainAllConfig, name: str) -> None:
 
 def _enter(weights: Path, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(weights, out / weights.name)
+    if weights.parent != out:
+        shutil.copyfile(weights, out / weights.name)
     register_weights(out / weights.name)
 
 

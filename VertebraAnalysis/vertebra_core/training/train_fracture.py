@@ -24,7 +24,7 @@ from ..grading.fracture_networks import (
     FracSegNet,
 )
 from ..networks.normalisation import normalise_hu
-from .arguments import SMALL, add_size_argument, add_training_arguments, training_config
+from .arguments import SMALL, add_size_argument, add_training_arguments, number, training_config
 from .class_losses import (
     CLASS_LOSSES,
     class_loss,
@@ -213,7 +213,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="leave out the branch for broken endplates and posterior walls",
     )
     parser.add_argument(
-        "--widths", type=int, nargs="+", default=[], help="channels per level, finest first"
+        "--widths", type=number, nargs="+", default=[], help="channels per level, finest first"
     )
     add_size_argument(parser)
     add_training_arguments(parser)

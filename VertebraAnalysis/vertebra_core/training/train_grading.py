@@ -19,7 +19,8 @@ from ..evaluation.grade_table import read_grades
 from ..grading.learned import log_shares_by_loss
 from ..grading.network import GRADES, N_GRADES, SHAPES, GradeNetwork, stated_height_loss
 from ..networks.normalisation import normalise_hu
-from .arguments import add_training_arguments, log_to_terminal, training_config
+from .alone import run_alone
+from .arguments import add_training_arguments, log_to_terminal, share, training_config
 from .graded_scans import LabelledGradingSource
 from .grading_samples import UNKNOWN, PhantomGradingSource
 from .label_arguments import LabelledData, add_source_arguments, labelled_data
@@ -223,7 +224,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--segmented-share",
-        type=float,
+        type=share,
         default=0.5,
         help="share of these where there is a bank, too (default 0.5)",
     )
@@ -263,4 +264,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(run_alone(main))

@@ -24,7 +24,8 @@ from ..labelling.crops import (
 )
 from ..labelling.network import N_CLASSES, SACRUM, SEQUENCE_HEAD, SINGLE_HEAD, LabellingNetwork
 from ..networks.normalisation import normalise_hu
-from .arguments import add_training_arguments, log_to_terminal, training_config
+from .alone import run_alone
+from .arguments import add_training_arguments, log_to_terminal, number, training_config
 from .label_arguments import LabelledData, add_source_arguments, labelled_data
 from .labelled_stretches import LabelledStretchSource
 from .labelling_samples import PhantomLabellingSource, unpack_hu
@@ -193,7 +194,7 @@ def _opinions(
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this training to `parser`."""
     add_source_arguments(parser)
-    parser.add_argument("--longest", type=int, default=25, help="vertebrae in the longest row")
+    parser.add_argument("--longest", type=number, default=25, help="vertebrae in the longest row")
     add_training_arguments(parser)
 
 
@@ -212,4 +213,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(run_alone(main))

@@ -25,7 +25,8 @@ from ..localisation.outputs import (
 from ..localisation.targets import localisation_targets
 from ..networks.normalisation import normalise_hu
 from ..networks.subpixel_unet import SubpixelUNet
-from .arguments import add_training_arguments, log_to_terminal, training_config
+from .alone import run_alone
+from .arguments import add_training_arguments, log_to_terminal, number, training_config
 from .label_arguments import LabelledData, add_source_arguments, labelled_data
 from .label_folders import LabelledLocalisationSource
 from .localisation_samples import PhantomLocalisationSource
@@ -197,7 +198,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_source_arguments(parser)
     parser.add_argument(
         "--block",
-        type=int,
+        type=number,
         nargs=3,
         default=[96, 96, 96],
         metavar=("Z", "Y", "X"),
@@ -222,4 +223,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(run_alone(main))

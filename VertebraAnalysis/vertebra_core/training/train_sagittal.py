@@ -15,7 +15,7 @@ from torch import nn
 
 from ..localisation.sagittal_network import OBJECT, STRIDE, SagittalDetector, decode_boxes
 from ..networks.normalisation import normalise_hu
-from .arguments import add_training_arguments, training_config
+from .arguments import add_training_arguments, number, training_config
 from .box_losses import assign_cells, generalised_iou
 from .loop import Trainer
 from .losses import focal
@@ -127,7 +127,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bank", type=Path, required=True, help="folder of phantom scenes")
     parser.add_argument(
         "--widths",
-        type=int,
+        type=number,
         nargs=4,
         default=[32, 64, 96, 128],
         metavar="N",

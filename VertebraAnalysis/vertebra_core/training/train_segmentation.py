@@ -17,7 +17,8 @@ from torch import nn
 from ..networks.normalisation import normalise_hu
 from ..networks.subpixel_unet import SubpixelUNet
 from ..segmentation.crops import CROP_SHAPE_ZYX, center_prior
-from .arguments import add_training_arguments, log_to_terminal, training_config
+from .alone import run_alone
+from .arguments import add_training_arguments, log_to_terminal, number, training_config
 from .label_arguments import LabelledData, add_source_arguments, labelled_data
 from .label_folders import LabelledSegmentationSource
 from .loop import Trainer
@@ -149,7 +150,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_source_arguments(parser)
     parser.add_argument(
         "--crop",
-        type=int,
+        type=number,
         nargs=3,
         default=CROP_SHAPE_ZYX,
         metavar=("Z", "Y", "X"),
@@ -184,4 +185,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(run_alone(main))
