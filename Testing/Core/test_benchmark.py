@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 
 import pytest
+import SimpleITK as sitk  # noqa: N813
 import torch
+from simple_ct import simple_ct
 from vertebra_core.errors import InputError, VertebraError
 from vertebra_core.evaluation import benchmark, evaluate_keypoints
 from vertebra_core.evaluation.benchmark import Timing, time_analysis
 from vertebra_core.evaluation.reference_network import ReferenceUNet, time_reference
+from vertebra_core.volume import to_sitk
 
 
 def _parse(module, *words):
@@ -46,13 +50,65 @@ def test_benchmark_can_leave_out_the_reference(tmp_path, capsys):
     assert "Reference" not in text
 
 
-def test_benchmark_refuses_a_missing_ct_and_reports_a_failing_analysis(tmp_path):
+def test_memory_that_the_system_does_not_tell_is_left_out(tmp_path, monkeypatch, capsys):
+    ct = tmp_path / "ct.nii.gz"
+    ct.touch()
+    assert benchmark.peak_memory_mb() > 10
+    # As on Windows.
+    monkeypatch.setitem(sys.modules, "resource", None)
+    assert benchmark.peak_memory_mb() is None
+    for form in ("--json", "--markdown"):
+        arguments = _parse(benchmark, ct, "--repeat", 1, "--no-reference", form)
+        assert benchmark.run(arguments, lambda *_: Timing(5.0, {"grading": 1.0}, None)) == 0
+    out = capsys.readouterr().out
+    assert '"peak_memory_mb": null' in out and "Peak memory - GB." in out
+
+
+def test_benchmark_times_the_weights_asked_for_and_says_so(tmp_path, capsys):
+    ct = tmp_path / "ct.nii.gz"
+    ct.touch()
+    asked = []
+
+    def time_once(*how):
+        asked.append(how)
+        return Timing(5.0, {"grading": 1.0}, 1024.0)
+
+    for words in ((), ("--models", tmp_path)):
+        arguments = _parse(benchmark, ct, "--repeat", 1, "--no-reference", *words)
+        benchmark.run(arguments, time_once)
+    assert asked == [(ct, "auto", "best", None), (ct, "auto", "best", tmp_path)]
+    bundled, own = capsys.readouterr().out.split("Peak memory", 1)
+    assert "weights of" not in bundled and f"weights of {tmp_path}" in own
+
+
+def test_benchmark_refuses_a_missing_ct_and_says_why_an_analysis_fails(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="no file"):
         benchmark.run(_parse(benchmark, tmp_path / "absent.nii.gz"))
     broken = tmp_path / "broken.nii.gz"
-    broken.write_bytes(b"")
-    with pytest.raises(VertebraError, match="failed"):
+    broken.write_bytes(b"this is no image")
+    # The process that is timed finds no such module on Windows.
+    (tmp_path / "resource.py").write_text("raise ImportError('no resource here')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(InputError, match="failed: .*not a NIfTI") as failed:
         time_analysis(broken)
+    assert "Error" not in failed.value.message
+
+
+def test_a_defect_in_the_timed_process_is_told_with_its_last_words(tmp_path, monkeypatch):
+    (tmp_path / "sitecustomize.py").write_text("import sys; sys.modules['SimpleITK'] = None")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(VertebraError, match="failed: .*SimpleITK") as failed:
+        time_analysis(tmp_path / "ct.nii.gz")
+    assert failed.value.exit_code == 1
+
+
+def test_weights_that_are_not_there_are_told_by_the_timed_process(tmp_path):
+    ct = tmp_path / "ct.nii.gz"
+    sitk.WriteImage(to_sitk(simple_ct()), str(ct))
+    (tmp_path / "models.json").write_text("damaged")
+    with pytest.raises(InputError, match="models.json") as failed:
+        time_analysis(ct, "cpu", "fast", tmp_path)
+    assert failed.value.hint
 
 
 def test_the_reference_is_the_network_it_is_said_to_be():

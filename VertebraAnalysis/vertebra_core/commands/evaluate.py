@@ -54,17 +54,17 @@ def run(args: argparse.Namespace, console: Console) -> int:
         raise InputError(
             "bad_arguments",
             f"Say what to evaluate: {', '.join(_KINDS)}, or --compare.",
-            "See: vertebra_core evaluate --help",
+            "See: python -m vertebra_core evaluate --help",
         )
     return args.evaluate(args)
 
 
 def _compare(words: list[str]) -> int:
-    from ..command_line import CommandParser
+    from ..command_line import PROGRAM, CommandParser
     from ..evaluation import compare_arguments
 
     parser = CommandParser(
-        prog="vertebra_core evaluate --compare",
+        prog=f"{PROGRAM} evaluate --compare",
         description="Run every system whose weights are there on the same scans; print one report.",
     )
     compare_arguments.add_arguments(parser)

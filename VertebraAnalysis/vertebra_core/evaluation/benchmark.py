@@ -21,16 +21,15 @@ from statistics import median
 from ..errors import InputError, VertebraError
 from ..loading import quick_imports
 from ..settings import BEST, add_setting_argument, setting_named
+from .measured_pipeline import add_models_argument
 from .output import add_output_arguments, print_json, progress
 from .tables import Table, decimals, join
 
 # The child states its own peak, so that neither this process nor the reference counts.
 _CHILD = """
-import json, resource, sys
-from vertebra_core.evaluation.benchmark import analyse_once
-result = analyse_once(*sys.argv[2:])
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-result["peak_memory_mb"] = peak / (1024 ** 2 if sys.platform == "darwin" else 1024)
+import json, sys
+from vertebra_core.evaluation.benchmark import told_once
+result = told_once(*sys.argv[2:])
 open(sys.argv[1], "w").write(json.dumps(result))
 """
 
@@ -44,13 +43,13 @@ class Timing:
     wall_s : float
         From start of the process to its end, imports and loading of weights included.
     seconds_per_stage : dict of float
-    peak_memory_mb : float
-        Greatest resident memory of the process.
+    peak_memory_mb : float or None
+        Greatest resident memory of the process, where the system tells it.
     """
 
     wall_s: float
     seconds_per_stage: dict[str, float]
-    peak_memory_mb: float
+    peak_memory_mb: float | None
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -65,6 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (default auto)"
     )
+    add_models_argument(parser)
     add_setting_argument(parser)
     parser.add_argument(
         "--settings",
@@ -80,7 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(
     args: argparse.Namespace,
-    time_once: Callable[[Path, str, str], Timing] | None = None,
+    time_once: Callable[[Path, str, str, Path | None], Timing] | None = None,
     reference: Callable[[int], list[float]] | None = None,
 ) -> int:
     """Run ``benchmark``.
@@ -100,7 +100,7 @@ def run(
     Raises
     ------
     InputError
-        If there is no such CT.
+        If there is no such CT, or it cannot be analysed.
     VertebraError
         If the analysis fails.
     """
@@ -115,14 +115,15 @@ def run(
         return compare_settings(args, ct)
     timings = []
     for k in range(args.repeat):
-        timings.append((time_once or time_analysis)(ct, args.device, args.setting))
-        progress(f"run {k + 1} of {args.repeat}: {timings[-1].wall_s:.1f} s")
+        timing = (time_once or time_analysis)(ct, args.device, args.setting, args.models)
+        timings.append(timing)
+        progress(f"run {k + 1} of {args.repeat}: {timing.wall_s:.1f} s")
     seconds = None
     if not args.no_reference:
         if reference is None:
             from .reference_network import time_reference as reference
         seconds = median(reference(args.repeat))
-    figures = benchmark_figures(ct.name, args.setting, timings, seconds)
+    figures = benchmark_figures(ct.name, args.setting, timings, seconds, args.models)
     if args.json:
         print_json(figures)
     else:
@@ -131,16 +132,22 @@ def run(
 
 
 def benchmark_figures(
-    name: str, setting: str, timings: Sequence[Timing], reference_s: float | None
+    name: str,
+    setting: str,
+    timings: Sequence[Timing],
+    reference_s: float | None,
+    models_folder: Path | None = None,
 ) -> dict:
     """Return medians over `timings`, and the wall time in units of the reference's."""
     from .reference_network import DESCRIPTION
 
     stages = timings[0].seconds_per_stage
     wall = median(t.wall_s for t in timings)
+    peaks = [t.peak_memory_mb for t in timings if t.peak_memory_mb is not None]
     return {
         "ct": name,
         "setting": setting,
+        "models": str(models_folder) if models_folder else None,
         "runs": len(timings),
         "processors": available_processors(),
         "wall_s": wall,
@@ -148,7 +155,7 @@ def benchmark_figures(
         "seconds_per_stage": {
             stage: median(t.seconds_per_stage.get(stage, 0.0) for t in timings) for stage in stages
         },
-        "peak_memory_mb": max(t.peak_memory_mb for t in timings),
+        "peak_memory_mb": max(peaks, default=None),
         "reference": DESCRIPTION if reference_s is not None else None,
         "reference_s": reference_s,
         "wall_in_references": wall / reference_s if reference_s else None,
@@ -167,19 +174,26 @@ def benchmark_table(figures: dict) -> Table:
     rows.append(row("whole process", figures["wall_s"]))
     if reference_s is not None:
         rows.append(row("reference", reference_s))
-    note = f"Peak memory {figures['peak_memory_mb'] / 1024:.2f} GB."
+    peak_mb = figures["peak_memory_mb"]
+    note = f"Peak memory {'-' if peak_mb is None else decimals(peak_mb / 1024)} GB."
     if reference_s is not None:
         note += f" Reference: {figures['reference']}, timed in the same run."
     what = f"{figures['ct']}, {figures['setting']}"
+    if figures["models"]:
+        what += f", weights of {figures['models']}"
     title = f"{what}: median of {figures['runs']} runs, {figures['processors']} processors"
     return Table(title, ("stage", "seconds", "in references"), tuple(rows), note)
 
 
-def time_analysis(ct: Path, device: str = "auto", setting: str = BEST.name) -> Timing:
+def time_analysis(
+    ct: Path, device: str = "auto", setting: str = BEST.name, models_folder: Path | None = None
+) -> Timing:
     """Analyse `ct` in a process of its own and state its time and memory.
 
     Raises
     ------
+    InputError
+        If `ct` cannot be analysed, or not so.
     VertebraError
         If the process fails.
     """
@@ -189,6 +203,7 @@ def time_analysis(ct: Path, device: str = "auto", setting: str = BEST.name) -> T
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "result.json"
         command = [sys.executable, "-c", _CHILD, str(out), str(ct), device, setting]
+        command += [str(models_folder)] if models_folder else []
         started = time.perf_counter()
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         wall = time.perf_counter() - started
@@ -196,10 +211,22 @@ def time_analysis(ct: Path, device: str = "auto", setting: str = BEST.name) -> T
             last = (done.stderr.strip().splitlines() or ["no message"])[-1]
             raise VertebraError("analysis_failed", f"The analysis of {ct.name} failed: {last}")
         result = json.loads(out.read_text())
+    if "error" in result:
+        message, hint = result["error"]
+        raise InputError("analysis_failed", f"The analysis of {ct.name} failed: {message}", hint)
     return Timing(wall, result["seconds_per_stage"], result["peak_memory_mb"])
 
 
-def analyse_once(ct: str, device: str, setting: str) -> dict:
+def told_once(ct: str, device: str, setting: str, models_folder: str | None = None) -> dict:
+    """Return what `analyse_once` does and this process's peak memory, or why there is no result."""
+    try:
+        result = analyse_once(ct, device, setting, models_folder)
+    except VertebraError as error:
+        return {"error": [error.message, error.hint]}
+    return {**result, "peak_memory_mb": peak_memory_mb()}
+
+
+def analyse_once(ct: str, device: str, setting: str, models_folder: str | None = None) -> dict:
     """Read and analyse a CT; return its seconds per stage."""
     with quick_imports():
         from ..pipeline import AnalysisOptions, analyze
@@ -208,9 +235,24 @@ def analyse_once(ct: str, device: str, setting: str) -> dict:
     started = time.perf_counter()
     volume = read_ct(Path(ct))
     reading = time.perf_counter() - started
-    options = AnalysisOptions(device=device, setting=setting_named(setting))
+    options = AnalysisOptions(
+        device=device,
+        setting=setting_named(setting),
+        models_folder=Path(models_folder) if models_folder else None,
+    )
     seconds = analyze(volume, options).analysis.manifest.seconds_per_stage
     return {"seconds_per_stage": {"reading": reading, **seconds}}
+
+
+def peak_memory_mb() -> float | None:
+    """Return the greatest resident memory of this process; None where the system does not tell."""
+    try:
+        import resource
+    except ImportError:
+        # Windows has no such module.
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1024**2 if sys.platform == "darwin" else 1024)
 
 
 def available_processors() -> int:

@@ -20,7 +20,7 @@ from ..settings import BEST, FAST, LARGE_CROP_ZYX, Setting
 from ..volume import CtVolume
 from .case_files import CaseFiles
 from .case_loading import load_case
-from .evaluate_cases import pipeline_with
+from .measured_pipeline import Analyse, pipeline_with
 from .output import print_json, progress
 from .prediction import HasAnalysis, from_result
 from .scoring import score_case
@@ -50,8 +50,6 @@ _ACCURACY = (
     "dice_mean",
     "dice_body_mean",
 )
-
-Analyse = Callable[[CtVolume], HasAnalysis]
 
 
 @dataclass(frozen=True)
@@ -100,7 +98,7 @@ def run(
         Exit status.
     """
     files = CaseFiles(ct.name, ct, labels=args.labels, bodies=args.bodies, truth=args.centres)
-    analyser = analyser or _pipelines(args.device)
+    analyser = analyser or _pipelines(args.device, args.models)
     outcomes = compare_variants(files, analyser, args.repeat)
     if args.json:
         print_json({"ct": ct.name, "runs": args.repeat, "variants": [vars(o) for o in outcomes]})
@@ -197,12 +195,12 @@ def agreement(first: HasAnalysis, other: HasAnalysis) -> tuple[int, float | None
     return same, float(np.mean(dices)) if dices else None
 
 
-def _pipelines(device: str) -> Callable[[Setting], Analyse]:
+def _pipelines(device: str, models_folder: Path | None) -> Callable[[Setting], Analyse]:
     from ..stages import bundled_stages
 
     # What is imported by this counts for none of the variants.
-    bundled_stages(device)
-    return lambda setting: pipeline_with(setting, device)
+    bundled_stages(device, models_folder=models_folder)
+    return lambda setting: pipeline_with(setting, device, models_folder)
 
 
 def _ct(files: CaseFiles) -> CtVolume:

@@ -44,12 +44,14 @@ def load_case(
         If a file cannot be read or does not hold what its name says.
     """
     ct = read_ct(files.ct)
+    hint = "Check its labels and truth files."
     try:
         return ct, _load_truth(files, ct, scheme, grades or {})
     except ValueError as error:
-        raise InputError(
-            "bad_truth", f"Case {files.name}: {error}.", "Check its labels and truth files."
-        ) from error
+        raise InputError("bad_truth", f"Case {files.name}: {error}.", hint) from error
+    except OSError as error:
+        reason = f"{error.filename or 'a file'} cannot be read: {error.strerror or error}"
+        raise InputError("bad_truth", f"Case {files.name}: {reason}.", hint) from error
 
 
 def _load_truth(

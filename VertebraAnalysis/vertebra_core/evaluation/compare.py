@@ -16,11 +16,10 @@ from pathlib import Path
 
 from torch import nn
 
-from ..devices import choose_device, set_threads
 from ..errors import InputError, WeightsError
 from ..localisation.dbscan import check_dbscan
 from ..models import WeightsRecord, load_network, load_weights_file
-from ..phantom.arguments import wanted_deformed
+from ..phantom.arguments import check_shapes, check_spacings, wanted_deformed
 from ..phantom.bank import EVALUATION_SEED_START
 from ..phantom.shape_library import ShapeLibrary
 from ..training.imaging_domains import domain_numbers
@@ -32,9 +31,11 @@ from .compare_run import BASE_NETWORKS, RecordedRun, base_stages, record_run
 from .compare_systems import systems_of
 from .compare_tables import comparison_tables, figures_of
 from .compare_training import training_table
+from .evaluate_phantoms import MAX_PHANTOMS
+from .measured_pipeline import chosen_device
 from .output import print_json, progress
 from .phantom_cases import SceneStore
-from .record_log import RecordLog
+from .record_log import RecordLog, open_log
 from .records import CaseRecord
 from .scoring import score_case
 from .tables import join
@@ -59,12 +60,11 @@ def run(args: argparse.Namespace) -> int:
             "There is no scan to compare on.",
             "Give --count phantoms, --public-data or --cases.",
         )
-    device = choose_device(args.device)
-    set_threads(args.threads or None)
+    device = chosen_device(args)
+    log = open_log(args.output)
     networks, records = found_networks(args.weights, device)
     sums = {name: record.sha256 for name, record in records.items()}
     systems = all_systems(networks, device, sums)
-    log = RecordLog(args.output / "records.jsonl" if args.output else None)
     stages = base_stages(networks, device)
     results = compare(cases, systems, lambda ct: record_run(ct, stages), log)
     if args.json:
@@ -199,13 +199,14 @@ def _versioned(systems: list[System], sums: list[str]) -> list[System]:
 
 
 def _cases(args: argparse.Namespace) -> list[CompareCase]:
-    if args.count < 0 or args.seed < 0 or args.spacing <= 0 or not 0 <= args.lesions <= 1:
+    if not 0 <= args.count <= MAX_PHANTOMS or args.seed < 0 or not 0 <= args.lesions <= 1:
         raise InputError(
             "bad_arguments",
-            "The number of phantoms, the seed, the spacing or the share of lesions is out of "
-            "range.",
-            "Counts and seeds from 0; spacings above 0 mm; shares from 0 to 1.",
+            "The number of phantoms, the seed or the share of lesions is out of range.",
+            f"At most {MAX_PHANTOMS} phantoms; seeds from 0; shares from 0 to 1.",
         )
+    check_spacings((args.spacing, args.scene_spacing))
+    check_shapes(args.shapes, args.shape_cache)
     try:
         domains = domain_numbers(args.domains)
     except ValueError as error:

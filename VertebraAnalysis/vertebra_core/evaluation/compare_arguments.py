@@ -6,10 +6,9 @@ import argparse
 from pathlib import Path
 
 from ..phantom.arguments import add_deformed_arguments
+from .measured_pipeline import add_computing_arguments
 from .output import add_output_arguments
-
-PERTURBATION_NAMES = ("noise", "blur", "resolution", "thick", "contrast", "rotation", "crop")
-"""Those of `perturbations`."""
+from .perturbations import PERTURBATIONS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,9 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--perturb",
         nargs="+",
         default=[],
-        choices=PERTURBATION_NAMES,
+        choices=tuple(PERTURBATIONS),
         metavar="NAME",
-        help=f"also show every scan with these changes: {', '.join(PERTURBATION_NAMES)}",
+        help=f"also show every scan with these changes: {', '.join(PERTURBATIONS)}",
     )
     parser.add_argument("--shapes", type=Path, metavar="FOLDER", help="meshes and masks to use")
     parser.add_argument("--shape-cache", type=Path, metavar="FOLDER")
@@ -55,8 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output", type=Path, metavar="FOLDER", help="keep records here; go on from them later"
     )
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--threads", type=int, default=0)
+    add_computing_arguments(parser)
     add_output_arguments(parser)
 
 

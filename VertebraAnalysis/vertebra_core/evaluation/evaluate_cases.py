@@ -3,29 +3,44 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
+import json
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..analysis import Vertebra
 from ..errors import InputError
 from ..label_numbers import AUTO, SCHEMES
-from ..settings import Setting, add_setting_argument, setting_named
+from ..settings import add_setting_argument
 from ..volume import CtVolume
 from .case_files import CaseFiles, find_cases
 from .case_loading import load_case
 from .grade_table import grades_of, read_grades
+from .measured_pipeline import (
+    Analyse,
+    add_computing_arguments,
+    add_models_argument,
+    chosen_device,
+    pipeline_of,
+    weights_of,
+)
 from .output import add_output_arguments, by_kind, print_records, progress
-from .prediction import HasAnalysis, Predict, Prediction, failed, from_result, read_result
-from .record_log import RecordLog, check_settings
+from .prediction import Predict, Prediction, failed, from_result, read_result
+from .record_log import RecordLog, open_log
 from .records import CaseRecord
 from .reliability_svg import write_reliability
 from .scoring import score_case
 from .tables import Table
 
-Analyse = Callable[[CtVolume], HasAnalysis]
-"""Analyses a CT, as `pipeline.analyze` does."""
+if TYPE_CHECKING:
+    import torch
+
+Grades = Mapping[str, Mapping[str, int]]
+"""Scan -> level name -> Genant grade."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,9 +58,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="score what `analyze` wrote to FOLDER/CASE instead of analysing",
     )
-    parser.add_argument(
-        "--models", type=Path, metavar="FOLDER", help="weights to use instead of the bundled ones"
-    )
+    add_models_argument(parser)
+    add_computing_arguments(parser)
     parser.add_argument(
         "--numbers", choices=SCHEMES, default=AUTO, help="numbering of the true label maps"
     )
@@ -87,7 +101,7 @@ def run(args: argparse.Namespace, analyse: Analyse | None = None) -> int:
     args : argparse.Namespace
         As parsed with `add_arguments`.
     analyse : callable, optional
-        By default the whole pipeline with the setting that was asked for.
+        By default the whole pipeline as it was asked for.
 
     Returns
     -------
@@ -97,7 +111,10 @@ def run(args: argparse.Namespace, analyse: Analyse | None = None) -> int:
     Raises
     ------
     InputError
-        If there is nothing to evaluate or a case cannot be read.
+        If there is nothing to evaluate, a case cannot be read, or the output folder belongs to
+        another evaluation.
+    OutputError
+        If nothing can be written to the output folder.
     """
     if (args.folder is None) == (args.public_data is None):
         raise InputError(
@@ -105,26 +122,41 @@ def run(args: argparse.Namespace, analyse: Analyse | None = None) -> int:
             "Either a folder of cases or --public-data must be given.",
             "Try `evaluate cases FOLDER`.",
         )
-    log = RecordLog(args.output / "records.jsonl" if args.output else None)
-    if args.output:
-        check_settings(args.output, {"setting": args.setting})
-    analyse = analyse or pipeline_with(setting_named(args.setting), models_folder=args.models)
-    predict = predictor(args.results, analyse, args.localisers, args.models)
-    if args.public_data is not None:
-        from .public_cases import evaluate_public_data
-
-        records, requirements = evaluate_public_data(
-            args.public_data, predict, log, _grade_masks if args.results is None else None
-        )
-        _report(records, args, requirements)
-        return 0
-    cases = find_cases(args.folder)
-    if args.cases:
+    cases = find_cases(args.folder) if args.folder else ()
+    if args.folder and args.cases:
         cases = _selected(cases, args.cases)
-    grades = read_grades(args.grades) if args.grades else {}
-    records = evaluate_cases(cases, predict, args.numbers, grades, log)
-    _report(records, args)
+    grades = read_grades(args.grades) if args.grades else None
+    weights: dict[str, str] = {}
+    if analyse is None and args.results is None:
+        analyse = pipeline_of(args)
+        weights = weights_of(args) if args.output else {}
+    device = chosen_device(args) if args.localisers else None
+    predict = predictor(args.results, analyse, args.localisers, args.models, device)
+    log = open_log(args.output, _settings(args, weights, grades))
+    if args.public_data is None:
+        _report(evaluate_cases(cases, predict, args.numbers, grades, log), args)
+        return 0
+    from .public_cases import evaluate_public_data
+
+    grade_masks = partial(_grade_masks, args) if args.results is None else None
+    records, requirements = evaluate_public_data(args.public_data, predict, log, grade_masks)
+    _report(records, args, requirements)
     return 0
+
+
+def _settings(
+    args: argparse.Namespace, weights: Mapping[str, str], grades: Grades | None
+) -> dict[str, object]:
+    """Return what records depend on that the names of their cases do not say."""
+    sorted_grades = json.dumps(grades, sort_keys=True).encode()
+    grades_sum = {"sha256": hashlib.sha256(sorted_grades).hexdigest()}
+    return {
+        "setting": args.setting,
+        "weights": dict(weights),
+        "results": str(args.results.resolve()) if args.results else None,
+        "numbers": args.numbers,
+        "grades": grades_sum if grades else None,
+    }
 
 
 def _report(
@@ -142,9 +174,10 @@ def _groups(records: list[CaseRecord], args: argparse.Namespace) -> dict[str, li
 
 def predictor(
     results: Path | None,
-    analyse: Analyse,
+    analyse: Analyse | None,
     with_localisers: bool = False,
     models_folder: Path | None = None,
+    device: torch.device | None = None,
 ) -> Predict:
     """Return what predicts a case from its name and CT: files of an earlier run, or the analysis.
 
@@ -155,11 +188,14 @@ def predictor(
     ----------
     results : Path or None
         Folder of earlier results.
-    analyse : callable
+    analyse : callable or None
+        Not needed where there are earlier results.
     with_localisers : bool
         Whether to run each localiser alone as well.
     models_folder : Path, optional
         Weights of the localisers; by default the bundled ones.
+    device : device, optional
+        Of the localisers; by default the processor.
     """
     predict: Predict
     if results is not None:
@@ -179,7 +215,7 @@ def predictor(
         return predict
     from .localiser_comparison import comparison
 
-    compare = comparison(models_folder)
+    compare = comparison(models_folder, device or "cpu")
     return lambda name, ct: replace(predict(name, ct), centres_by_localiser=compare(ct))
 
 
@@ -187,7 +223,7 @@ def evaluate_cases(
     cases: Iterable[CaseFiles],
     predict: Predict,
     scheme: str = AUTO,
-    grades: Mapping[str, Mapping[str, int]] | None = None,
+    grades: Grades | None = None,
     log: RecordLog | None = None,
 ) -> list[CaseRecord]:
     """Evaluate `cases` one after the other.
@@ -200,7 +236,6 @@ def evaluate_cases(
     scheme : str
         Numbering of the true label maps.
     grades : mapping, optional
-        Scan -> level name -> Genant grade.
     log : RecordLog, optional
         Cases in it are not evaluated again.
     """
@@ -216,27 +251,12 @@ def evaluate_cases(
     return records
 
 
-def pipeline_with(
-    setting: Setting, device: str = "auto", models_folder: Path | None = None
-) -> Analyse:
-    """Return the whole pipeline with `setting` on `device`, by default with bundled weights."""
-
-    def run(ct: CtVolume) -> HasAnalysis:
-        # Imported here: scoring the files of an earlier run needs neither torch nor weights.
-        from ..pipeline import AnalysisOptions, analyze
-
-        return analyze(
-            ct, AnalysisOptions(device=device, setting=setting, models_folder=models_folder)
-        )
-
-    return run
-
-
-def _grade_masks(path: Path) -> tuple[Vertebra, ...]:
-    from ..grade_pipeline import grade_segmentation
+def _grade_masks(args: argparse.Namespace, path: Path) -> tuple[Vertebra, ...]:
+    from ..grade_pipeline import GradeOptions, grade_segmentation
     from ..reading import read_label_map
 
-    return grade_segmentation(read_label_map(path))[0].analysis.vertebrae
+    options = GradeOptions(args.device, args.threads, args.models)
+    return grade_segmentation(read_label_map(path), options=options)[0].analysis.vertebrae
 
 
 def _result_folder(results: Path, name: str) -> Path:

@@ -8,9 +8,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ..reading import read_ct
-from ..settings import add_setting_argument, setting_named
+from ..settings import add_setting_argument
 from .consistency import consistency, consistency_table
-from .evaluate_cases import Analyse, pipeline_with, predictor
+from .evaluate_cases import predictor
+from .measured_pipeline import Analyse, add_computing_arguments, add_models_argument, pipeline_of
 from .output import add_output_arguments, print_json, progress
 from .perturbations import PERTURBATIONS
 from .tables import join
@@ -27,9 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help=f"perturbations (default all): {', '.join(PERTURBATIONS)}",
     )
-    parser.add_argument(
-        "--models", type=Path, metavar="FOLDER", help="weights to use instead of the bundled ones"
-    )
+    add_models_argument(parser)
+    add_computing_arguments(parser)
     add_setting_argument(parser)
     add_output_arguments(parser)
 
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace, analyse: Analyse | None = None) -> int:
     args : argparse.Namespace
         As parsed with `add_arguments`.
     analyse : callable, optional
-        By default the whole pipeline with the setting that was asked for.
+        By default the whole pipeline as it was asked for.
 
     Returns
     -------
@@ -52,10 +52,9 @@ def run(args: argparse.Namespace, analyse: Analyse | None = None) -> int:
     Raises
     ------
     InputError
-        If a CT cannot be read.
+        If a CT cannot be read or there is no such device.
     """
-    analyse = analyse or pipeline_with(setting_named(args.setting), models_folder=args.models)
-    predict = predictor(None, analyse)
+    predict = predictor(None, analyse or pipeline_of(args))
     agreements = []
     for path in args.ct:
         started = time.monotonic()

@@ -9,12 +9,20 @@ from pathlib import Path
 from ..errors import InputError
 from ..phantom.arguments import add_deformed_arguments, check_spacings, wanted_deformed
 from ..phantom.findings import WantedFindings
-from ..settings import add_setting_argument, setting_named
-from .evaluate_cases import Analyse, add_comparison_arguments, pipeline_with, predictor
+from ..settings import add_setting_argument
+from .evaluate_cases import add_comparison_arguments, predictor
+from .measured_pipeline import (
+    Analyse,
+    add_computing_arguments,
+    add_models_argument,
+    chosen_device,
+    pipeline_of,
+    weights_of,
+)
 from .output import add_output_arguments, print_records, progress
 from .phantom_sets import PhantomSet, chosen_set
 from .prediction import Predict
-from .record_log import RecordLog, check_settings
+from .record_log import RecordLog, open_log
 from .records import CaseRecord
 from .reliability_svg import write_reliability
 
@@ -74,6 +82,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="keep records of all scans and the reliability diagrams here; an evaluation that was "
         "stopped goes on from it",
     )
+    add_models_argument(parser)
+    add_computing_arguments(parser)
     add_setting_argument(parser)
     add_comparison_arguments(parser)
     add_output_arguments(parser)
@@ -87,7 +97,7 @@ def run(args: argparse.Namespace, analyse: Analyse | None = None) -> int:
     args : argparse.Namespace
         As parsed with `add_arguments`.
     analyse : callable, optional
-        By default the whole pipeline with the setting that was asked for.
+        By default the whole pipeline as it was asked for.
 
     Returns
     -------
@@ -98,22 +108,19 @@ def run(args: argparse.Namespace, analyse: Analyse | None = None) -> int:
     ------
     InputError
         If the arguments make no sense or the output folder belongs to another evaluation.
+    OutputError
+        If nothing can be written to the output folder.
     """
     _check_arguments(args)
     wanted = wanted_deformed(args)
     chosen = chosen_set(args.shapes, args.shape_cache, args.independent_meshes)
-    log = RecordLog(args.output / "records.jsonl" if args.output else None)
-    if args.output:
-        settings = {
-            "scene_spacing_mm": args.scene_spacing,
-            "shapes": chosen.shapes,
-            "setting": args.setting,
-        }
-        if wanted.tag:
-            settings["deformed"] = wanted.tag
-        check_settings(args.output, settings)
-    analyse = analyse or pipeline_with(setting_named(args.setting))
-    predict = predictor(None, analyse, args.localisers)
+    weights: dict[str, str] = {}
+    if analyse is None:
+        analyse = pipeline_of(args)
+        weights = weights_of(args) if args.output else {}
+    device = chosen_device(args) if args.localisers else None
+    predict = predictor(None, analyse, args.localisers, args.models, device)
+    log = open_log(args.output, _settings(args, weights, chosen, wanted))
     groups = _evaluated(args, chosen, wanted, predict, log)
     titled = {_title(chosen, wanted, s, args.pixel): own for s, own in groups.items()}
     if args.output:
@@ -121,6 +128,19 @@ def run(args: argparse.Namespace, analyse: Analyse | None = None) -> int:
     # What must be reached is said of spines whose fractures are drawn as in patients.
     print_records(titled, args, None if wanted.tag else chosen.kind.requirements(groups))
     return 0
+
+
+def _settings(
+    args: argparse.Namespace, weights: dict[str, str], chosen: PhantomSet, wanted: WantedFindings
+) -> dict[str, object]:
+    """Return what records depend on that the names of their scans do not say."""
+    return {
+        "scene_spacing_mm": args.scene_spacing,
+        "shapes": chosen.shapes,
+        "setting": args.setting,
+        "weights": weights,
+        "deformed_bodies": wanted.tag or None,
+    }
 
 
 def _check_arguments(args: argparse.Namespace) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from ..errors import InputError
 from .output import add_output_arguments, print_records
 from .phantom_sets import INDEPENDENT, ORDINARY
-from .record_log import RecordLog
+from .record_log import RECORDS_NAME, RecordLog
 from .records import REAL, CaseRecord
 from .reliability_svg import write_reliability
 
@@ -35,6 +35,8 @@ def run(args: argparse.Namespace) -> int:
     ------
     InputError
         If there are no records.
+    OutputError
+        If the diagrams cannot be written.
     """
     by_name: dict[str, CaseRecord] = {}
     for folder in args.folder:
@@ -58,11 +60,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _read(folder: Path) -> list[CaseRecord]:
-    path = folder / "records.jsonl"
-    try:
-        records = RecordLog(path).all() if path.exists() else []
-    except ValueError as error:
-        raise InputError("no_records", f"{path} holds no records: {error}.") from error
+    path = folder / RECORDS_NAME
+    records = RecordLog(path).all()
     if not records:
         raise InputError(
             "no_records",

@@ -21,6 +21,7 @@ from .prediction import Predict
 from .records import PHANTOM, CaseRecord, TrueVertebra
 from .scoring import score_case
 from .truth import CaseTruth, truth_from_labels, with_known_facts
+from .writing import writing_to
 
 __all__ = [
     "EVALUATION_SEED_START",
@@ -70,15 +71,24 @@ class SceneStore:
         self._library: ShapeLibrary | None = None
 
     def get(self, seed: int) -> PhantomScene:
-        """Return the scene of `seed`."""
+        """Return the scene of `seed`.
+
+        Raises
+        ------
+        OutputError
+            ``not_writable``, if it cannot be kept.
+        """
         path = self._folder / f"{self._prefix}_{seed:08d}.npy" if self._folder else None
         if path is not None and path.exists():
             return load_scene(path)
-        library = self._shape_library()
-        scene = make_scene(seed, library, self._spacing_mm, self.wanted)
         if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            save_scene(scene, path)
+            # Before the scene is made, which takes its time.
+            with writing_to(path.parent):
+                path.parent.mkdir(parents=True, exist_ok=True)
+        scene = make_scene(seed, self._shape_library(), self._spacing_mm, self.wanted)
+        if path is not None:
+            with writing_to(path.parent):
+                save_scene(scene, path)
         return scene
 
     def _shape_library(self) -> ShapeLibrary:

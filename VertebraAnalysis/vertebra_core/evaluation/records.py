@@ -167,7 +167,7 @@ def record_from_json(line: str) -> CaseRecord:
             },
             notes=tuple(fields["notes"]),
         )
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"not an evaluation record: {error}") from error
 
 

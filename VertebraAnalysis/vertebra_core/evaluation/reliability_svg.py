@@ -9,6 +9,7 @@ from pathlib import Path
 from .calibration import Calibration, CalibrationBin
 from .records import CaseRecord
 from .reliability import grade_calibration, level_calibration
+from .writing import writing_to
 
 FILE_NAME = "reliability.svg"
 
@@ -36,6 +37,11 @@ def write_reliability(folder: Path, groups: Mapping[str, Sequence[CaseRecord]]) 
     -------
     Path or None
         The file; None, and no file, where no probability was stated.
+
+    Raises
+    ------
+    OutputError
+        ``not_writable``.
     """
     rows = {}
     for title, records in groups.items():
@@ -46,8 +52,9 @@ def write_reliability(folder: Path, groups: Mapping[str, Sequence[CaseRecord]]) 
     if not rows:
         return None
     path = Path(folder) / FILE_NAME
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(reliability_svg(rows), encoding="utf-8")
+    with writing_to(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(reliability_svg(rows), encoding="utf-8")
     return path
 
 
