@@ -44,8 +44,9 @@ def example() -> tuple[CtVolume, LabelVolume, np.ndarray, SpineAnalysis]:
     return ct, placed, bodies, SpineAnalysis(
         tuple(vertebrae),
         Manifest(
-            "0.1.0", {"locnet.safetensors": "ab" * 32}, "cpu", {"reading": 0.4, "grading": 1.25},
+            "0.1.0", {"locnet": "ab" * 32}, "cpu", {"reading": 0.4, "grading": 1.25},
             ct.size_xyz, SPACING_XYZ_MM, ORIGIN_LPS_MM, DIRECTION, {"localiser": "votes"},
+            "spine <1>.nii.gz", "1.2.840.7", "2026-03-01T12:30:05+00:00", {"python": "3.11.2"},
         ),
         ('The voxels are <large> & "coarse".',),
     )  # fmt: skip
@@ -72,6 +73,7 @@ def _vertebra(ct: CtVolume, level: str, z: int) -> Vertebra:
         grade_probabilities=(0.9, 0.06, 0.03, 0.01),
         morphometric_grade=0,
         learned_grade=0,
+        borderline=False,
         density_hu=142.5,
         volume_ml=48.25,
     )
@@ -87,7 +89,8 @@ def _vertebra(ct: CtVolume, level: str, z: int) -> Vertebra:
     if level == "L2":
         missing = dict.fromkeys(
             ("heights_mm", "heights_spread_mm", "height_loss", "height_reference", "grade",
-             "shape", "grade_probabilities", "morphometric_grade", "learned_grade", "density_hu")
+             "shape", "grade_probabilities", "morphometric_grade", "learned_grade", "borderline",
+             "density_hu")
         )  # fmt: skip
         reason = "The edge of the scan cuts the body."
         return replace(

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from example_analysis import example
-from vertebra_core.analysis import FLAG_CODES, Heights, SpineAnalysis
+from vertebra_core.analysis import FLAG_CODES, Heights, SpineAnalysis, Vertebra
 from vertebra_core.analysis_json import (
     analysis_from_json,
     analysis_to_dict,
@@ -86,6 +86,27 @@ def test_numpy_numbers_and_nan_become_json(analysis):
 def test_levels_of_the_network_alone_are_kept_beside(analysis):
     content = analysis_to_dict(analysis, ("T11", "L1", None))
     assert [v["network_level"] for v in content["vertebrae"]] == ["T11", "L1", None]
+
+
+def test_files_of_earlier_versions_lack_what_the_manifest_says_since(analysis):
+    content = analysis_to_dict(analysis)
+    for key in ("input_name", "series_uid", "created", "versions"):
+        del content["manifest"][key]
+    manifest = analysis_from_json(json.dumps(content)).manifest
+    assert (manifest.input_name, manifest.series_uid, manifest.created) == (None, None, None)
+    assert manifest.versions == {} and manifest.device == "cpu"
+
+
+def test_what_is_not_graded_is_neither_borderline_nor_clear(analysis):
+    fresh = Vertebra("L3", 1.0, None, (0.0, 0.0, 0.0))
+    entry = analysis_to_dict(replace(analysis, vertebrae=(fresh,)))["vertebrae"][0]
+    assert entry["borderline"] is None and entry["not_measured"]["borderline"]
+    # Files of earlier versions say that it is not.
+    content = analysis_to_dict(analysis)
+    assert [v["borderline"] for v in content["vertebrae"]] == [False, True, None]
+    content["vertebrae"][2]["borderline"] = False
+    back = analysis_from_json(json.dumps(content)).vertebrae
+    assert [v.borderline for v in back] == [False, True, None]
 
 
 def test_later_minor_versions_are_read_and_their_keys_passed_over(analysis):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import time
 
 import pytest
@@ -65,6 +66,29 @@ def test_arguments_without_sense_are_refused_at_once(case, places, tmp_path, mon
     assert captured.out == "" and captured.err.count("\n") == 1
     assert "Error(" not in captured.err and "defect" not in captured.err
     assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("words", "command"),
+    [
+        (["grade", "--segmentation", "{ct}", "-o", "{out}", "--lesions"], "grade"),
+        (["phantom", "-o", "{out}", "--progress", "json"], "phantom"),
+        (["analyze", "{ct}", "-o", "{out}", "more"], "analyze"),
+        (["analyze", "{ct}"], "analyze"),
+        (["evaluate", "cases", "{cases}", "--lesions"], "evaluate cases"),
+        (["cook"], ""),
+    ],
+)
+def test_the_hint_leads_to_the_help_of_the_command(words, command, places, capsys):
+    program = "python -m vertebra_core"
+    assert main([word.format(**places) for word in words]) == 2
+    captured = capsys.readouterr()
+    told = captured.err or json.loads(captured.out)["hint"]
+    assert told.rstrip().endswith(" ".join(filter(None, (f"See: {program}", command, "--help"))))
+    with pytest.raises(SystemExit) as left:
+        main([*command.split(), "--help"])
+    assert left.value.code == 0
+    assert capsys.readouterr().out.startswith(f"usage: {program}")
 
 
 def test_a_bad_number_of_threads_is_told_before_the_ct_is_read(places, monkeypatch):

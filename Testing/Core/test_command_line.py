@@ -15,6 +15,7 @@ from fake_stages import LEVELS, trunk_ct
 from vertebra_core.analysis_json import read_analysis
 from vertebra_core.command_line import COMMANDS, main
 from vertebra_core.output.atomic_output import RESULT_FILES
+from vertebra_core.output.scene_mrb import scene_available
 from vertebra_core.reading import read_label_map
 from vertebra_core.volume import CtVolume, same_grid, to_sitk
 
@@ -114,12 +115,75 @@ def test_cancelling_takes_two_seconds_at_most_and_leaves_nothing(ct_file, tmp_pa
     assert not out_folder.exists()
 
 
+# Writing stops before the report: the label maps are there, under names for the time being.
+STUCK_WRITING = """
+import time, vertebra_core.output.write_results as writing
+writing.report_html = lambda *_: time.sleep(600)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
+@pytest.mark.parametrize(("stage", "earlier"), [("grading", False), ("writing", True)])
+def test_a_killed_run_leaves_nothing_under_final_names(ct_file, tmp_path, stage, earlier):
+    out_folder = tmp_path / "out"
+    if earlier:
+        out_folder.mkdir()
+        (out_folder / "analysis.json").write_text("earlier")
+    seconds, before = (60, "") if stage == "grading" else (0, STUCK_WRITING)
+    program = before + DRIVER.format(here=str(HERE), seconds=seconds)
+    words = ["analyze", ct_file, "-o", out_folder, "--progress", "json"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, *map(str, words)], stdout=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONPATH": str(SOURCE)},
+    )  # fmt: skip
+    for line in process.stdout:
+        told = json.loads(line)
+        half = list(out_folder.glob(".*/bodies.nii.gz"))
+        if told["stage"] == stage and (stage == "grading" or half):
+            break
+    process.kill()
+    assert process.wait(60) == -signal.SIGKILL
+    process.stdout.close()
+    seen = {p.name: p.read_text() for p in out_folder.iterdir() if not p.name.startswith(".")}
+    assert seen == ({"analysis.json": "earlier"} if earlier else {})
+    # What it left hidden is in nobody's way.
+    status, _, err = finish(start("analyze", ct_file, "-o", out_folder, "--no-scene", seconds=0))
+    assert status == 0, err
+    assert read_analysis(out_folder / "analysis.json").vertebrae
+
+
 def test_earlier_results_survive_a_failed_run(ct_file, tmp_path):
     (tmp_path / "analysis.json").write_text("earlier")
     status, _, _ = finish(start("analyze", tmp_path / "no.nii", "-o", tmp_path))
     assert status == 2
     assert [p.name for p in tmp_path.iterdir()] == ["analysis.json"]
     assert (tmp_path / "analysis.json").read_text() == "earlier"
+
+
+@pytest.fixture
+def small_disk(tmp_path) -> list[str]:
+    """Words before a command that puts an empty disk of 300 kB in place of ``tmp_path/disk``."""
+    (tmp_path / "disk").mkdir()
+    mount = 'mount -t tmpfs -o size=300k tmpfs "$0" && exec "$@"'
+    words = ["unshare", "-Urm", "sh", "-c", mount, str(tmp_path / "disk")]
+    try:
+        subprocess.run([*words, "true"], check=True, capture_output=True, timeout=60)
+    except (OSError, subprocess.SubprocessError):
+        pytest.skip("this system mounts no disks for users")
+    return words
+
+
+@pytest.mark.skipif(not scene_available(), reason="slicer-core is not installed")
+def test_a_disk_that_the_scene_fills_is_called_full(ct_file, tmp_path, small_disk):
+    program = DRIVER.format(here=str(HERE), seconds=0)
+    words = ["analyze", ct_file, "-o", tmp_path / "disk" / "out", "--progress", "json"]
+    done = subprocess.run(
+        [*small_disk, sys.executable, "-c", program, *words], capture_output=True, text=True,
+        env={**os.environ, "PYTHONPATH": str(SOURCE)}, timeout=300,
+    )  # fmt: skip
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert done.returncode == 2 and told["type"] == "error"
+    assert told["code"] == "disk_full" and "full" in told["message"] and "room" in told["hint"]
 
 
 def test_a_folder_that_cannot_be_written_is_told_before_the_work(ct_file, tmp_path, capsys):

@@ -21,6 +21,7 @@ from vertebra_core.dicom_series import list_series
 from vertebra_core.errors import InputError
 from vertebra_core.reading import read_ct
 from vertebra_core.volume import same_grid
+from vertebra_core.volume_source import VolumeSource
 
 
 @pytest.mark.parametrize("tilt_mm_per_slice", [0.4, -0.4])
@@ -50,6 +51,17 @@ def test_a_dicom_series_is_sorted_by_position(tmp_path, direction):
     np.testing.assert_array_equal(again.hu, ct.hu)
     assert same_grid(again, ct, 0.001)
     assert again.warnings == ()
+
+
+def test_series_and_name_of_what_was_given_are_told_but_no_path(tmp_path, monkeypatch):
+    folder = tmp_path / "patient" / "CT 1"
+    uid = write_dicom_series(folder, simple_ct())
+    assert read_ct(folder).source == VolumeSource("CT 1", uid)
+    assert read_ct(folder, uid).source == VolumeSource("CT 1", uid)
+    file = next(folder.glob("*.dcm"))
+    assert read_ct(file).source == VolumeSource(file.name, uid)
+    monkeypatch.chdir(folder)
+    assert read_ct(".").source == VolumeSource("CT 1", uid)
 
 
 def test_dicom_without_the_rescale_intercept_is_recognised_as_shifted(tmp_path):

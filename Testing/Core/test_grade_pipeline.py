@@ -14,6 +14,7 @@ from vertebra_core.grade_pipeline import GradeOptions, GradingBackend, grade_seg
 from vertebra_core.output.label_map import write_label_map
 from vertebra_core.segment_levels import numbered_by_level
 from vertebra_core.volume import CtVolume, LabelVolume
+from vertebra_core.volume_source import VolumeSource
 
 BACKEND = GradingBackend(lambda ct, candidates, vertebrae: tuple(vertebrae), {}, "cpu")
 
@@ -170,6 +171,19 @@ def test_bodies_of_another_scan_are_refused():
     with pytest.raises(InputError) as refused:
         grade_segmentation(labels, None, elsewhere, backend=BACKEND)
     assert refused.value.code == "no_overlap"
+
+
+def test_manifest_states_the_ct_and_without_one_the_segmentation():
+    ct, labels, bodies, _ = example()
+    labels = replace(labels, source=VolumeSource("spine.seg.nrrd"))
+    own = on_grid_of(labels, bodies)
+    result, _ = grade_segmentation(labels, None, own, backend=BACKEND)
+    manifest = result.analysis.manifest
+    assert (manifest.input_name, manifest.series_uid) == ("spine.seg.nrrd", None)
+    assert manifest.created and manifest.versions["numpy"] == np.__version__
+    ct = replace(ct, source=VolumeSource("CT 1", "1.2.3"))
+    manifest = grade_segmentation(labels, ct, own, backend=BACKEND)[0].analysis.manifest
+    assert (manifest.input_name, manifest.series_uid) == ("CT 1", "1.2.3")
 
 
 def test_stray_strokes_are_left_out_and_told():

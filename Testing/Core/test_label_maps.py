@@ -62,6 +62,49 @@ def test_what_is_no_label_map_is_refused(tmp_path, make, code):
     assert caught.value.code == code
 
 
+def with_nan() -> sitk.Image:
+    array = sitk.GetArrayFromImage(labels(np.float32))
+    array[3, 4, 5] = np.nan
+    return to_sitk(replace(simple_ct(), hu=array))
+
+
+def coarse() -> sitk.Image:
+    image = labels()
+    image.SetSpacing((1.0, 1.0, 20.0))
+    return image
+
+
+@pytest.mark.parametrize("suffix", [".nii.gz", ".nrrd"])
+@pytest.mark.parametrize(
+    ("make", "code"),
+    [
+        (with_nan, "not_finite"),
+        (lambda: labels()[:, :, 5:6], "one_slice"),
+        (lambda: labels()[:, :, 5], "two_dimensional"),
+        (lambda: labels()[:3, :, :], "too_small"),
+        (coarse, "bad_spacing"),
+        (lambda: sitk.JoinSeries([labels()] * 2), "four_dimensional"),
+        (lambda: b"no image" * 99, "unreadable"),
+    ],
+)
+def test_hints_are_about_the_label_map_not_about_a_ct(tmp_path, suffix, make, code):
+    path, content = tmp_path / f"seg{suffix}", make()
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        sitk.WriteImage(content, str(path))
+    with pytest.raises(InputError) as caught:
+        read_label_map(path)
+    assert caught.value.code == code
+    assert "xport the segmentation" in caught.value.hint
+    assert not any(word in caught.value.hint for word in ("1024", "DICOM", "series", "air"))
+
+
+def test_a_label_map_tells_its_name(tmp_path):
+    sitk.WriteImage(labels(), str(tmp_path / "spine.seg.nrrd"))
+    assert read_label_map(tmp_path / "spine.seg.nrrd").source.name == "spine.seg.nrrd"
+
+
 def test_public_label_maps_are_read(shared_data):
     masks = shared_data / "masks"
     verse = read_label_map(masks / "sub-verse004_seg-vert_msk.nii.gz")

@@ -35,6 +35,7 @@ def test_table_has_a_row_per_vertebra_and_empty_cells_with_reasons():
     assert rows[1]["height_loss_wedge"] == "0.24"
     assert rows[1]["flag_reasons"] == 'A loss of 24 % is near "25 %".'
     assert rows[2]["grade"] == rows[2]["height_anterior_mm"] == rows[2]["density_hu"] == ""
+    assert [r["borderline"] for r in rows] == ["no", "yes", ""]
     assert "grade: The edge of the scan cuts the body." in rows[2]["not_measured"]
 
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import platform
 import threading
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
+import SimpleITK as sitk  # noqa: N813
+import torch
 from fake_stages import HALF_BODY_ZYX_MM, LEVELS, fake_stages, true_centres, trunk_ct
 from vertebra_core.analysis import FLAG_CODES
 from vertebra_core.errors import Cancelled, InputError
 from vertebra_core.pipeline import STAGES, analyze
 from vertebra_core.progress import STAGE_WEIGHTS
 from vertebra_core.segmentation import merge as merging
+from vertebra_core.volume_source import VolumeSource
 
 
 def levels(result):
@@ -165,6 +170,23 @@ def test_manifest_states_geometry_weights_and_options():
     assert manifest.input_spacing_xyz_mm == ct.spacing_xyz_mm
     assert manifest.weights_sha256 == {"locnet": "ab" * 32}
     assert manifest.options["localiser"] == "votes"
+
+
+def test_manifest_states_which_scan_when_and_with_what():
+    before = datetime.now(UTC).replace(microsecond=0)
+    ct = replace(trunk_ct(), source=VolumeSource("chest.nii.gz", "1.2.3"))
+    manifest = analyze(ct, stages=fake_stages()).analysis.manifest
+    assert (manifest.input_name, manifest.series_uid) == ("chest.nii.gz", "1.2.3")
+    created = datetime.fromisoformat(manifest.created)
+    assert before <= created <= datetime.now(UTC) and created.utcoffset() == timedelta(0)
+    assert manifest.created == created.isoformat(timespec="seconds")
+    assert manifest.versions == {
+        "vertebra_core": manifest.core_version,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "SimpleITK": sitk.__version__,
+        "numpy": np.__version__,
+    }
 
 
 def test_bodies_that_touch_or_differ_much_from_their_neighbours_are_flagged():

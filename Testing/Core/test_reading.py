@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import os
 import struct
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from vertebra_core.errors import InputError
 from vertebra_core.nifti_header import check_nifti
 from vertebra_core.reading import read_ct
 from vertebra_core.volume import CtVolume, same_grid, to_sitk
+from vertebra_core.volume_source import NAME_FIELD, VolumeSource, name_of
 
 MIRRORED = (-1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 
@@ -31,6 +34,25 @@ def test_formats_keep_voxels_and_geometry(tmp_path, suffix, direction):
     np.testing.assert_array_equal(again.hu, ct.hu)
     assert same_grid(again, ct, 0.001)
     assert again.warnings == ()
+
+
+@pytest.mark.parametrize("name", ["wirbelsäule 1.nii.gz", "ct.nrrd"])
+def test_the_name_of_the_file_is_told_without_its_path(tmp_path, name):
+    sitk.WriteImage(to_sitk(simple_ct()), str(tmp_path / name))
+    assert read_ct(tmp_path / name).source == VolumeSource(name)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Other systems' names are always text")
+def test_a_name_that_is_no_text_can_be_written_all_the_same(tmp_path):
+    assert name_of(tmp_path / os.fsdecode(b"m\xfcller.nii")) == "m?ller.nii"
+    assert name_of(Path("/")) is None
+
+
+def test_a_passing_copy_tells_the_name_of_what_it_is_a_copy_of(tmp_path):
+    image = to_sitk(simple_ct())
+    image.SetMetaData(NAME_FIELD, "Chest 1.0")
+    sitk.WriteImage(image, str(tmp_path / "copy.nrrd"))
+    assert read_ct(tmp_path / "copy.nrrd").source == VolumeSource("Chest 1.0")
 
 
 def test_a_gzip_file_of_two_members_with_zeros_behind_is_whole(tmp_path):

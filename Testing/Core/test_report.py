@@ -69,6 +69,20 @@ def test_page_is_well_formed_and_says_what_matters(page):
         assert wanted in text, wanted
 
 
+def test_head_tells_the_scan_its_series_and_when_it_was_analysed(page):
+    head = text_of(page.partition("<div class='summary'>")[0] + "</main></body></html>")
+    for wanted in ("spine <1>.nii.gz", "1.2.840.7", "2026-03-01 12:30:05 UTC", "0.1.0"):
+        assert wanted in head, wanted
+    assert "python 3.11.2" in text_of(page)
+
+
+def test_head_of_an_analysis_of_an_earlier_version_says_that_the_name_is_not_known():
+    ct, labels, bodies, analysis = example()
+    plain = replace(analysis.manifest, input_name=None, series_uid=None, created=None, versions={})
+    text = text_of(report_html(replace(analysis, manifest=plain), ct, labels, bodies))
+    assert "name not known" in text and "DICOM series" not in text and "Analysed" not in text
+
+
 def test_page_needs_nothing_from_elsewhere(page):
     links = re.findall(r"(?:href|src|url)\s*[=(]\s*['\"]?([^'\"\s>)]*)", page)
     assert links and all(link.startswith("data:image/png;base64,") for link in links)

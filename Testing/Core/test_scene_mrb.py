@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import subprocess
 import sys
 import zipfile
@@ -203,6 +205,37 @@ def test_a_process_that_died_early_costs_the_scene_and_is_told(tmp_path):
         writing._process.wait()
         writing.begin(ct, labels, bodies, analysis_to_json(analysis), "{}")
         assert "scene.mrb could not be written" in writing.finish()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows limits no files")
+def test_voxels_that_cannot_be_handed_over_whole_say_why(tmp_path):
+    program = (
+        "import resource, sys\n"
+        "from pathlib import Path\n"
+        "sys.path.insert(0, sys.argv[1])\n"
+        "from example_analysis import example\n"
+        "from vertebra_core.output import scene_mrb\n"
+        "ct, _, _, _ = example()\n"
+        # The file ends in the middle of the voxels, as it does on a disk that becomes full.
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))\n"
+        "try: scene_mrb._save(Path(sys.argv[2]), ct.hu, ct, (slice(None),) * 3)\n"
+        "except OSError as error: print(error.errno)\n"
+    )
+    here, source = Path(__file__).parent, Path(scene_mrb.__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", program, here, tmp_path / "ct.npy"],
+        capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(source)},
+    )  # fmt: skip
+    assert done.stdout.strip() == str(errno.EFBIG), done.stderr
+
+
+def test_voxels_are_handed_over_unchanged_whatever_their_order_in_memory(tmp_path):
+    ct, _, _, _ = example()
+    box = (slice(3, 50), slice(8, 46), slice(8, 36))
+    for hu in (ct.hu, np.asfortranarray(ct.hu), ct.hu.astype(np.float32)):
+        scene_mrb._save(tmp_path / "ct.npy", hu, ct, box)
+        handed = np.load(tmp_path / "ct.npy", mmap_mode="r")
+        assert handed.dtype == hu.dtype and np.array_equal(handed, hu[box])
 
 
 def test_a_large_ct_is_stored_around_the_spine_only(monkeypatch):

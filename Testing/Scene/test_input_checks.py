@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
-from vertebra_core import volume_checks
 from VertebraAnalysisLib import InputChecks
 from VertebraAnalysisLib.Coordinates import matrixFromArray
 from VertebraAnalysisLib.InputChecks import inputProblem, inputWarning
@@ -43,16 +45,16 @@ def testNothingChosenAsksForACt():
     assert inputWarning(None) == ""
 
 
-def testLimitsAreThoseOfTheCore():
-    for name in (
-        "MIN_SPACING_MM",
-        "MAX_SPACING_MM",
-        "COARSE_SPACING_MM",
-        "MIN_EXTENT_MM",
-        "MIN_SLICES",
-        "MAX_VOXELS",
-    ):
-        assert getattr(InputChecks, name) == getattr(volume_checks, name)
+def testAskingForTheLimitsOfTheCoreLoadsNothingHeavy():
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "import VertebraAnalysisLib.InputChecks, VertebraAnalysisLib.RoiCrop\n"
+        "heavy = {'torch', 'SimpleITK', 'scipy', 'vtk', 'slicer'} & set(sys.modules)\n"
+        "sys.exit(' '.join(sorted(heavy)) or 0)"
+    )
+    module = Path(InputChecks.__file__).resolve().parents[1]
+    done = subprocess.run([sys.executable, "-c", code, module], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def testLabelMapNode(slicer):

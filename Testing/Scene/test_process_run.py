@@ -107,12 +107,14 @@ def _nothingRunsOn():
 @pytest.mark.slow
 def testAnalysisOfAPhantomReportsProgressAndHandsOverAllResults(slicer, smallPhantom):  # noqa: F811
     node = smallPhantom.addCtTo(slicer)
+    node.SetName("Phantom 3")
     before = sceneState(slicer)
     told = Told()
     run = told.run(node)
     run.start()
     pollUntil(run, lambda: told.ends)
     assert told.ends == [("finished",)]
+    assert told.analysis["manifest"]["input_name"] == "Phantom 3"
     assert {"analysis.json", "labels.nii.gz", "bodies.nii.gz"} <= told.files
     assert len(told.analysis["vertebrae"]) >= 3
     assert told.stages[0] == "export"

@@ -30,7 +30,7 @@ def test_a_grade_that_a_reader_gave_is_not_borderline():
     assert review.vertebra(key).borderline
     review.overrideGrade(key, 1, "wedge", "Limbus vertebra", READER)
     vertebra = review.vertebra(key)
-    assert not vertebra.borderline and not vertebra.flags
+    assert vertebra.borderline is False and not vertebra.flags
     assert grade_label(vertebra.current) == "G1 wedge"
     assert vertebra.grade_probabilities is None
 
@@ -53,7 +53,7 @@ def test_a_vertebra_can_be_declared_not_gradable():
     review = review_of()
     review.overrideGrade("v06", None, "wedge", "Metal artefact", READER)
     vertebra = review.vertebra("v06")
-    assert (vertebra.grade, vertebra.shape) == (None, None)
+    assert (vertebra.grade, vertebra.shape, vertebra.borderline) == (None, None, None)
     assert vertebra.flags[-1].code == "not_graded" and "Metal artefact" in vertebra.flags[-1].reason
 
 

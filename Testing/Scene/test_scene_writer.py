@@ -119,6 +119,7 @@ def test_table_has_typed_columns_with_units_and_both_values(written):
     assert node.GetColumnUnitLabel("Ha (mm)") == "mm" and node.GetColumnNullValue("Grade") == "-1"
     assert column["Wedge loss (%)"].GetValue(1) == pytest.approx(24)
     assert np.isnan(column["Ha (mm)"].GetValue(2))
+    assert [column["Borderline"].GetValue(i) for i in range(3)] == ["no", "yes", ""]
     assert column["Notes"].GetValue(2).startswith("The edge of the scan cuts the body.")
     text = [c.GetValue(r) for c in column.values() if c.IsA("vtkStringArray") for r in range(3)]
     assert not [t for t in text if '"' in t or "\t" in t or "\n" in t]

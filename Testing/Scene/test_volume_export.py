@@ -7,6 +7,7 @@ import errno
 import numpy as np
 import pytest
 from vertebra_core.reading import read_ct
+from vertebra_core.volume_source import VolumeSource
 from VertebraAnalysisLib import NrrdFile
 from VertebraAnalysisLib.Coordinates import LpsGeometry, ijkToRas, matrixFromArray
 from VertebraAnalysisLib.UserError import UserError
@@ -103,6 +104,14 @@ def testPathsMayHaveSpacesAndAnyScript(slicer, tmp_path):
     folder.mkdir()
     VolumeExport.write(addCt(slicer), folder / "M\u00fcller CT.nrrd")
     assert np.array_equal(read_ct(folder / "M\u00fcller CT.nrrd").hu, ctVoxels())
+
+
+@pytest.mark.parametrize("name", ["2: Chest 1.0 \u810a\u690e", "C:\\ct := 1", "--help", " "])
+def testFileTellsTheNameOfTheVolumeInPlaceOfItsOwn(slicer, tmp_path, name):
+    node = addCt(slicer)
+    node.SetName(name)
+    VolumeExport.write(node, tmp_path / "ct.nrrd")
+    assert read_ct(tmp_path / "ct.nrrd").source == VolumeSource(name.strip() or None)
 
 
 def testSceneIsNotModified(slicer, tmp_path):

@@ -73,7 +73,7 @@ def gradeStyle(grade: int | None) -> GradeStyle:
     return GRADE_STYLES.get(grade, GRADE_STYLES[None])
 
 
-def gradeText(grade: int | None, shape: str | None = None, borderline: bool = False) -> str:
+def gradeText(grade: int | None, shape: str | None = None, borderline: bool | None = None) -> str:
     """Return ``"G2 wedge"``, ``"G1 wedge, borderline"``, ``"G0"`` or ``"not graded"``."""
     text = gradeStyle(grade).text
     if grade is None:

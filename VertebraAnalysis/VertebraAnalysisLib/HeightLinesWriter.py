@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from vertebra_core.analysis import HeightLine
+from vertebra_core.output.scene_keys import HEIGHT_ATTRIBUTE, HEIGHTS_ROLE, KEY_ATTRIBUTE
 
 from .Coordinates import lpsToRas, rasToLps
 from .GradeStyle import gradeStyle
 from .HeightEditing import HEIGHT_NAMES
-from .ResultSet import HEIGHT_ATTRIBUTE, KEY_ATTRIBUTE
 from .SubjectHierarchy import SubjectHierarchy
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ _REQUESTED = "VertebraAnalysis.Requested"
 
 def needsHeightLines(vertebra: ReviewedVertebra) -> bool:
     """Tell whether a body is fractured or borderline, so that its heights are shown unasked."""
-    return bool(vertebra.grade) or vertebra.borderline
+    return bool(vertebra.grade or vertebra.borderline)
 
 
 def keyOf(lineNode: Any) -> tuple[str, str]:
@@ -145,7 +145,7 @@ def _add(resultSet: ResultSet, vertebra: ReviewedVertebra, name: str) -> Any:
     # Name and length in the middle would cover those of the other lines: the ends bear short ones.
     display.SetPropertiesLabelVisibility(False)
     display.SetPointLabelsVisibility(True)
-    resultSet.refer("heights", node)
+    resultSet.refer(HEIGHTS_ROLE, node)
     hierarchy = SubjectHierarchy(scene)
     folder = hierarchy.folderOf(resultSet)
     if folder:

@@ -10,17 +10,16 @@ from typing import Any
 
 import numpy as np
 from vertebra_core.intensity import IntensitySample, Scale, sample_intensities
+from vertebra_core.volume_limits import (
+    COARSE_SPACING_MM,
+    MAX_SPACING_MM,
+    MAX_VOXELS,
+    MIN_EXTENT_MM,
+    MIN_SLICES,
+    MIN_SPACING_MM,
+)
 
 from .Coordinates import arrayFromMatrix
-
-# The limits are those of vertebra_core.volume_checks (a test compares them), which are not
-# imported: SimpleITK would have to be loaded for a few numbers.
-MIN_SPACING_MM = 0.15
-MAX_SPACING_MM = 6.0
-COARSE_SPACING_MM = 3.01
-MIN_EXTENT_MM = 10.0
-MIN_SLICES = 2
-MAX_VOXELS = 2_000_000_000
 
 _SAMPLE_VOXELS = 300_000
 _SHEAR_TOLERANCE = 1e-3

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from vertebra_core.output.scene_keys import KEYS_ATTRIBUTE
+
 from .Coordinates import lpsToRas
 from .GradeStyle import GRADE_STYLES, gradeText
-from .ResultSet import KEYS_ATTRIBUTE
 
 if TYPE_CHECKING:
     from .ReviewedVertebra import ReviewedVertebra

@@ -76,4 +76,5 @@ def _vector(values: np.ndarray) -> str:
 
 
 def _oneLine(text: str) -> str:
-    return " ".join(str(text).split())
+    # A backslash begins a sign of its own.
+    return " ".join(str(text).split()).replace("\\", "\\\\")

@@ -7,6 +7,7 @@ from typing import Any
 import slicer
 from slicer.i18n import tr as _
 from slicer.util import VTKObservationMixin
+from vertebra_core.output.scene_keys import RESULT_SET_ATTRIBUTE
 
 from .AnalysisActions import AnalysisActions
 from .InputSection import InputSection
@@ -16,7 +17,6 @@ from .OutputsSection import OutputsSection
 from .PanelServices import PanelServices
 from .ParameterNode import ParameterNode
 from .ProgressView import ProgressView
-from .ResultSet import MARK
 from .ReviewedVertebra import ReviewedVertebra
 from .ReviewSection import ReviewSection
 from .ReviewSession import ReviewSession
@@ -62,7 +62,7 @@ class Panel(VTKObservationMixin):
         )  # fmt: skip
         self.outputs = OutputsSection(ui, self.session, services, self.messages)
 
-        ui.resultsSelector.addAttribute("vtkMRMLTextNode", MARK, "1")
+        ui.resultsSelector.addAttribute("vtkMRMLTextNode", RESULT_SET_ATTRIBUTE, "1")
         ui.resultsSelector.connect("currentNodeChanged(vtkMRMLNode*)", self._onResultsSelected)
         ui.analyzeButton.connect("clicked()", self._onAnalyzeButton)
         ui.sampleButton.connect("clicked()", self.actions.loadSampleAndAnalyze)

@@ -12,6 +12,7 @@ from typing import Any
 
 import qt
 import slicer
+from vertebra_core.output.scene_keys import RESULT_SET_ATTRIBUTE
 
 from .Dialogs import Dialogs
 from .Review import Review
@@ -107,9 +108,9 @@ class PanelServices:
 
     def resultSet(self, textNode: Any) -> Any:
         """The result set of a text node; None without one."""
-        from .ResultSet import MARK, ResultSet
+        from .ResultSet import ResultSet
 
-        isOne = textNode is not None and textNode.GetAttribute(MARK)
+        isOne = textNode is not None and textNode.GetAttribute(RESULT_SET_ATTRIBUTE)
         return ResultSet(textNode) if isOne else None
 
     def resultSets(self, volumeNode: Any = None) -> list[Any]:

@@ -20,6 +20,7 @@ from vertebra_core.grading.genant import (
 )
 from vertebra_core.grading.joint_grade import grade_doubt, with_other_morphometry
 from vertebra_core.grading.norms import why_not_graded
+from vertebra_core.output.scene_keys import vertebra_keys
 
 from .HeightEditing import editedHeights, editedSpread, usable
 from .ReaderValues import ReaderValues
@@ -66,8 +67,8 @@ def reviewedVertebrae(
         found.append(vertebra)
     found = _withFlagsNamed(found, analysed, values, levels)
     return tuple(
-        _reviewed(f"v{i + 1:02d}", *entry)
-        for i, entry in enumerate(zip(analysed, found, values, strict=True))
+        _reviewed(*entry)
+        for entry in zip(vertebra_keys(len(found)), analysed, found, values, strict=True)
     )
 
 
@@ -132,7 +133,7 @@ def _graded(
             grade_probabilities=None,
             morphometric_grade=None,
             learned_grade=None,
-            borderline=False,
+            borderline=None,
             flags=(*flags, *more),
         )
     grade, shape, probabilities = after.grade, after.shape, after.grade_probabilities
@@ -225,7 +226,7 @@ def _reviewed(key: str, ai: Vertebra, computed: Vertebra, values: ReaderValues) 
             grade=override.grade,
             shape=override.shape,
             grade_probabilities=None,
-            borderline=False,
+            borderline=None if override.grade is None else False,
             flags=flags,
         )
     return ReviewedVertebra(

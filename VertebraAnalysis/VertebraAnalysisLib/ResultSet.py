@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from vertebra_core.output.scene_keys import (
+    HEIGHT_ATTRIBUTE,
+    HEIGHTS_ROLE,
+    INPUT_ROLE,
+    KEY_ATTRIBUTE,
+    KEYS_ATTRIBUTE,
+    PLAIN_ATTRIBUTE,
+    RESULT_SET_ATTRIBUTE,
+    SINGLE_ROLES,
+)
+
 if TYPE_CHECKING:
     from .Review import Review
-
-MARK = "VertebraAnalysis.ResultSet"
-"""Attribute that tells the text node of a result set."""
-
-KEY_ATTRIBUTE = "VertebraAnalysis.Key"
-"""Attribute of a height line and tag of a segment: the key of its vertebra."""
-
-HEIGHT_ATTRIBUTE = "VertebraAnalysis.Height"
-"""Attribute of a height line: one of `HeightEditing.HEIGHT_NAMES`."""
-
-KEYS_ATTRIBUTE = "VertebraAnalysis.Keys"
-"""Attribute of the list of points: keys of its control points, in their order."""
-
-_ROLES = ("segmentation", "bodies", "centers", "table")
 
 
 class ResultSet:
@@ -49,7 +46,7 @@ class ResultSet:
         nodes = scene.GetNodesByClass("vtkMRMLTextNode")
         nodes.UnRegister(scene)
         found = (nodes.GetItemAsObject(i) for i in range(nodes.GetNumberOfItems()))
-        return [ResultSet(node) for node in found if node.GetAttribute(MARK)]
+        return [ResultSet(node) for node in found if node.GetAttribute(RESULT_SET_ATTRIBUTE)]
 
     @staticmethod
     def forInput(volumeNode: Any) -> list[ResultSet]:
@@ -78,9 +75,18 @@ class ResultSet:
         return self.textNode.GetScene()
 
     @property
+    def isPlain(self) -> bool:
+        """Whether it is as the command line wrote it, without what the panel adds."""
+        return bool(self.textNode.GetAttribute(PLAIN_ATTRIBUTE))
+
+    def setComplete(self) -> None:
+        """State that nothing is missing any more."""
+        self.textNode.RemoveAttribute(PLAIN_ATTRIBUTE)
+
+    @property
     def inputNode(self) -> Any:
         """The CT, a vtkMRMLScalarVolumeNode, or None."""
-        return self._node("input")
+        return self._node(INPUT_ROLE)
 
     @property
     def segmentationNode(self) -> Any:
@@ -106,8 +112,8 @@ class ResultSet:
     def heightLineNodes(self) -> dict[tuple[str, str], Any]:
         """The vtkMRMLMarkupsLineNodes that are there: (key, name of the height) -> node."""
         found = {}
-        for index in range(self.textNode.GetNumberOfNodeReferences("heights")):
-            node = self.textNode.GetNthNodeReference("heights", index)
+        for index in range(self.textNode.GetNumberOfNodeReferences(HEIGHTS_ROLE)):
+            node = self.textNode.GetNthNodeReference(HEIGHTS_ROLE, index)
             if node is not None and node.GetScene() is not None:
                 key = node.GetAttribute(KEY_ATTRIBUTE) or ""
                 found[key, node.GetAttribute(HEIGHT_ATTRIBUTE) or ""] = node
@@ -116,7 +122,7 @@ class ResultSet:
     @property
     def nodes(self) -> list[Any]:
         """All nodes of the set that exist, without the CT; the text node is the last one."""
-        single = [node for node in map(self._node, _ROLES) if node is not None]
+        single = [node for node in map(self._node, SINGLE_ROLES) if node is not None]
         return [*self.heightLineNodes.values(), *single, self.textNode]
 
     def loadReview(self) -> Review:
@@ -168,17 +174,17 @@ class ResultSet:
             scene.EndState(scene.BatchProcessState)
 
     def refer(self, role: str, node: Any) -> None:
-        """Let the set know `node`; of role ``"heights"`` there may be many."""
-        if role == "heights":
+        """Let the set know `node`; of `HEIGHTS_ROLE` there may be many."""
+        if role == HEIGHTS_ROLE:
             self.textNode.AddNodeReferenceID(role, node.GetID())
         else:
             self.textNode.SetNodeReferenceID(role, node.GetID())
 
     def forget(self, node: Any) -> None:
         """Drop the references to a height line that is about to be removed."""
-        for index in reversed(range(self.textNode.GetNumberOfNodeReferences("heights"))):
-            if self.textNode.GetNthNodeReferenceID("heights", index) == node.GetID():
-                self.textNode.RemoveNthNodeReferenceID("heights", index)
+        for index in reversed(range(self.textNode.GetNumberOfNodeReferences(HEIGHTS_ROLE))):
+            if self.textNode.GetNthNodeReferenceID(HEIGHTS_ROLE, index) == node.GetID():
+                self.textNode.RemoveNthNodeReferenceID(HEIGHTS_ROLE, index)
 
     def _node(self, role: str) -> Any:
         # A reference can outlive its node by a moment while the scene is being closed.

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from vertebra_core.analysis import SpineAnalysis
+from vertebra_core.output.scene_keys import vertebra_keys
 
 from .Change import Change
 from .ChangeText import changedText
@@ -41,7 +42,7 @@ class ReviewHistory:
     def __init__(self, analysis: SpineAnalysis, clock: Callable[[], datetime]) -> None:
         self._analysis = analysis
         self._clock = clock
-        self.keys = tuple(f"v{i + 1:02d}" for i in range(len(analysis.vertebrae)))
+        self.keys = vertebra_keys(len(analysis.vertebrae))
         self.values = dict.fromkeys(self.keys, ReaderValues())
         self.changes: tuple[Change, ...] = ()
         self.vertebrae = self.derived({})

@@ -58,6 +58,8 @@ class ReviewSession:
             if resultSet is not None:
                 self.review = resultSet.loadReview()
                 self.resultSet = resultSet
+                with self.writing():
+                    self._writer.complete(resultSet, self.review)
         finally:
             self._tell(v.key for v in self.vertebrae)
 

@@ -94,7 +94,7 @@ class ReviewedVertebra:
         return self.current.grade_probabilities
 
     @property
-    def borderline(self) -> bool:
+    def borderline(self) -> bool | None:
         return self.current.borderline
 
     @property

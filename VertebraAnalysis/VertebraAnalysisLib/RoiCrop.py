@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from vertebra_core.volume_limits import MIN_EXTENT_MM, MIN_SLICES
 
 from .Coordinates import arrayFromMatrix
 from .UserError import UserError
-
-MIN_EXTENT_MM = 10.0
-"""Less holds not even half of a vertebral body; the same limit as the core's for a whole scan."""
 
 
 def roiCornersRas(roiNode: Any) -> np.ndarray:
@@ -60,7 +58,7 @@ def voxelBox(
             f"The region of interest does not overlap the {what}.",
             "Move the region over the spine, or choose none to analyse the whole CT.",
         )
-    if (count < 2).any() or extentMm.min() < MIN_EXTENT_MM:
+    if (count < MIN_SLICES).any() or extentMm.min() < MIN_EXTENT_MM:
         raise UserError(
             f"The region of interest holds too little of the {what} for a vertebra: "
             + " x ".join(f"{extent:.0f}" for extent in extentMm)

@@ -7,11 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vertebra_core.output.scene_keys import INPUT_ROLE, RESULT_SET_ATTRIBUTE
+
 from .Coordinates import ijkToWorldOfVolume
 from .HeightLinesWriter import HeightLinesWriter
 from .LabelMapFile import LabelMapFile
 from .MarkupsWriter import MarkupsWriter
-from .ResultSet import MARK, ResultSet
+from .ResultSet import ResultSet
 from .SegmentationWriter import SegmentationWriter
 from .SegmentShape import SegmentShape
 from .SubjectHierarchy import SubjectHierarchy
@@ -102,6 +104,27 @@ class SceneWriter:
         TableWriter.update(resultSet.tableNode, everything)
         resultSet.saveReview(review)
 
+    def complete(self, resultSet: ResultSet, review: Review) -> None:
+        """Give results of the command line, once, what only the panel adds.
+
+        Height lines, the table that tells AI and reader apart, and a folder.
+
+        Parameters
+        ----------
+        resultSet : ResultSet
+        review : Review
+            Its review.
+        """
+        if not resultSet.exists or not resultSet.isPlain:
+            return
+        hierarchy = SubjectHierarchy(resultSet.scene)
+        folder = hierarchy.addFolder(resultSet.inputNode, resultSet.name)
+        for node in resultSet.nodes:
+            hierarchy.place(node, folder)
+        HeightLinesWriter.write(resultSet, review.vertebrae)
+        TableWriter.update(resultSet.tableNode, review.vertebrae)
+        resultSet.setComplete()
+
     def reshapeBody(self, resultSet: ResultSet, key: str, shape: SegmentShape) -> None:
         """Give the segment of a vertebral body another shape, unless the user deleted it."""
         segmentId = resultSet.segmentIdOfKey(key, bodies=True)
@@ -167,12 +190,12 @@ class _Writing:
         import vtk
 
         node = self._scene.AddNewNodeByClass("vtkMRMLTextNode", self._name)
-        node.SetAttribute(MARK, "1")
+        node.SetAttribute(RESULT_SET_ATTRIBUTE, "1")
         node.SetEncoding(vtk.VTK_ENCODING_UTF_8)
         node.SetForceCreateStorageNode(slicer.vtkMRMLTextNode.CreateStorageNodeAlways)
         node.SetText(text)
         resultSet = ResultSet(node)
-        resultSet.refer("input", self._inputNode)
+        resultSet.refer(INPUT_ROLE, self._inputNode)
         self._hierarchy.place(node, self._folder)
         return resultSet
 

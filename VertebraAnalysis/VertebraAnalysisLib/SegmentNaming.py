@@ -8,11 +8,6 @@ from vertebra_core.levels import level_named
 from vertebra_core.terminology import terminology_entry
 
 
-def segmentIdOfLevel(level: str) -> str:
-    """Return the segment ID of a level, such as ``"vertebra_L1"``."""
-    return f"vertebra_{level}"
-
-
 def nameSegment(segment: Any, level: str) -> None:
     """Give a vtkSegment everything that follows from its level, but not its ID."""
     known = level_named(level)

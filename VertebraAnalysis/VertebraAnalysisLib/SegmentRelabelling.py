@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 from vertebra_core.levels import level_named
+from vertebra_core.output.scene_keys import segment_id
 
-from .SegmentNaming import nameSegment, segmentIdOfLevel
+from .SegmentNaming import nameSegment
 
 _DISPLAY_PROPERTIES = (
     "Visibility",
@@ -48,7 +49,7 @@ class SegmentRelabelling:
         levels : dict of str
             ID of a segment -> its level from now on.
         """
-        levels = {old: level for old, level in levels.items() if segmentIdOfLevel(level) != old}
+        levels = {old: level for old, level in levels.items() if segment_id(level) != old}
         if not levels:
             return
         everything = [
@@ -58,7 +59,7 @@ class SegmentRelabelling:
         newIds: dict[str, str] = {}
         for old in filter(levels.get, everything):
             taken = (set(everything) - set(levels)) | set(newIds.values())
-            newIds[old] = _freeId(segmentIdOfLevel(levels[old]), taken)
+            newIds[old] = _freeId(segment_id(levels[old]), taken)
         segments = {old: self._segmentation.GetSegment(old) for old in everything}
         images = {old: s.GetRepresentation(self._binary) for old, s in segments.items()}
         shown = {old: self._displayOf(old) for old in levels}

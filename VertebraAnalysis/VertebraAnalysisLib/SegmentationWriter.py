@@ -6,18 +6,17 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from vertebra_core.levels import is_level_number, level_named, level_numbered
+from vertebra_core.output.scene_keys import ALGORITHM_NAME, KEY_ATTRIBUTE, segment_id
 
 from .LabelmapImage import orientedImage
-from .ResultSet import KEY_ATTRIBUTE, segmentIdsByKey
-from .SegmentNaming import nameSegment, segmentIdOfLevel
+from .ResultSet import segmentIdsByKey
+from .SegmentNaming import nameSegment
 from .SegmentRelabelling import SegmentRelabelling
 
 if TYPE_CHECKING:
     from .LabelMapFile import LabelMapFile
     from .ResultSet import ResultSet
     from .ReviewedVertebra import ReviewedVertebra
-
-ALGORITHM_NAME = "VertebraAnalysis"
 
 _FILL_OPACITY_2D = 0.25
 
@@ -67,7 +66,7 @@ class SegmentationWriter:
         for key, level in levels:
             segment = _segment(key, level)
             segment.AddRepresentation(binary, shared)
-            segmentation.AddSegment(segment, segmentIdOfLevel(level))
+            segmentation.AddSegment(segment, segment_id(level))
         node.SetReferenceImageGeometryParameterFromVolumeNode(inputNode)
         display = node.GetDisplayNode()
         display.SetVisibility(visible)

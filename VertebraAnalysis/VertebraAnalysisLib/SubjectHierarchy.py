@@ -28,11 +28,19 @@ class SubjectHierarchy:
     def addFolder(self, inputNode: Any, name: str) -> int:
         """Make a folder beside the CT: under its study, or where the CT itself is.
 
+        Parameters
+        ----------
+        inputNode : vtkMRMLScalarVolumeNode or None
+            Without a CT the folder stands on top.
+        name : str
+
         Returns
         -------
         int
             Item of the folder.
         """
+        if inputNode is None:
+            return self._hierarchy.CreateFolderItem(self._hierarchy.GetSceneItemID(), name)
         item = self._hierarchy.GetItemByDataNode(inputNode)
         if item == _INVALID:
             # Without the application's plugins nobody makes an item for a new node.

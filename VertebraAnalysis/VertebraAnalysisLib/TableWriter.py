@@ -102,7 +102,9 @@ def _plainText(value: object) -> str:
     return " ".join(str(value or "").replace('"', "'").split())
 
 
-def _yes(value: bool) -> str:
+def _yes(value: bool | None) -> str:
+    if value is None:
+        return ""
     return "yes" if value else "no"
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from vertebra_core.volume_source import NAME_FIELD
 
 from .Coordinates import ijkToWorldOfVolume
 from .NrrdFile import writeNrrd
@@ -18,7 +19,7 @@ class VolumeExport:
 
     @staticmethod
     def write(volumeNode: Any, path: Path, roiNode: Any = None) -> None:
-        """Write `volumeNode` as NRRD.
+        """Write `volumeNode` as NRRD, which tells the node's name.
 
         Parameters
         ----------
@@ -52,7 +53,7 @@ class VolumeExport:
             matrix = matrix.copy()
             matrix[:3, 3] += matrix[:3, :3] @ [part.start for part in box]
         try:
-            writeNrrd(path, voxels, matrix)
+            writeNrrd(path, voxels, matrix, {NAME_FIELD: volumeNode.GetName() or ""})
         except OSError as error:
             raise UserError(
                 f"The CT cannot be written to the temporary folder: {error.strerror or error}.",

@@ -123,8 +123,9 @@ class Vertebra:
         Probabilities of grades 0-3, morphometry and learned head combined.
     morphometric_grade, learned_grade : int or None
         The two opinions behind `grade`.
-    borderline : bool
-        True when a height loss lies within the measurement error of a Genant threshold.
+    borderline : bool or None
+        True when a height loss lies within the measurement error of a Genant threshold; None where
+        there is no grade.
     density_hu : float or None
         Mean trabecular density, HU.
     volume_ml : float or None
@@ -147,7 +148,7 @@ class Vertebra:
     grade_probabilities: tuple[float, float, float, float] | None = None
     morphometric_grade: int | None = None
     learned_grade: int | None = None
-    borderline: bool = False
+    borderline: bool | None = None
     density_hu: float | None = None
     volume_ml: float | None = None
     flags: tuple[Flag, ...] = ()
@@ -161,7 +162,7 @@ class Manifest:
     ----------
     core_version : str
     weights_sha256 : dict of str
-        Weight file name -> sha256 of the file used.
+        Name of a network -> sha256 of the weights file used.
     device : str
     seconds_per_stage : dict of float
     input_size_xyz : tuple of int
@@ -169,6 +170,14 @@ class Manifest:
     input_direction : tuple of float
         Row-major 3x3 direction cosines.
     options : dict
+    input_name : str or None
+        Name of the file, folder or volume that was analysed, without a path; None if unknown.
+    series_uid : str or None
+        Of the DICOM series that was analysed.
+    created : str or None
+        UTC, ISO 8601, to the second; None in files of earlier versions.
+    versions : dict of str
+        ``python``, ``vertebra_core`` and the libraries that computed -> version.
     """
 
     core_version: str
@@ -180,6 +189,10 @@ class Manifest:
     input_origin_lps_mm: tuple[float, float, float]
     input_direction: tuple[float, ...]
     options: dict[str, str] = field(default_factory=dict)
+    input_name: str | None = None
+    series_uid: str | None = None
+    created: str | None = None
+    versions: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,9 @@ from .missing import missing_reasons
 _DECIMALS = 6
 """A nanometre, a millionth of a probability: no figure here is known better."""
 
+_LATER_KEYS = ("input_name", "series_uid", "created", "versions")
+"""Of the manifest, which files of earlier versions lack."""
+
 
 def analysis_to_dict(
     analysis: SpineAnalysis, network_levels: Sequence[str | None] | None = None
@@ -170,6 +173,9 @@ def _vertebra(entry: dict[str, Any]) -> Vertebra:
         ("height_reference", HeightReference),
     ):
         own[name] = None if own[name] is None else _numbers(kind, own[name])
+    if own["grade"] is None:
+        # Files of earlier versions say False here.
+        own["borderline"] = None
     if own["axes_lps"] is not None:
         own["axes_lps"] = tuple(_point(axis) for axis in own["axes_lps"])
     if own["grade_probabilities"] is not None:
@@ -194,7 +200,8 @@ def _numbers(kind: type, entry: dict[str, Any]) -> Any:
 
 
 def _manifest(entry: dict[str, Any]) -> Manifest:
-    own = {f.name: entry[f.name] for f in fields(Manifest)}
+    names = [f.name for f in fields(Manifest)]
+    own = {name: entry[name] for name in names if name in entry or name not in _LATER_KEYS}
     own["input_size_xyz"] = tuple(int(n) for n in own["input_size_xyz"])
     for name in ("input_spacing_xyz_mm", "input_origin_lps_mm", "input_direction"):
         own[name] = tuple(float(v) for v in own[name])

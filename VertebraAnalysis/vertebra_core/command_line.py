@@ -30,6 +30,9 @@ COMMANDS: dict[str, str] = {
 }
 """Command -> what it does; each is a module of `commands` of the same name."""
 
+PROGRAM = "python -m vertebra_core"
+"""How the command line is called."""
+
 _DEFECT_HINT = "This is a defect of the program; the details are on standard error."
 
 
@@ -67,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def make_parser(chosen: str | None = None) -> argparse.ArgumentParser:
     """Return the parser; only the command `chosen` gets its arguments (and is imported)."""
     parser = CommandParser(
-        prog="vertebra_core",
+        prog=PROGRAM,
         description="Find, segment, name and grade vertebrae in CT. For research only.",
     )
     parser.add_argument("--version", action="version", version=f"vertebra_core {__version__}")
@@ -84,6 +87,19 @@ def make_parser(chosen: str | None = None) -> argparse.ArgumentParser:
 
 class CommandParser(argparse.ArgumentParser):
     """A parser whose mistakes are told as those of any input are."""
+
+    def parse_known_args(self, args=None, namespace=None):
+        """Parse all of `args`; the parser of a command leaves none to the one above it.
+
+        Raises
+        ------
+        InputError
+        """
+        # That one would lead to a help that does not tell the options of the command.
+        namespace, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return namespace, unknown
 
     def error(self, message: str) -> NoReturn:
         """Raise InputError."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ from vertebra_core.errors import InputError
 from vertebra_core.regular_grid import evened_slices, straightened
 from vertebra_core.volume import CtVolume, from_sitk
 from vertebra_core.volume_checks import check_grid
+from vertebra_core.volume_source import VolumeSource
 
 __all__ = [
     "DicomSeries",
@@ -246,10 +247,9 @@ def _read(
             first.size_xyz, first.spacing_xyz_mm, first.direction, components=first.components
         )
     volume = _read_pixels(series)
+    source = VolumeSource(series_uid=series.uid or None)
     if len(series.headers) == 1:
-        return CtVolume(
-            volume.hu, volume.spacing_xyz_mm, volume.origin_lps_mm, volume.direction, warnings
-        )
+        return replace(volume, warnings=warnings, source=source)
     positions = np.array([h.position_mm for h in series.headers])
     hu, distance_mm, warning = evened_slices(volume.hu, positions)
     if warning is not None:
@@ -266,7 +266,7 @@ def _read(
     spacing = (*first.spacing_xyz_mm[:2], float(distance_mm))
     direction = tuple(axes.ravel().tolist())
     check_grid(hu.shape[::-1], spacing, direction)
-    return straightened(CtVolume(hu, spacing, first.origin_lps_mm, direction, warnings))
+    return straightened(CtVolume(hu, spacing, first.origin_lps_mm, direction, warnings, source))
 
 
 def _read_pixels(series: DicomSeries) -> CtVolume:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from . import __version__
-from .analysis import Flag, Manifest, SpineAnalysis, Vertebra
+from .analysis import Flag, SpineAnalysis, Vertebra
 from .errors import InputError
 from .field_of_view import touches_edge
 from .flagging import with_flags
 from .geometry_flags import geometry_flags
 from .label_masks import LabelledMask, masks_of_labels
 from .label_numbers import AUTO
+from .manifest import manifest_of
 from .neighbour_flags import neighbour_flags
 from .pipeline import SEGMENTATION_SPACING_MM, AnalysisResult, OnProgress
 from .segment_levels import numbered_by_level
@@ -143,7 +143,15 @@ def grade_segmentation(
     body_map[body_map != labels.labels] = 0
     seconds = {"reading": round(read - started, 3), "grading": round(time.monotonic() - read, 3)}
     all_warnings = (*(ct.warnings if ct else ()), *warnings, *more)
-    analysis = SpineAnalysis(graded, _manifest(labels, backend, options, seconds, ct), all_warnings)
+    manifest = manifest_of(
+        labels,
+        (segmentation if ct is None else ct).source,
+        backend.weights_sha256,
+        backend.device,
+        seconds,
+        {**vars(options), "input": "segmentation" if ct is None else "segmentation and CT"},
+    )
+    analysis = SpineAnalysis(graded, manifest, all_warnings)
     on_progress("grading", 1.0)
     return AnalysisResult(analysis, labels.labels, body_map), labels
 
@@ -244,24 +252,3 @@ def _explained(graded: Vertebra, found: LabelledMask) -> Vertebra:
     if graded.volume_ml is not None:
         graded = replace(graded, volume_ml=found.volume_ml)
     return graded
-
-
-def _manifest(
-    labels: LabelVolume,
-    backend: GradingBackend,
-    options: GradeOptions,
-    seconds: dict[str, float],
-    ct: CtVolume | None,
-) -> Manifest:
-    stated = {k: str(v) for k, v in asdict(options).items() if v is not None}
-    return Manifest(
-        core_version=__version__,
-        weights_sha256=dict(backend.weights_sha256),
-        device=backend.device,
-        seconds_per_stage=seconds,
-        input_size_xyz=labels.size_xyz,
-        input_spacing_xyz_mm=tuple(float(s) for s in labels.spacing_xyz_mm),
-        input_origin_lps_mm=tuple(float(o) for o in labels.origin_lps_mm),
-        input_direction=tuple(float(d) for d in labels.direction),
-        options={**stated, "input": "segmentation" if ct is None else "segmentation and CT"},
-    )

@@ -20,6 +20,7 @@ _REASONS: dict[str, tuple[tuple[str, ...], str]] = {
     "height_loss": (_SHAPE_FLAGS, "There are no heights or no norm for this level to compare."),
     "grade": (_SHAPE_FLAGS, "Without height loss there is no grade."),
     "shape": (_SHAPE_FLAGS, "Without height loss there is no shape of a fracture."),
+    "borderline": (_SHAPE_FLAGS, "Without height loss no threshold between grades is near or far."),
     "grade_probabilities": (_SHAPE_FLAGS, "Without a grade there are no probabilities of grades."),
     "density_hu": (
         _DENSITY_FLAGS,

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
-from . import __version__
-from .analysis import Manifest, SpineAnalysis, Vertebra
+from .analysis import SpineAnalysis, Vertebra
 from .errors import Cancelled, InputError
 from .field_of_view import touches_edge
 from .flagging import with_flags
 from .labelling.positional_logic import LevelAssignment, MissedVertebra
 from .levels import level_named
+from .manifest import manifest_of
 from .neighbour_flags import neighbour_flags
 from .parallel import for_each
 from .segmentation.doubts import doubts_in_row
@@ -273,17 +273,13 @@ class _Run:
         return kept, vertebrae, tuple(alone)
 
     def _analysis(self, vertebrae: Sequence[Vertebra]) -> SpineAnalysis:
-        volume = self.volume
-        manifest = Manifest(
-            core_version=__version__,
-            weights_sha256=dict(self.stages.weights_sha256),
-            device=self.stages.device,
-            seconds_per_stage=dict(self._seconds),
-            input_size_xyz=volume.size_xyz,
-            input_spacing_xyz_mm=tuple(float(s) for s in volume.spacing_xyz_mm),
-            input_origin_lps_mm=tuple(float(o) for o in volume.origin_lps_mm),
-            input_direction=tuple(float(d) for d in volume.direction),
-            options={k: str(v) for k, v in vars(self.options).items() if v is not None},
+        manifest = manifest_of(
+            self.volume,
+            self.volume.source,
+            self.stages.weights_sha256,
+            self.stages.device,
+            self._seconds,
+            vars(self.options),
         )
         return SpineAnalysis(tuple(vertebrae), manifest, tuple(self.warnings))
 

@@ -14,8 +14,19 @@ from vertebra_core.nifti_header import check_nifti, is_nifti
 from vertebra_core.regular_grid import straightened, tilt_degrees
 from vertebra_core.volume import CtVolume, LabelVolume, from_sitk
 from vertebra_core.volume_checks import check_finite, check_grid, checked_ct
+from vertebra_core.volume_source import NAME_FIELD, VolumeSource, name_of
 
 _FORMATS = "Give a NIfTI, NRRD or MHA file, or a folder with a DICOM series."
+_WHOLE = "Export the segmentation of the whole scan, as one 3D label map."
+_ON_GRID = "Export the segmentation again, on the grid of its CT."
+# What helps where a check that is made for CT refuses a label map.
+_LABEL_MAP_HINTS = {
+    "not_scalar": "Export the segmentation as one label map without overlapping segments.",
+    "not_finite": "Labels are whole numbers from 0: export the segmentation again.",
+    "unreadable": "Export the segmentation again, as a NIfTI, NRRD or MHA file.",
+    **dict.fromkeys(("one_slice", "two_dimensional", "four_dimensional", "too_small"), _WHOLE),
+    **dict.fromkeys(("bad_spacing", "bad_direction"), _ON_GRID),
+}
 _MAX_LABEL = np.iinfo(np.uint16).max
 _MAX_DISTINCT_LABELS = 1000
 _LEAST_TILT_DEGREES = 0.1
@@ -38,7 +49,8 @@ def read_ct(path: Path | str, series_uid: str | None = None) -> CtVolume:
     Returns
     -------
     CtVolume
-        int16 HU, right-angled grid; `warnings` say what was odd or changed.
+        int16 HU, right-angled grid; `warnings` say what was odd or changed, `source` what it was
+        read from.
 
     Raises
     ------
@@ -49,12 +61,9 @@ def read_ct(path: Path | str, series_uid: str | None = None) -> CtVolume:
     path = Path(path)
     if not path.exists():
         raise InputError("not_found", f"There is no file or folder {path}.", "Check the path.")
-    if path.is_dir():
-        return checked_ct(read_dicom_folder(path, series_uid))
-    if is_dicom_file(path):
-        if series_uid is not None:
-            return checked_ct(read_dicom_folder(path.parent, series_uid))
-        return checked_ct(read_dicom_file(path))
+    if path.is_dir() or is_dicom_file(path):
+        ct = checked_ct(_read_dicom(path, series_uid))
+        return replace(ct, source=replace(ct.source, name=name_of(path)))
     if series_uid is not None:
         raise InputError(
             "unknown_series",
@@ -63,6 +72,14 @@ def read_ct(path: Path | str, series_uid: str | None = None) -> CtVolume:
         )
     volume, _ = _read_file(path)
     return checked_ct(straightened(volume))
+
+
+def _read_dicom(path: Path, series_uid: str | None) -> CtVolume:
+    if path.is_dir():
+        return read_dicom_folder(path, series_uid)
+    if series_uid is not None:
+        return read_dicom_folder(path.parent, series_uid)
+    return read_dicom_file(path)
 
 
 def read_label_map(path: Path | str) -> LabelVolume:
@@ -84,18 +101,19 @@ def read_label_map(path: Path | str) -> LabelVolume:
         ``not_found``, ``empty_file``, ``unreadable``, ``truncated``, ``not_label_map``,
         ``empty_label_map`` and the codes of `volume_checks.check_grid`.
     """
-    path = Path(path)
+    try:
+        return _read_labels(Path(path))
+    except InputError as error:
+        hint = _LABEL_MAP_HINTS.get(error.code, error.hint)
+        raise InputError(error.code, error.message, hint) from error
+
+
+def _read_labels(path: Path) -> LabelVolume:
     if not path.is_file():
         raise InputError(
             "not_found", f"There is no label map {path}.", "Give a NIfTI, NRRD or MHA file."
         )
-    try:
-        volume, names = _read_file(path)
-    except InputError as error:
-        if error.code == "not_scalar":
-            hint = "Export the segmentation as one label map without overlapping segments."
-            raise InputError(error.code, error.message, hint) from error
-        raise
+    volume, names = _read_file(path)
     check_finite(volume.hu)
     values = np.unique(volume.hu)
     whole = np.array_equal(values, np.rint(values))
@@ -112,7 +130,7 @@ def read_label_map(path: Path | str) -> LabelVolume:
         )
     labels = volume.hu.astype(np.uint8 if values[-1] < 256 else np.uint16)
     placed = (volume.spacing_xyz_mm, volume.origin_lps_mm, volume.direction)
-    return straightened(LabelVolume(labels, *placed, names))
+    return straightened(LabelVolume(labels, *placed, names, volume.source))
 
 
 def _read_file(path: Path) -> tuple[CtVolume, dict[int, str]]:
@@ -142,7 +160,13 @@ def _read_file(path: Path) -> tuple[CtVolume, dict[int, str]]:
         raise InputError("not_scalar", "The image has complex values, not one number per voxel.")
     if header is not None and header.affine_lps is not None:
         volume = _with_slanted_axes(volume, header.affine_lps, path)
-    return volume, _segment_names(reader)
+    return replace(volume, source=_source(reader, path)), _segment_names(reader)
+
+
+def _source(reader: sitk.ImageFileReader, path: Path) -> VolumeSource:
+    if reader.HasMetaDataKey(NAME_FIELD):
+        return VolumeSource(reader.GetMetaData(NAME_FIELD) or None)
+    return VolumeSource(name_of(path))
 
 
 def _with_slanted_axes(volume: CtVolume, affine_lps: np.ndarray, path: Path) -> CtVolume:

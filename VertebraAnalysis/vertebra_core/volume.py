@@ -14,6 +14,7 @@ import numpy as np
 import SimpleITK as sitk  # noqa: N813
 
 from vertebra_core.separable import apply_axis_weights, axis_weights
+from vertebra_core.volume_source import VolumeSource
 
 AIR_HU = -1024.0
 """Value of everything outside a CT volume."""
@@ -78,6 +79,7 @@ class CtVolume(_Placed):
         Row-major 3x3 direction cosines (columns are the x, y, z axes), as SimpleITK has them.
     warnings : tuple of str
         What reading found odd or changed, one plain sentence each.
+    source : VolumeSource
     """
 
     hu: np.ndarray
@@ -85,6 +87,7 @@ class CtVolume(_Placed):
     origin_lps_mm: tuple[float, float, float]
     direction: tuple[float, ...] = IDENTITY_DIRECTION
     warnings: tuple[str, ...] = ()
+    source: VolumeSource = VolumeSource()
 
     @property
     def array(self) -> np.ndarray:
@@ -103,6 +106,7 @@ class LabelVolume(_Placed):
         As in `CtVolume`.
     names : dict of int to str
         Segment names, where the file carries them.
+    source : VolumeSource
     """
 
     labels: np.ndarray
@@ -110,6 +114,7 @@ class LabelVolume(_Placed):
     origin_lps_mm: tuple[float, float, float]
     direction: tuple[float, ...] = IDENTITY_DIRECTION
     names: dict[int, str] = field(default_factory=dict)
+    source: VolumeSource = VolumeSource()
 
     @property
     def array(self) -> np.ndarray:

@@ -25,13 +25,14 @@ import numpy as np
 from vertebra_core.errors import InputError
 from vertebra_core.intensity import UNSIGNED_SHIFT, IntensitySample, Scale, sample_intensities
 from vertebra_core.volume import AIR_HU, CtVolume
-
-MIN_SPACING_MM = 0.15
-MAX_SPACING_MM = 6.0
-COARSE_SPACING_MM = 3.01
-MIN_EXTENT_MM = 10.0
-MIN_SLICES = 2
-MAX_VOXELS = 2_000_000_000
+from vertebra_core.volume_limits import (
+    COARSE_SPACING_MM,
+    MAX_SPACING_MM,
+    MAX_VOXELS,
+    MIN_EXTENT_MM,
+    MIN_SLICES,
+    MIN_SPACING_MM,
+)
 
 _GIVE_CT = "Give the original CT series or its NIfTI, NRRD or MHA copy in Hounsfield units."
 _MAX_HU = np.iinfo(np.int16).max

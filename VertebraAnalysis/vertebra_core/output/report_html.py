@@ -1,6 +1,6 @@
 """``report.html``: one page that needs nothing else, to read, print and pass on.
 
-It carries no name, date or path: nothing in it tells whose CT it is but the pictures themselves.
+It tells the name of the scan's file, folder or volume, which may name the patient, but no path.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def report_html(
 
     parts = [
         "<h1>Vertebra analysis</h1>",
-        f"<p class='quiet'>VertebraAnalysis {escape(analysis.manifest.core_version)}</p>",
+        _head(analysis.manifest),
         f"<p class='research' role='note'><b>Research use.</b> {RESEARCH_USE}</p>",
         summary_html(analysis),
         _warnings(analysis.warnings),
@@ -81,6 +81,20 @@ def report_html(
         f"<title>Vertebra analysis</title><style>{STYLE}</style></head>\n"
         f"<body><main>\n{page}\n</main></body></html>\n"
     )
+
+
+def _head(manifest: Manifest) -> str:
+    rows = {
+        "Scan": manifest.input_name or "name not known",
+        "DICOM series": manifest.series_uid,
+        "Analysed": _plain_time(manifest.created) if manifest.created else None,
+        "Program": f"VertebraAnalysis {manifest.core_version}",
+    }
+    return _rows({name: escape(text) for name, text in rows.items() if text})
+
+
+def _plain_time(iso: str) -> str:
+    return iso.replace("T", " ").replace("+00:00", " UTC")
 
 
 def _overviews(
@@ -146,18 +160,24 @@ def _warnings(warnings: tuple[str, ...]) -> str:
 def _manifest(manifest: Manifest) -> str:
     weights = [f"{name}: sha256 {sha}" for name, sha in sorted(manifest.weights_sha256.items())]
     seconds = [f"{stage} {s:.1f} s" for stage, s in manifest.seconds_per_stage.items()]
+    versions = [f"{name} {version}" for name, version in manifest.versions.items()]
     # A path may hold the name of a person.
     options = [f"{k} {v}" for k, v in manifest.options.items() if k != "models_folder"]
     rows = {
         "Image": f"{_times(manifest.input_size_xyz)} voxels of "
         f"{_times(round(s, 3) for s in manifest.input_spacing_xyz_mm)} mm",
         "Program": f"vertebra_core {manifest.core_version} on {manifest.device}",
+        "Versions": escape(", ".join(versions)) or "not known",
         "Weights": "<br>".join(escape(w) for w in weights) or "none: no network was used",
         "Time": escape(", ".join(seconds)) or "not taken",
         "Options": escape(", ".join(options)) or "defaults",
         "Method": "Genant et al., J Bone Miner Res 8 (1993) 1137; height norms of each level from "
         "Black (1991), Eastell (1991) and Masharawi (2008)",
     }
+    return _rows(rows)
+
+
+def _rows(rows: dict[str, str]) -> str:
     return "<dl>" + "".join(f"<dt>{k}</dt><dd>{v}</dd>" for k, v in rows.items()) + "</dl>"
 
 

@@ -187,7 +187,7 @@ def _box(labels: LabelVolume, ct: CtVolume | None) -> tuple[slice, slice, slice]
 
 
 def _save(path: Path, array: np.ndarray, like: Any, box: tuple[slice, ...]) -> dict[str, Any]:
-    np.save(path, array[box])
+    _write_voxels(path, array[box])
     corner = like.index_to_lps(np.array([s.start for s in box]))
     # The only place where LPS becomes RAS.
     ras = np.diag([-1.0, -1.0, 1.0])
@@ -195,3 +195,13 @@ def _save(path: Path, array: np.ndarray, like: Any, box: tuple[slice, ...]) -> d
     matrix = np.eye(4)
     matrix[:3, :3], matrix[:3, 3] = axes, ras @ corner
     return {"ijk_to_ras": matrix.ravel().tolist()}
+
+
+def _write_voxels(path: Path, voxels: np.ndarray) -> None:
+    """As `numpy.save`, whose OSError does not tell a full disk from any other."""
+    kind = np.lib.format.dtype_to_descr(voxels.dtype)
+    header = {"descr": kind, "fortran_order": False, "shape": voxels.shape}
+    with path.open("wb") as stream:
+        np.lib.format.write_array_header_1_0(stream, header)
+        for plane in voxels:
+            stream.write(np.ascontiguousarray(plane).data)

@@ -33,7 +33,9 @@ LEAST_BOX_FILL = 0.48
 """Body volume over its box; an ellipsoid fills 0.52, a cylinder 0.79; concave bodies fill less."""
 
 LEAST_SOLIDITY = 0.70
-"""Body volume over that of its convex hull; rims and the concave back wall cost some of it."""
+"""Body volume over that of its convex hull; rims and the concave back wall cost some of it. Most
+bodies of thin thoracic scans break this one (0.62-0.77 in 37 vertebrae of three real scans), which
+is why one doubt is allowed."""
 
 HOPELESS_BOX_FILL, HOPELESS_SOLIDITY = 0.36, 0.52
 """Below one of these the shape alone decides: no body, however collapsed, is so ragged."""
@@ -42,14 +44,16 @@ BODY_SHARE = (0.28, 0.93)
 """Share of the body in the vertebra; near 1 only where the arch is out of view."""
 
 LEAST_CERTAINTY = 0.78
-"""Mean probability inside the mask: what the network was never shown stays blurred."""
+"""Mean probability inside the mask: what the network was never shown stays blurred. In those 37
+vertebrae it is 0.86-0.95."""
 
 LEAST_EDGE_HU = 25.0
 """Least median step from just outside the vertebra to the body's shell: cortex is denser than
-anything it touches save contrast and metal."""
+anything it touches save contrast and metal. In those 37 vertebrae it is 113-468 HU."""
 
 LEAST_SHELL_EXCESS_HU = -10.0
-"""Least excess of the body's shell over its inside: blood with contrast is brightest inside."""
+"""Least excess of the body's shell over its inside: blood with contrast is brightest inside. In
+those 37 vertebrae it is 57-304 HU."""
 
 _LEAST_BODY_ML = 0.1
 
