@@ -42,7 +42,9 @@ JOINING = Joining(learned_weight=0.5, temperature=0.5, tilt=0.3)
 seen: 48 with nine fractures each, 16 with twelve mild deformities, weighed as if 9 % of the bodies
 were fractured (227 are) and none or 5 % mildly deformed (107 are). Of the settings within 0.002
 nats of the least log loss of either it grades the most fractures rightly. To be fitted again
-whenever the grade head has been trained again."""
+whenever the grade head has been trained again: after its last stage, 367 bodies of 38 phantoms
+(weighed likewise) ask for 0.7, 0.8 and 0.2, which finds 157 instead of 155 of 164 fractures, calls
+seven instead of five of 203 sound bodies fractured and grades as many rightly, so it was kept."""
 
 
 def joint_probabilities(
