@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 from labelled_folder import write_plain_case
+from refused_scans import refuse_all_scans
 from toy_phantom import toy_scene
 from vertebra_core.command_line import main
 from vertebra_core.errors import InputError
@@ -22,19 +23,13 @@ RECORD = CaseRecord("a", REAL, (1.0, 1.0, 1.0), (), ())
 @pytest.fixture
 def asked(monkeypatch) -> list:
     """Options of all analyses; every scan is refused, which is a record too."""
-    options = []
-
-    def analyze(ct, how):
-        options.append(how)
-        raise InputError("no_spine", "No vertebra was found in this scan.")
 
     def bundled_stages(device, threads, models_folder):
         own = "b" if models_folder else "a"
         return SimpleNamespace(weights_sha256={"locnet": own * 64, "grading": "c" * 64})
 
-    monkeypatch.setattr("vertebra_core.pipeline.analyze", analyze)
     monkeypatch.setattr("vertebra_core.stages.bundled_stages", bundled_stages)
-    return options
+    return refuse_all_scans(monkeypatch)
 
 
 @pytest.fixture

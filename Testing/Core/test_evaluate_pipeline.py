@@ -8,9 +8,9 @@ from types import SimpleNamespace
 
 import pytest
 from labelled_folder import write_plain_case
+from refused_scans import refuse_all_scans
 from toy_phantom import toy_scene
 from vertebra_core.command_line import main
-from vertebra_core.errors import InputError
 from vertebra_core.evaluation.measured_pipeline import weights_of
 from vertebra_core.evaluation.phantom_cases import EVALUATION_SEED_START
 from vertebra_core.evaluation.tables import Table
@@ -39,14 +39,7 @@ def words(tmp_path) -> dict[str, list[str]]:
 @pytest.fixture
 def asked(monkeypatch) -> list:
     """Options of all analyses; every scan is refused."""
-    options = []
-
-    def analyze(ct, how):
-        options.append(how)
-        raise InputError("no_spine", "No vertebra was found in this scan.")
-
-    monkeypatch.setattr("vertebra_core.pipeline.analyze", analyze)
-    return options
+    return refuse_all_scans(monkeypatch)
 
 
 @pytest.fixture

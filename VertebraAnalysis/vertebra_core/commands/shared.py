@@ -15,7 +15,7 @@ from ..console import Console, Heartbeat
 from ..errors import Cancelled
 from ..output.atomic_output import AtomicOutput
 from ..progress import STAGE_WEIGHTS, ProgressTracker
-from ..threads import MAX_THREADS
+from ..run_arguments import add_device_argument, add_models_argument, add_threads_argument
 
 if TYPE_CHECKING:
     from ..output.scene_mrb import SceneWriting
@@ -32,19 +32,9 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="FOLDER", help="where results go"
     )
-    parser.add_argument(
-        "--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (default auto)"
-    )
-    parser.add_argument(
-        "--threads",
-        type=_threads,
-        default=0,
-        metavar="N",
-        help="processor threads (default 0: all cores)",
-    )
-    parser.add_argument(
-        "--models", type=Path, metavar="FOLDER", help="weights to use instead of the bundled ones"
-    )
+    add_device_argument(parser)
+    add_threads_argument(parser)
+    add_models_argument(parser)
     parser.add_argument(
         "--progress",
         choices=PROGRESS_KINDS,
@@ -55,12 +45,6 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-scene", action="store_true", help="leave out scene.mrb (needs slicer-core anyway)"
     )
-
-
-def _threads(text: str) -> int:
-    if not text.isdecimal() or int(text) > MAX_THREADS:
-        raise argparse.ArgumentTypeError(f"give a whole number from 0 to {MAX_THREADS}")
-    return int(text)
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,8 @@ from statistics import median
 
 from ..errors import InputError, VertebraError
 from ..loading import quick_imports
+from ..run_arguments import add_device_argument, add_models_argument
 from ..settings import BEST, add_setting_argument, setting_named
-from .measured_pipeline import add_models_argument
 from .output import add_output_arguments, print_json, progress
 from .tables import Table, decimals, join
 
@@ -61,9 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-reference", action="store_true", help="leave out the reference network"
     )
-    parser.add_argument(
-        "--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (default auto)"
-    )
+    add_device_argument(parser)
     add_models_argument(parser)
     add_setting_argument(parser)
     parser.add_argument(

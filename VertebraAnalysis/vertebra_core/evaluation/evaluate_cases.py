@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from ..analysis import Vertebra
 from ..errors import InputError
 from ..label_numbers import AUTO, SCHEMES
+from ..run_arguments import add_models_argument
 from ..settings import add_setting_argument
 from ..volume import CtVolume
 from .case_files import CaseFiles, find_cases
@@ -23,7 +24,6 @@ from .grade_table import grades_of, read_grades
 from .measured_pipeline import (
     Analyse,
     add_computing_arguments,
-    add_models_argument,
     chosen_device,
     pipeline_of,
     weights_of,

@@ -9,12 +9,12 @@ from pathlib import Path
 from ..errors import InputError
 from ..phantom.arguments import add_deformed_arguments, check_spacings, wanted_deformed
 from ..phantom.findings import WantedFindings
+from ..run_arguments import add_models_argument
 from ..settings import add_setting_argument
 from .evaluate_cases import add_comparison_arguments, predictor
 from .measured_pipeline import (
     Analyse,
     add_computing_arguments,
-    add_models_argument,
     chosen_device,
     pipeline_of,
     weights_of,

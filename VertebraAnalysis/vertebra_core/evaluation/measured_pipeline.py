@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..run_arguments import add_device_argument, add_threads_argument
 from ..settings import Setting, setting_named
 from ..volume import CtVolume
 from .prediction import HasAnalysis
@@ -18,25 +19,10 @@ Analyse = Callable[[CtVolume], HasAnalysis]
 """Analyses a CT, as `pipeline.analyze` does."""
 
 
-def add_models_argument(parser: argparse.ArgumentParser) -> None:
-    """Add ``--models``."""
-    parser.add_argument(
-        "--models", type=Path, metavar="FOLDER", help="weights to use instead of the bundled ones"
-    )
-
-
 def add_computing_arguments(parser: argparse.ArgumentParser) -> None:
     """Add ``--device`` and ``--threads``."""
-    parser.add_argument(
-        "--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (default auto)"
-    )
-    parser.add_argument(
-        "--threads",
-        type=int,
-        default=0,
-        metavar="N",
-        help="processor threads (default 0: all cores)",
-    )
+    add_device_argument(parser)
+    add_threads_argument(parser)
 
 
 def chosen_device(args: argparse.Namespace) -> torch.device:
