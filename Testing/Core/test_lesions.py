@@ -106,6 +106,6 @@ def test_the_truth_beside_a_case_states_its_lesions(tmp_path):
     write_case(tmp_path, scene, ct, labels, bodies)
     truth = json.loads((tmp_path / "truth.json").read_text())
     (entry,) = truth["lesions"]
-    assert entry["kind"] == SCLEROTIC and entry["level"] == 21
+    assert entry["kind"] == SCLEROTIC and entry["level"] == 21 and entry["level_name"] == "L2"
     assert entry["center_lps_mm"] == list(reversed(entry["center_zyx_mm"]))
     assert len(truth["vertebrae"]) == 3 and truth["vertebrae"][0]["labelled_voxels"] > 0

@@ -119,6 +119,7 @@ def test_written_case_reads_back(scene, case, tmp_path):
     assert (SimpleITK.GetArrayFromImage(stored) == labels).all()
     truth = json.loads((tmp_path / "case" / "truth.json").read_text())
     assert [v["level"] for v in truth["vertebrae"]] == [20, 21, 22]
+    assert [v["level_name"] for v in truth["vertebrae"]] == ["L1", "L2", "L3"]
     first = truth["vertebrae"][0]
     assert first["center_lps_mm"] == [50.0, 60.0, 78.0]
     assert first["labelled_voxels"] == int((labels == 20).sum())

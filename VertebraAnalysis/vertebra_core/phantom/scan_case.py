@@ -11,6 +11,7 @@ import numpy as np
 import SimpleITK
 import torch
 
+from ..levels import level_numbered
 from ..volume import CtVolume
 from .appearance import Appearance
 from .codes import BODY_BIT, CODE_MASK, Tissue
@@ -119,8 +120,8 @@ def write_case(
     """Write a scanned phantom: ct.nii.gz, labels.nii.gz, bodies.nii.gz and truth.json.
 
     ``truth.json`` lists every vertebra whose centre lies in the scan as `PhantomVertebra` has it,
-    with ``center_lps_mm`` (x, y, z) and ``labelled_voxels`` added, and every lesion in the scan as
-    `PhantomLesion` has it, with ``center_lps_mm``.
+    with ``level_name``, ``center_lps_mm`` (x, y, z) and ``labelled_voxels`` added, and every
+    lesion in the scan as `PhantomLesion` has it, with ``level_name`` and ``center_lps_mm``.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -135,12 +136,14 @@ def write_case(
     high = low + (np.asarray(ct.hu.shape[::-1]) - 1) * np.asarray(ct.spacing_xyz_mm)
 
     def inside(things) -> list[dict]:
-        """Those whose centres lie in the scan, with the centre in LPS mm."""
+        """Those whose centres lie in the scan, with the level's name and the centre in LPS mm."""
         entries = []
         for thing in things:
             center = np.asarray(thing.center_zyx_mm)[::-1]
             if (center >= low).all() and (center <= high).all():
-                entries.append(asdict(thing) | {"center_lps_mm": [float(c) for c in center]})
+                name = level_numbered(thing.level).name
+                place = {"level_name": name, "center_lps_mm": [float(c) for c in center]}
+                entries.append(asdict(thing) | place)
         return entries
 
     vertebrae = inside(scene.vertebrae)
