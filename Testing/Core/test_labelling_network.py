@@ -27,7 +27,11 @@ from vertebra_core.models import save_weights
 from vertebra_core.networks.normalisation import AIR
 from vertebra_core.phantom.scene import save_scene
 from vertebra_core.segmentation.segment import VertebraMask
-from vertebra_core.training.labelling_samples import PhantomLabellingSource, unpack_hu
+from vertebra_core.training.labelling_samples import (
+    PhantomLabellingSource,
+    field_of_view,
+    unpack_hu,
+)
 from vertebra_core.training.task import TrainingConfig
 from vertebra_core.training.temperature import fit_temperature
 from vertebra_core.training.train_labelling import (
@@ -263,6 +267,18 @@ def test_samples_hold_what_the_scene_holds(bank):
         assert hu.min() >= -300 and hu.max() <= 1300
         again = source.draw(source.names()[0], np.random.default_rng(seed))
         assert torch.equal(again["hu"], sample["hu"])
+
+
+def test_some_scans_show_little_but_the_spine():
+    row = np.array([[30.0 * k, 0.0, 0.0] for k in range(5)])
+    corners = [field_of_view(row, 25, np.random.default_rng(seed)) for seed in range(200)]
+    lows, highs = (np.array(side)[:, 1:] for side in zip(*corners, strict=True))
+    full = np.array(CROP_SHAPE_ZYX[1:]) * CROP_SPACING_MM / 2
+    narrow = ((-lows < full) & (highs < full)).all(1)
+    assert 0.3 < narrow.mean() < 0.5
+    assert (lows[~narrow] == -full).all() and (highs[~narrow] == full).all()
+    # The body and the arch behind it are always in view.
+    assert (lows <= [-25, -30]).all() and (highs >= [40, 30]).all()
 
 
 def test_a_batch_pairs_crops_with_levels(bank, tmp_path):

@@ -44,6 +44,12 @@ _SACRAL_TILT_DEG = (20.0, 55.0)
 _HU_STEP = (HIGHEST_HU - LOWEST_HU) / 255
 _SIDE_MM = (CROP_SHAPE_ZYX[1] * CROP_SPACING_MM / 2, CROP_SHAPE_ZYX[2] * CROP_SPACING_MM / 2)
 
+NARROW_SHARE = 0.4
+"""Share of scans reconstructed around the spine alone, which cut ribs and iliac wings off."""
+
+_NARROW_LOW_MM, _NARROW_HIGH_MM = (25.0, 30.0), (40.0, 30.0)
+"""Least that such a scan shows before and right of bodies' centres, behind and left of them."""
+
 
 class PhantomLabellingSource(BankSource):
     """Stretches of the scenes in a bank.
@@ -150,9 +156,18 @@ def field_of_view(
     low, high = chosen.min(0), chosen.max(0)
     low[0] -= rng.uniform(2, 110 if lowest else 60)
     high[0] += rng.uniform(2, 60)
-    low[1:] -= _SIDE_MM
-    high[1:] += _SIDE_MM
+    before, behind = _side_margins(rng)
+    low[1:] -= before
+    high[1:] += behind
     return low, high
+
+
+def _side_margins(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """How far (mm; y, x) a scan reaches before and right of bodies, and behind and left."""
+    widest = np.array(_SIDE_MM)
+    if rng.random() >= NARROW_SHARE:
+        return widest, widest
+    return rng.uniform(_NARROW_LOW_MM, widest), rng.uniform(_NARROW_HIGH_MM, widest)
 
 
 def are_in_view(voxels: np.ndarray, shape, seen: torch.Tensor | None) -> np.ndarray:
