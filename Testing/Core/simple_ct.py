@@ -53,12 +53,13 @@ def simple_mr(seed: int = 1) -> CtVolume:
 def ball(
     shape_zyx: tuple[int, int, int], spacing_xyz_mm: tuple[float, float, float], radius_mm: float
 ) -> tuple[CtVolume, np.ndarray]:
-    """A trunk of fat with a ball of bone in the middle; also the ball's centre, LPS mm."""
+    """A trunk of fat with a ball of bone, densest in its middle; also its centre, LPS mm."""
     ct = CtVolume(np.full(shape_zyx, -100, np.int16), spacing_xyz_mm, (-40.0, -50.0, 20.0))
     centre = ct.corners_lps_mm().mean(0)
     points = ct.index_to_lps(np.moveaxis(np.indices(shape_zyx), 0, -1))
     depth = radius_mm - np.linalg.norm(points - centre, axis=-1)
-    ct.hu[...] += (600 * np.clip(depth + 0.5, 0, 1)).astype(np.int16)
+    density = 500 * np.clip(depth + 0.5, 0, 1) + 100 * np.clip(depth / radius_mm, 0, 1)
+    ct.hu[...] += density.astype(np.int16)
     ct.hu[:, :3] = -1000
     return ct, centre
 

@@ -27,6 +27,12 @@ REFUSED = {
     "more fused spines than spines": ["phantom", "-o", "{out}", "--fused", "2"],
     "more fractures than bodies": ["phantom", "-o", "{out}", "--fractures", "40"],
     "fewer mild deformities than none": ["phantom", "-o", "{out}", "--mild", "-1"],
+    "more deformed bodies together than a spine has": [
+        *["phantom", "-o", "{out}", "--fractures", "12", "--mild", "12"],
+    ],
+    "more evaluated deformed bodies than a spine has": [
+        *["evaluate", "phantoms", "--count", "1", "--fractures", "12", "--mild", "12"],
+    ],
     "shapes from nowhere": ["phantom", "-o", "{out}", "--shapes", "{out}/nothing"],
     "evaluated pixels of no number": ["evaluate", "phantoms", "--count", "1", "--pixel", "nan"],
     "evaluated slices of no number": ["evaluate", "phantoms", "--count", "1", "--spacing", "nan"],

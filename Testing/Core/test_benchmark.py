@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
+from types import SimpleNamespace
 
 import pytest
 import SimpleITK as sitk  # noqa: N813
@@ -34,10 +36,36 @@ def test_benchmark_states_medians_the_greatest_memory_and_reference_units(tmp_pa
     assert benchmark.run(arguments, lambda *_: next(timings), lambda n: [4.0] * n) == 0
     figures = json.loads(capsys.readouterr().out)
     assert figures["wall_s"] == 12.0
-    assert figures["seconds_per_stage"] == {"localisation": 6.0, "grading": 1.0}
+    assert figures["seconds_per_stage"] == {"start-up": 5.0, "localisation": 6.0, "grading": 1.0}
     assert figures["peak_memory_mb"] == 1500.0
     assert figures["wall_in_references"] == pytest.approx(3.0)
     assert "128^3" in figures["reference"]
+
+
+@pytest.mark.parametrize("n_runs", [1, 2, 3])
+def test_the_stages_of_a_benchmark_add_up_to_the_whole(n_runs, tmp_path, capsys):
+    ct = tmp_path / "ct.nii.gz"
+    ct.touch()
+    runs = [Timing(9.0, {"reading": 2.0, "grading": 3.0}, None),
+            Timing(7.5, {"reading": 4.0, "grading": 1.0}, None),
+            Timing(8.0, {"reading": 1.0, "grading": 6.5}, None)]  # fmt: skip
+    timings = iter(runs)
+    arguments = _parse(benchmark, ct, "--repeat", n_runs, "--no-reference", "--json")
+    benchmark.run(arguments, lambda *_: next(timings))
+    figures = json.loads(capsys.readouterr().out)
+    assert list(figures["seconds_per_stage"]) == ["start-up", "reading", "grading"]
+    assert sum(figures["seconds_per_stage"].values()) == pytest.approx(figures["wall_s"])
+    assert figures["wall_s"] == {1: 9.0, 2: 7.5, 3: 8.0}[n_runs]
+
+
+def test_reading_the_file_counts_beside_reading_the_weights(tmp_path, monkeypatch):
+    monkeypatch.setattr("vertebra_core.reading.read_ct", lambda path: time.sleep(0.05))
+    manifest = SimpleNamespace(seconds_per_stage={"reading": 1.0, "grading": 2.0})
+    result = SimpleNamespace(analysis=SimpleNamespace(manifest=manifest))
+    monkeypatch.setattr("vertebra_core.pipeline.analyze", lambda ct, options: result)
+    seconds = benchmark.analyse_once(str(tmp_path / "ct.nii.gz"), "cpu", "best")
+    assert seconds["seconds_per_stage"]["reading"] >= 1.05
+    assert seconds["seconds_per_stage"]["grading"] == 2.0
 
 
 def test_benchmark_can_leave_out_the_reference(tmp_path, capsys):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 from labelled_folder import write_plain_case
@@ -24,11 +23,11 @@ RECORD = CaseRecord("a", REAL, (1.0, 1.0, 1.0), (), ())
 def asked(monkeypatch) -> list:
     """Options of all analyses; every scan is refused, which is a record too."""
 
-    def bundled_stages(device, threads, models_folder):
-        own = "b" if models_folder else "a"
-        return SimpleNamespace(weights_sha256={"locnet": own * 64, "grading": "c" * 64})
+    def weights_of(args):
+        own = "b" if args.models else "a"
+        return {"locnet": own * 64, "grading": "c" * 64}
 
-    monkeypatch.setattr("vertebra_core.stages.bundled_stages", bundled_stages)
+    monkeypatch.setattr("vertebra_core.evaluation.predictor.weights_of", weights_of)
     return refuse_all_scans(monkeypatch)
 
 

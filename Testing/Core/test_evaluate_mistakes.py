@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import pytest
 from labelled_folder import write_plain_case
 from vertebra_core.command_line import main
@@ -52,8 +50,7 @@ def places(tmp_path, monkeypatch) -> dict[str, str]:
         pytest.fail("a scan was analysed")
 
     monkeypatch.setattr("vertebra_core.pipeline.analyze", analyze)
-    stages = SimpleNamespace(weights_sha256={})
-    monkeypatch.setattr("vertebra_core.stages.bundled_stages", lambda *_, **__: stages)
+    monkeypatch.setattr("vertebra_core.evaluation.predictor.weights_of", lambda _: {})
     (tmp_path / "cases").mkdir()
     write_plain_case(tmp_path / "cases", "one")
     (tmp_path / "file").write_text("a file")

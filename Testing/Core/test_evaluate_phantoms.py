@@ -12,7 +12,6 @@ from scipy import ndimage
 from vertebra_core.analysis import Heights, Manifest, SpineAnalysis, Vertebra
 from vertebra_core.errors import InputError
 from vertebra_core.evaluation import evaluate_phantoms
-from vertebra_core.evaluation.evaluate_cases import predictor
 from vertebra_core.evaluation.output import by_kind
 from vertebra_core.evaluation.phantom_cases import (
     EVALUATION_SEED_START,
@@ -21,6 +20,7 @@ from vertebra_core.evaluation.phantom_cases import (
     draw_field_of_view,
     phantom_truth,
 )
+from vertebra_core.evaluation.predictor import predictor
 from vertebra_core.evaluation.record_log import RecordLog
 from vertebra_core.evaluation.records import INDEPENDENT_MESHES, PHANTOM, CaseRecord
 from vertebra_core.evaluation.requirements import (

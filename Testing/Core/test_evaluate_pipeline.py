@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 from types import SimpleNamespace
@@ -11,11 +12,13 @@ from labelled_folder import write_plain_case
 from refused_scans import refuse_all_scans
 from toy_phantom import toy_scene
 from vertebra_core.command_line import main
+from vertebra_core.errors import WeightsError
 from vertebra_core.evaluation.measured_pipeline import weights_of
 from vertebra_core.evaluation.phantom_cases import EVALUATION_SEED_START
 from vertebra_core.evaluation.tables import Table
-from vertebra_core.models import MODELS_FOLDER, available_networks
+from vertebra_core.models import available_networks
 from vertebra_core.phantom.scene import save_scene
+from vertebra_core.stages import bundled_stages
 
 
 @pytest.fixture
@@ -97,9 +100,24 @@ def test_expert_masks_are_graded_with_the_same_weights(
 
 
 @pytest.mark.skipif(not available_networks(), reason="no bundled weights")
-def test_the_weights_stated_are_those_of_the_bundled_networks(threads, monkeypatch):
+def test_the_weights_stated_are_those_that_an_analysis_loads(threads, monkeypatch):
     monkeypatch.setattr("vertebra_core.stages.set_threads", lambda _: 1)
     args = SimpleNamespace(device="cpu", threads=1, models=None)
-    index = json.loads((MODELS_FOLDER / "models.json").read_text())
+    assert weights_of(args) == bundled_stages("cpu", 1).weights_sha256
+
+
+def test_weights_are_stated_without_loading_them_and_altered_ones_are_refused(tmp_path):
     names = ("locnet", "segmentation", "labelling", "grading")
+    index = {}
+    for name in names:
+        data = name.encode()
+        (tmp_path / f"{name}.safetensors").write_bytes(data)
+        sha256 = hashlib.sha256(data).hexdigest()
+        index[name] = {"file": f"{name}.safetensors", "sha256": sha256}
+    (tmp_path / "models.json").write_text(json.dumps(index))
+    args = SimpleNamespace(device="cpu", threads=1, models=tmp_path)
     assert weights_of(args) == {name: index[name]["sha256"] for name in names}
+    (tmp_path / "grading.safetensors").write_bytes(b"other")
+    with pytest.raises(WeightsError) as caught:
+        weights_of(args)
+    assert caught.value.code == "weights_altered"

@@ -10,6 +10,7 @@ from vertebra_core.evaluation.labelling_metrics import (
     summarise_labelling,
 )
 from vertebra_core.evaluation.records import CaseRecord, FoundVertebra, TrueVertebra
+from vertebra_core.evaluation.report import labelling_tables
 
 HEIGHT = {"T11": 60.0, "T12": 30.0, "L1": 0.0, "L2": -32.0}
 
@@ -62,10 +63,28 @@ def test_summary_counts_missed_ones_against_identification_but_not_against_namin
     assert summary.levels["L1"].recall == pytest.approx(1 / 3)
     assert summary.levels["L1"].precision == pytest.approx(1.0)
     assert summary.levels["L2"].precision == pytest.approx(1 / 2)
-    assert summary.levels["L2"].accuracy == pytest.approx(6 / 7)
+    assert summary.levels["L2"].accuracy == 1.0
+    assert summary.levels["L2"].one_vs_rest_accuracy == pytest.approx(6 / 7)
     assert summary.regions["lumbar"].n_true == 4
     assert summary.regions["lumbar"].recall == pytest.approx(2 / 4)
     assert summary.regions["lumbar"].accuracy == pytest.approx(2 / 3)
+    assert summary.regions["lumbar"].one_vs_rest_accuracy is None
+
+
+def test_the_accuracy_of_a_level_means_what_that_of_its_region_does():
+    records = [_case({"T12": "T12", "L1": "L2", "L2": "L2"}), _case({"T11": "T11", "L1": "T12"})]
+    summary = summarise_labelling(records)
+    # No L1 was named L1, though nearly all decisions for or against L1 are right.
+    assert summary.levels["L1"].recall == summary.levels["L1"].accuracy == 0.0
+    assert summary.levels["L1"].one_vs_rest_accuracy == pytest.approx(3 / 5)
+    lumbar = summary.regions["lumbar"].accuracy
+    assert lumbar == pytest.approx((0 + 0 + summary.levels["L2"].accuracy) / 3)
+    missed = summarise_labelling([_case({"L1": None, "L2": "L2"})])
+    assert missed.levels["L1"].accuracy is None and missed.levels["L1"].recall == 0.0
+    (table,) = labelling_tables(records, "Phantoms")
+    rows = {row[0]: dict(zip(table.columns, row, strict=True)) for row in table.rows}
+    assert rows["L1"]["accuracy"] == "0.0 %" and rows["L1"]["one vs. rest"] == "60.0 %"
+    assert rows["lumbar"]["accuracy"] == "33.3 %" and rows["lumbar"]["one vs. rest"] is None
 
 
 def test_a_spine_named_one_too_low_is_called_shifted():

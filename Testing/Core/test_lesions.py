@@ -10,10 +10,11 @@ import pytest
 import torch
 from toy_phantom import toy_scene
 from vertebra_core.phantom.appearance import Appearance
+from vertebra_core.phantom.case_writing import write_case
 from vertebra_core.phantom.codes import BODY_BIT
 from vertebra_core.phantom.lesions import LYTIC, SCLEROTIC, draw_lesions, with_lesions
 from vertebra_core.phantom.sampling import sample_scene
-from vertebra_core.phantom.scan_case import scan, write_case
+from vertebra_core.phantom.scan_case import scan
 from vertebra_core.phantom.scan_protocol import ScanProtocol
 from vertebra_core.phantom.scene import PhantomLesion, load_scene, save_scene
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -63,3 +65,15 @@ def test_the_report_states_each_localiser_alone(centres):
     titles = [t.title for t in report_tables([record], "Phantoms")]
     assert "Phantoms: localisation by LocNet-F" in titles
     assert "Phantoms: localisation by LocNet-H without chain" in titles
+
+
+def test_a_report_without_localisers_alone_says_how_to_get_them(centres):
+    truth = (TrueVertebra("L5", SPINE_LPS_MM[0]),)
+    record = CaseRecord("balls", "phantom", (2.0, 2.0, 2.0), truth, ())
+    with_them = replace(record, centres_by_localiser=dict(centres))
+
+    def note(own: CaseRecord) -> str:
+        return next(t.note for t in report_tables([own], "A") if t.title == "A: localisation")
+
+    assert "--localisers" in note(record)
+    assert "--localisers" not in note(with_them)

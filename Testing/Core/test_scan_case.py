@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
-import SimpleITK
 from toy_phantom import BODY_CENTER_YX_MM, BODY_HEIGHT_MM, BODY_RADIUS_MM, toy_scene
 from vertebra_core.phantom import scan_case
 from vertebra_core.phantom.appearance import Appearance
-from vertebra_core.phantom.scan_case import scan, write_case
+from vertebra_core.phantom.scan_case import scan
 from vertebra_core.phantom.scan_protocol import ScanProtocol
 
 QUIET = ScanProtocol(noise_hu=3.0, streak_hu=0.0, beam_hardening_hu=0.0, cupping_hu=0.0)
@@ -107,22 +105,6 @@ def test_truth_stops_at_the_edge_of_the_reconstructed_circle(scene):
     ct, labels, _ = scan(scene, (1.0, 1.0, 3.0), np.random.default_rng(0), protocol=protocol)
     assert (labels[ct.hu == -1024] == 0).all()
     assert (labels > 0).any()
-
-
-def test_written_case_reads_back(scene, case, tmp_path):
-    ct, labels, bodies = case
-    write_case(tmp_path / "case", scene, ct, labels, bodies)
-    image = SimpleITK.ReadImage(str(tmp_path / "case" / "ct.nii.gz"))
-    np.testing.assert_allclose(image.GetSpacing(), ct.spacing_xyz_mm, rtol=1e-5)
-    assert (SimpleITK.GetArrayFromImage(image) == ct.hu).all()
-    stored = SimpleITK.ReadImage(str(tmp_path / "case" / "labels.nii.gz"))
-    assert (SimpleITK.GetArrayFromImage(stored) == labels).all()
-    truth = json.loads((tmp_path / "case" / "truth.json").read_text())
-    assert [v["level"] for v in truth["vertebrae"]] == [20, 21, 22]
-    assert [v["level_name"] for v in truth["vertebrae"]] == ["L1", "L2", "L3"]
-    first = truth["vertebrae"][0]
-    assert first["center_lps_mm"] == [50.0, 60.0, 78.0]
-    assert first["labelled_voxels"] == int((labels == 20).sum())
 
 
 def test_wrong_requests_are_refused(scene):

@@ -6,12 +6,22 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from toy_phantom import toy_scene
 from vertebra_core.levels import level_numbered
-from vertebra_core.phantom.bank import patient_with
+from vertebra_core.phantom.bank import make_scene, patient_with
 from vertebra_core.phantom.codes import BODY_BIT, CODE_MASK, Tissue
-from vertebra_core.phantom.findings import DRAWN_FINDINGS, WantedFindings
+from vertebra_core.phantom.findings import (
+    DRAWN_FINDINGS,
+    MOST_DEFORMED,
+    MOST_DEFORMED_TOGETHER,
+    WantedFindings,
+)
 from vertebra_core.phantom.fracture_truth import broken_walls
-from vertebra_core.phantom.patient import draw_patient
+from vertebra_core.phantom.patient import (
+    draw_field_of_view,
+    draw_patient,
+    draw_view_of_fracture,
+)
 from vertebra_core.phantom.scene import load_scene, save_scene
 from vertebra_core.phantom.scene_builder import build_scene
 from vertebra_core.phantom.shape_library import ShapeLibrary
@@ -73,6 +83,46 @@ def test_mild_deformities_come_beside_fractures(n_fractures):
         if n_fractures is not None:
             assert len(losses) == n_fractures + 7
     assert len({tuple(p.column.fractures) for p in patients}) == 4
+
+
+@pytest.mark.parametrize("variant", ["usual", "T13", "L6", "no_T12", "no_L5"])
+def test_every_spine_has_as_many_bodies_as_may_be_deformed(variant):
+    mild = MOST_DEFORMED_TOGETHER - MOST_DEFORMED
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        patient = draw_patient(rng, variant, True, n_fractures=MOST_DEFORMED, n_mild=mild)
+        assert len(patient.column.fractures) == MOST_DEFORMED_TOGETHER
+    # Also beside as many fractures as are drawn.
+    wanted = WantedFindings(n_mild=MOST_DEFORMED)
+    assert all(len(patient_with(s, wanted).column.fractures) >= MOST_DEFORMED for s in range(40))
+
+
+@pytest.mark.parametrize(("seed", "shown_at_once"), [(0, True), (3, False)])
+def test_a_field_of_view_is_drawn_until_it_shows_a_whole_fracture(seed, shown_at_once):
+    patient = patient_with(seed, WantedFindings(n_fractures=4, n_mild=5))
+    deformed = patient.column.fractures
+    column = place_column(patient.column, np.random.default_rng(seed))
+    first = draw_field_of_view(column, 1.0, np.random.default_rng(seed))
+    shown = draw_view_of_fracture(column, deformed, 1.0, np.random.default_rng(seed))
+
+    def fractures_in(low, high) -> set[str]:
+        seen = {p.name for p in column if low[0] + 15 < p.center_zyx_mm[0] < high[0] - 15}
+        return {name for name in seen & set(deformed) if deformed[name].loss >= 0.2}
+
+    assert fractures_in(*shown)
+    assert bool(fractures_in(*first)) == shown_at_once
+    assert np.array_equal(first, shown) == shown_at_once
+
+
+def test_fractures_are_in_view_only_where_that_is_wanted(monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        "vertebra_core.phantom.bank.build_scene", lambda *a, **how: asked.append(how) or toy_scene()
+    )
+    for in_view in (False, True):
+        wanted = WantedFindings(n_fractures=4, fracture_in_view=in_view)
+        make_scene(3, None, 1.5, wanted)
+    assert [how["fracture_in_view"] for how in asked] == [False, True]
 
 
 def test_a_mild_deformity_is_no_fracture_and_its_loss_is_known(library):

@@ -237,6 +237,29 @@ def test_thick_slices_are_accepted_with_a_warning():
     assert "uncertain above 3 mm" in checked.warnings[0]
 
 
+@pytest.mark.parametrize("dtype", [np.int16, np.float32])
+@pytest.mark.parametrize("ceiling_hu", [300, 500])
+def test_high_values_that_were_cut_off_are_accepted_with_a_warning(ceiling_hu, dtype):
+    hu = np.clip(simple_ct().hu, -200, ceiling_hu)
+    checked = checked_ct(replace(simple_ct(), hu=hu.astype(dtype)))
+    assert len(checked.warnings) == 1
+    assert f"above {ceiling_hu} HU were cut off" in checked.warnings[0]
+    assert checked_ct(checked).warnings == checked.warnings
+
+
+def test_cut_off_values_are_told_in_hounsfield_units_where_they_were_stored_shifted():
+    stored = (np.minimum(simple_ct().hu, 300).astype(np.int32) + 1024).astype(np.uint16)
+    checked = checked_ct(replace(simple_ct(), hu=stored))
+    assert len(checked.warnings) == 2 and "above 300 HU" in checked.warnings[1]
+    assert checked_ct(checked).warnings == checked.warnings
+
+
+def test_metal_at_the_end_of_a_scanner_s_scale_is_not_cut_off():
+    hu = simple_ct().hu.copy()
+    hu[8:16, 20:28, 20:26] = 3071
+    assert checked_ct(replace(simple_ct(), hu=hu)).warnings == ()
+
+
 @pytest.mark.parametrize("direction", [(1, 0, 0, 1, 0, 0, 0, 0, 1), (float("nan"),) * 9])
 def test_axes_that_do_not_span_space_are_refused(direction):
     with pytest.raises(InputError) as caught:
@@ -268,6 +291,14 @@ def test_public_files_that_are_no_ct_are_named(shared_data, name, code):
     with pytest.raises(InputError) as caught:
         read_ct(shared_data / "ct" / name)
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize("name", ["ts_example_ct.nii.gz", "ts_pulmonary_crop_ct.nii.gz"])
+def test_public_ct_without_their_dense_bone_are_named(shared_data, name):
+    ct = read_ct(shared_data / "ct" / name)
+    for ceiling_hu in (300, 500):
+        cut = checked_ct(replace(ct, hu=np.minimum(ct.hu, ceiling_hu)))
+        assert f"above {ceiling_hu} HU" in cut.warnings[0]
 
 
 @pytest.mark.parametrize("name", ["ts_example_ct.nii.gz", "ts_pulmonary_crop_ct.nii.gz"])

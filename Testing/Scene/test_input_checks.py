@@ -18,7 +18,7 @@ def ctVoxels(shape=(40, 64, 64)):
     values = np.random.default_rng(2).normal(40, 30, shape)
     values[:, : shape[1] // 6] = -1000
     values[:, shape[1] // 6 : shape[1] // 3] = -100
-    values[:, shape[1] // 2 : shape[1] // 2 + 4] = 500
+    values[:, shape[1] // 2 : shape[1] // 2 + 4] += 460
     return values.astype(np.int16)
 
 
@@ -38,6 +38,14 @@ def testCtIsSuitable(slicer):
     node = addVolume(slicer, ctVoxels())
     assert inputProblem(node) == ""
     assert inputWarning(node) == ""
+
+
+def testValuesCutOffAboveAWindowAreNamed(slicer):
+    cut = np.minimum(ctVoxels(), 300).astype(np.int32)
+    for voxels in (cut.astype(np.int16), (cut + 1024).astype(np.uint16)):
+        node = addVolume(slicer, voxels)
+        assert inputProblem(node) == ""
+        assert "above 300 HU were cut off" in inputWarning(node)
 
 
 def testNothingChosenAsksForACt():

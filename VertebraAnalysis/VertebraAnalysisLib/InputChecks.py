@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from vertebra_core.intensity import IntensitySample, Scale, sample_intensities
+from vertebra_core.intensity import UNSIGNED_SHIFT, IntensitySample, Scale, sample_intensities
 from vertebra_core.volume_limits import (
     COARSE_SPACING_MM,
     MAX_SPACING_MM,
@@ -49,7 +49,15 @@ def inputWarning(volumeNode: Any) -> str:
             f"The voxels are {_times(spacing)} mm: heights and mild fractures are uncertain above "
             "3 mm. Choose a thinner reconstruction if there is one."
         )
-    if _sample(_voxels(volumeNode)).scale() is Scale.UNSIGNED_SHIFTED:
+    sample = _sample(_voxels(volumeNode))
+    shifted = sample.scale() is Scale.UNSIGNED_SHIFTED
+    ceiling = sample.ceiling_hu(UNSIGNED_SHIFT if shifted else 0)
+    if ceiling is not None:
+        return (
+            f"Values above {ceiling:.0f} HU were cut off: contours of bone, heights and densities "
+            "are uncertain. Choose the CT as the scanner made it."
+        )
+    if shifted:
         return "The values are Hounsfield units plus 1024; 1024 will be subtracted."
     return ""
 

@@ -32,6 +32,12 @@ _MAX_LABELS = 300
 _FEW_LABELS = 40
 _MIN_LABEL_RUNS = 0.75  # of voxels that are not 0, those that equal their neighbour
 
+# Of the voxels above -200 HU in four CTs with and without metal, a millionth have the highest
+# value; cut off at 500 HU, 0.6 % and more have. Scanners' own scales end at 3071 HU or above, and
+# what is lost above 1000 HU is little.
+_MIN_CUT_OFF_SHARE = 0.003
+_FULL_SCALE_HU = 1000
+
 
 class Scale(Enum):
     """Kinds of values an image may hold."""
@@ -89,6 +95,21 @@ class IntensitySample:
         if np.mean(inside < -20) < _MIN_FAT_SHARE and self.high > 255:
             return Scale.MAGNETIC_RESONANCE
         return Scale.UNKNOWN
+
+    def ceiling_hu(self, shift: int = 0) -> float | None:
+        """Return where higher values were cut off, as by saving a window; None if none were.
+
+        Parameters
+        ----------
+        shift : int
+            What the values are above Hounsfield units.
+        """
+        top = self.high - shift
+        body = self.values[self.values > _TISSUE_HU[0] + shift]
+        if top >= _FULL_SCALE_HU or not len(body):
+            return None
+        at_top = np.mean(body >= np.float32(self.high))
+        return top if at_top >= _MIN_CUT_OFF_SHARE else None
 
     def _is_signed_byte(self) -> bool:
         return self.low == -128 and self.high == 127

@@ -30,6 +30,13 @@ LESION_FINDER = "vertebraformer"
 """Weights that add lesion candidates to an analysis."""
 
 
+def weights_names(
+    localiser: str = "votes", labeller: str = "sequence", grader: str = "grading"
+) -> tuple[str, str, str, str]:
+    """Return the names of the weights that find, segment, name and grade vertebrae."""
+    return LOCALISERS[localiser], "segmentation", LABELLERS[labeller], grader
+
+
 def make_localiser(
     localiser: str, network: nn.Module, device: str, setting: Setting = BEST
 ) -> Callable:

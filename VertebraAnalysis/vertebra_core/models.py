@@ -179,6 +179,26 @@ def load_weights_file(
         By default the file's name without suffix.
     """
     path = Path(path)
+    data, sha256 = _read(path, expected_sha256)
+    network, metadata = _rebuilt(path, data)
+    network = network.to(device=device, dtype=dtype).eval().requires_grad_(False)
+    return network, WeightsRecord(name or path.stem, path.name, sha256, metadata)
+
+
+def weights_sha256(name: str, models_folder: Path | str | None = None) -> str:
+    """Return the sha256 of what `load_network` would load, after comparing it with the index.
+
+    Raises
+    ------
+    WeightsError
+        ``weights_missing``, ``weights_altered`` or ``weights_unreadable``.
+    """
+    path, sha256 = locate(name, Path(models_folder or MODELS_FOLDER))
+    return _read(path, sha256)[1]
+
+
+def _read(path: Path, expected_sha256: str | None) -> tuple[bytes, str]:
+    """Return what a weights file holds, and its sha256."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -193,9 +213,7 @@ def load_weights_file(
             f"{expected_sha256[:12]}...).",
             _file_hint(path),
         )
-    network, metadata = _rebuilt(path, data)
-    network = network.to(device=device, dtype=dtype).eval().requires_grad_(False)
-    return network, WeightsRecord(name or path.stem, path.name, sha256, metadata)
+    return data, sha256
 
 
 def _file_hint(path: Path) -> str:

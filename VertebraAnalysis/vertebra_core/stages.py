@@ -129,8 +129,8 @@ def bundled_stages(
     if localiser == methods.SAGITTAL:
         # What is missing is told before any weights are loaded.
         check_dbscan()
-    finder, namer = methods.LOCALISERS[localiser], methods.LABELLERS[labeller]
-    names = [finder, "segmentation", namer, grader]
+    names = list(methods.weights_names(localiser, labeller, grader))
+    finder, _, namer, _ = names
     if lesions:
         names.append(methods.LESION_FINDER)
     networks, sums = {}, {}

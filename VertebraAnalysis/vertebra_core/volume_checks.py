@@ -7,7 +7,8 @@ Limits, and why:
   the height loss of a mild fracture (20 % of 25 mm [1]_) is then a single slice or two.
 - Extent at least 10 mm per axis: less cannot hold half of any vertebral body.
 - Hounsfield units are recognised by what the scale fixes [2]_: air -1000, fat about -100, soft
-  tissue 0-100, and little between lung and fat (see `intensity`).
+  tissue 0-100, and little between lung and fat (see `intensity`). A warning is given where many
+  voxels share the highest value, below 1000 HU: dense bone goes beyond it.
 
 References
 ----------
@@ -127,6 +128,12 @@ def checked_ct(raw: CtVolume) -> CtVolume:
         warnings.append(
             f"The values are Hounsfield units plus {shift} (unsigned storage, from "
             f"{sample.low:g} to {sample.high:g}); {shift} was subtracted."
+        )
+    ceiling_hu = sample.ceiling_hu(shift)
+    if ceiling_hu is not None:
+        warnings.append(
+            f"Values above {ceiling_hu:.0f} HU were cut off, as by saving a window; contours of "
+            "bone, heights and densities are uncertain. Give the CT as the scanner made it."
         )
     if max(raw.spacing_xyz_mm) > COARSE_SPACING_MM:
         warnings.append(

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load as load_safetensors
 from safetensors.torch import save as save_safetensors
 
-from .errors import OutputError
+from .output_errors import output_error
 
 _FLOAT16_MAX = 65504.0
 _MAX_HEADER_BYTES = 10_000_000
@@ -48,7 +48,7 @@ def write_whole(path: Path, data: bytes) -> None:
     Raises
     ------
     OutputError
-        ``not_writable``.
+        ``disk_full`` or ``not_writable``.
     """
     # Trainings that run at once may write the same index.
     temporary = path.with_name(f"{path.name}.{os.getpid()}.partial")
@@ -56,9 +56,7 @@ def write_whole(path: Path, data: bytes) -> None:
         temporary.write_bytes(data)
         temporary.replace(path)
     except OSError as error:
-        raise OutputError(
-            "not_writable", f"{path} cannot be written: {error.strerror}.", "Choose another folder."
-        ) from error
+        raise output_error(error, "The weights", path) from error
     finally:
         # Where nothing could be written, the error to tell is the first one.
         with contextlib.suppress(OSError):

@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..console import Console
-from ..errors import InputError, OutputError
+from ..errors import InputError
+from ..output_errors import output_error
 from ..phantom.arguments import (
     add_deformed_arguments,
     check_shapes,
@@ -16,6 +17,7 @@ from ..phantom.arguments import (
     wanted_deformed,
 )
 from ..phantom.findings import FUSED_SHARE, WantedFindings
+from ..whole_folder import made_folder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SHARE",
         help="share of phantoms with lytic or sclerotic lesions (default 0)",
     )
-    add_deformed_arguments(parser)
+    add_deformed_arguments(parser, "at least one of them whole in every scan (not with --bank)")
     parser.add_argument(
         "--fused",
         type=float,
@@ -79,16 +81,12 @@ def run(args: argparse.Namespace, console: Console) -> int:
     from ..phantom.shape_library import ShapeLibrary
 
     try:
-        args.output.mkdir(parents=True, exist_ok=True)
-        library = ShapeLibrary.chosen(args.shapes, args.shape_cache)
-        wanted = replace(deformed, lesion_share=args.lesions, fused_share=args.fused)
-        made = (_bank if args.bank else _cases)(args, library, wanted)
+        with made_folder(args.output):
+            library = ShapeLibrary.chosen(args.shapes, args.shape_cache)
+            wanted = replace(deformed, lesion_share=args.lesions, fused_share=args.fused)
+            made = (_bank if args.bank else _cases)(args, library, wanted)
     except OSError as error:
-        raise OutputError(
-            "not_writable",
-            f"The phantoms cannot be written to {args.output}: {error.strerror or error}.",
-            "Choose a folder that you may write to.",
-        ) from error
+        raise output_error(error, "The phantoms", args.output) from error
     console.result({"folder": str(args.output.resolve()), "made": made}, "\n".join(made))
     return 0
 
@@ -116,8 +114,10 @@ def _cases(args: argparse.Namespace, library, wanted: WantedFindings) -> list[st
     import numpy as np
 
     from ..phantom.bank import make_scene
-    from ..phantom.scan_case import scan, write_case
+    from ..phantom.case_writing import write_case
+    from ..phantom.scan_case import scan
 
+    wanted = replace(wanted, fracture_in_view=True)
     made = []
     for seed in range(args.seed, args.seed + args.count):
         scene = make_scene(seed, library, args.scene_spacing, wanted)

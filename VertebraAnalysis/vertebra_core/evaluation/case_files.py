@@ -52,7 +52,8 @@ def find_cases(folder: Path) -> tuple[CaseFiles, ...]:
     Three layouts are understood, also mixed: ``NAME_ct.*`` beside ``NAME_labels.*`` (or
     ``NAME_seg-vert_msk.*``), ``NAME/ct.*`` beside ``NAME/labels.*``, and VerSe's ``rawdata`` and
     ``derivatives``. Bodies, truth files and centroid files are taken where they are named alike.
-    A CT with neither labels nor truth is left out.
+    A CT with neither labels nor truth is left out, as is what lies in hidden folders: a program
+    that was stopped may have left half a case there.
 
     Raises
     ------
@@ -66,6 +67,8 @@ def find_cases(folder: Path) -> tuple[CaseFiles, ...]:
         )
     by_case: dict[str, dict[str, tuple[int, Path]]] = {}
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        if any(part.startswith(".") for part in path.relative_to(folder).parts):
+            continue
         named = _role_of(path, folder)
         if named is not None:
             case, role, rank = named

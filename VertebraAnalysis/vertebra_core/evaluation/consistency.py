@@ -77,7 +77,7 @@ def consistency(
     name : str
     ct : CtVolume
     predict : callable
-        See `evaluate_cases.predictor`.
+        See `predictor.predictor`.
     perturbations : sequence of str
         Keys of `perturbations.PERTURBATIONS`.
     seed : int

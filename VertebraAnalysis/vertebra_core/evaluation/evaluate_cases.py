@@ -7,37 +7,26 @@ import hashlib
 import json
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..analysis import Vertebra
 from ..errors import InputError
 from ..label_numbers import AUTO, SCHEMES
 from ..run_arguments import add_models_argument
 from ..settings import add_setting_argument
-from ..volume import CtVolume
 from .case_files import CaseFiles, find_cases
 from .case_loading import load_case
 from .grade_table import grades_of, read_grades
-from .measured_pipeline import (
-    Analyse,
-    add_computing_arguments,
-    chosen_device,
-    pipeline_of,
-    weights_of,
-)
+from .measured_pipeline import Analyse, add_computing_arguments
 from .output import add_output_arguments, by_kind, print_records, progress
-from .prediction import Predict, Prediction, failed, from_result, read_result
+from .prediction import Predict
+from .predictor import measured
 from .record_log import RecordLog, open_log
 from .records import CaseRecord
 from .reliability_svg import write_reliability
 from .scoring import score_case
 from .tables import Table
-
-if TYPE_CHECKING:
-    import torch
 
 Grades = Mapping[str, Mapping[str, int]]
 """Scan -> level name -> Genant grade."""
@@ -126,12 +115,7 @@ def run(args: argparse.Namespace, analyse: Analyse | None = None) -> int:
     if args.folder and args.cases:
         cases = _selected(cases, args.cases)
     grades = read_grades(args.grades) if args.grades else None
-    weights: dict[str, str] = {}
-    if analyse is None and args.results is None:
-        analyse = pipeline_of(args)
-        weights = weights_of(args) if args.output else {}
-    device = chosen_device(args) if args.localisers else None
-    predict = predictor(args.results, analyse, args.localisers, args.models, device)
+    predict, weights = measured(args, analyse, args.results)
     log = open_log(args.output, _settings(args, weights, grades))
     if args.public_data is None:
         _report(evaluate_cases(cases, predict, args.numbers, grades, log), args)
@@ -172,53 +156,6 @@ def _groups(records: list[CaseRecord], args: argparse.Namespace) -> dict[str, li
     return {"All": records} if args.json else by_kind(records)
 
 
-def predictor(
-    results: Path | None,
-    analyse: Analyse | None,
-    with_localisers: bool = False,
-    models_folder: Path | None = None,
-    device: torch.device | None = None,
-) -> Predict:
-    """Return what predicts a case from its name and CT: files of an earlier run, or the analysis.
-
-    An analysis that refuses a scan counts as "nothing found" with a note: a scan that cannot be
-    analysed must not vanish from the figures.
-
-    Parameters
-    ----------
-    results : Path or None
-        Folder of earlier results.
-    analyse : callable or None
-        Not needed where there are earlier results.
-    with_localisers : bool
-        Whether to run each localiser alone as well.
-    models_folder : Path, optional
-        Weights of the localisers; by default the bundled ones.
-    device : device, optional
-        Of the localisers; by default the processor.
-    """
-    predict: Predict
-    if results is not None:
-
-        def predict(name: str, ct: CtVolume) -> Prediction:
-            return read_result(_result_folder(results, name), ct)
-
-    else:
-
-        def predict(name: str, ct: CtVolume) -> Prediction:
-            try:
-                return from_result(analyse(ct))
-            except InputError as error:
-                return failed(str(error), ct.hu.shape)
-
-    if not with_localisers:
-        return predict
-    from .localiser_comparison import comparison
-
-    compare = comparison(models_folder, device or "cpu")
-    return lambda name, ct: replace(predict(name, ct), centres_by_localiser=compare(ct))
-
-
 def evaluate_cases(
     cases: Iterable[CaseFiles],
     predict: Predict,
@@ -232,7 +169,7 @@ def evaluate_cases(
     ----------
     cases : iterable of CaseFiles
     predict : callable
-        See `predictor`.
+        See `predictor.predictor`.
     scheme : str
         Numbering of the true label maps.
     grades : mapping, optional
@@ -257,18 +194,6 @@ def _grade_masks(args: argparse.Namespace, path: Path) -> tuple[Vertebra, ...]:
 
     options = GradeOptions(args.device, args.threads, args.models)
     return grade_segmentation(read_label_map(path), options=options)[0].analysis.vertebrae
-
-
-def _result_folder(results: Path, name: str) -> Path:
-    """Folder of a case's result: by its full name, its last part, or `results` itself."""
-    for folder in (results / name, results / Path(name).name, results):
-        if (folder / "analysis.json").exists():
-            return folder
-    raise InputError(
-        "no_result",
-        f"There is no result of case {name} in {results}.",
-        f"Run `analyze CT -o {results / Path(name).name}` first.",
-    )
 
 
 def _selected(cases: tuple[CaseFiles, ...], names: list[str]) -> tuple[CaseFiles, ...]:

@@ -11,10 +11,10 @@ from ..reading import read_ct
 from ..run_arguments import add_models_argument
 from ..settings import add_setting_argument
 from .consistency import consistency, consistency_table
-from .evaluate_cases import predictor
 from .measured_pipeline import Analyse, add_computing_arguments, pipeline_of
 from .output import add_output_arguments, print_json, progress
 from .perturbations import PERTURBATIONS
+from .predictor import predictor
 from .tables import join
 
 

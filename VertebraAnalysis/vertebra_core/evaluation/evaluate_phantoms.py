@@ -11,17 +11,12 @@ from ..phantom.arguments import add_deformed_arguments, check_spacings, wanted_d
 from ..phantom.findings import WantedFindings
 from ..run_arguments import add_models_argument
 from ..settings import add_setting_argument
-from .evaluate_cases import add_comparison_arguments, predictor
-from .measured_pipeline import (
-    Analyse,
-    add_computing_arguments,
-    chosen_device,
-    pipeline_of,
-    weights_of,
-)
+from .evaluate_cases import add_comparison_arguments
+from .measured_pipeline import Analyse, add_computing_arguments
 from .output import add_output_arguments, print_records, progress
 from .phantom_sets import PhantomSet, chosen_set
 from .prediction import Predict
+from .predictor import measured
 from .record_log import RecordLog, open_log
 from .records import CaseRecord
 from .reliability_svg import write_reliability
@@ -114,12 +109,7 @@ def run(args: argparse.Namespace, analyse: Analyse | None = None) -> int:
     _check_arguments(args)
     wanted = wanted_deformed(args)
     chosen = chosen_set(args.shapes, args.shape_cache, args.independent_meshes)
-    weights: dict[str, str] = {}
-    if analyse is None:
-        analyse = pipeline_of(args)
-        weights = weights_of(args) if args.output else {}
-    device = chosen_device(args) if args.localisers else None
-    predict = predictor(None, analyse, args.localisers, args.models, device)
+    predict, weights = measured(args, analyse)
     log = open_log(args.output, _settings(args, weights, chosen, wanted))
     groups = _evaluated(args, chosen, wanted, predict, log)
     titled = {_title(chosen, wanted, s, args.pixel): own for s, own in groups.items()}

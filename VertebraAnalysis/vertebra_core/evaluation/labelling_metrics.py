@@ -2,7 +2,11 @@
 
 A true vertebra is *identified* when a found one within 20 mm carries its level and no other true
 vertebra is nearer to that found one: the rule of VerSe (Sekuboyina et al., Medical Image Analysis
-73 (2021) 102166). Accuracy, recall and precision per level are those of Lu et al. (2025).
+73 (2021) 102166).
+
+Lu et al. (2025) call two things accuracy: per region the share of vertebrae named rightly, per
+level the share of all vertebrae decided rightly for or against it, true negatives counted. Here
+the first is the accuracy of levels and regions alike; the second is called one vs. rest.
 """
 
 from __future__ import annotations
@@ -27,12 +31,15 @@ class LevelFigures:
         Level or region.
     n_true : int
     accuracy : float or None
-        One level: share of all vertebrae decided rightly for or against it. Region: share of its
-        found vertebrae named rightly.
+        Share of its found vertebrae named rightly.
     recall : float or None
         Share of its true vertebrae found and named rightly.
     precision : float or None
         Share of the vertebrae given this name (a name of this region) that have it.
+    one_vs_rest_accuracy : float or None
+        One level: share of all vertebrae, spurious ones included, decided rightly for or against
+        it. True negatives count, so it is high even for a level that is never found. None for
+        regions.
     """
 
     name: str
@@ -40,6 +47,7 @@ class LevelFigures:
     accuracy: float | None
     recall: float | None
     precision: float | None
+    one_vs_rest_accuracy: float | None = None
 
 
 @dataclass(frozen=True)
@@ -160,6 +168,7 @@ def _per_level(true_names, given_names, spurious_names) -> dict[str, LevelFigure
     for level in MOBILE_LEVELS:
         name = level.name
         n_true = true_names.count(name)
+        n_found = sum(t == name and g is not None for t, g in everything)
         n_given = sum(g == name for _, g in everything)
         if n_true == 0 and n_given == 0:
             continue
@@ -167,9 +176,12 @@ def _per_level(true_names, given_names, spurious_names) -> dict[str, LevelFigure
         figures[name] = LevelFigures(
             name,
             n_true,
-            accuracy=float(np.mean([(t == name) == (g == name) for t, g in everything])),
+            accuracy=right / n_found if n_found else None,
             recall=right / n_true if n_true else None,
             precision=right / n_given if n_given else None,
+            one_vs_rest_accuracy=float(
+                np.mean([(t == name) == (g == name) for t, g in everything])
+            ),
         )
     return figures
 

@@ -79,7 +79,7 @@ def weights_of(args: argparse.Namespace) -> dict[str, str]:
     WeightsError
         If weights are missing or damaged.
     """
-    from ..stages import bundled_stages
+    from ..methods import weights_names
+    from ..models import weights_sha256
 
-    stages = bundled_stages(args.device, args.threads, args.models)
-    return dict(stages.weights_sha256)
+    return {name: weights_sha256(name, args.models) for name in weights_names()}

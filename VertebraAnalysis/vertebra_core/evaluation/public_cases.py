@@ -86,7 +86,7 @@ def evaluate_public_data(
     ----------
     folder : Path
     predict : callable
-        See `evaluate_cases.predictor`.
+        See `predictor.predictor`.
     log : RecordLog
     grade_masks : callable, optional
         With it the expert masks are graded too.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ..levels import MOBILE_LEVELS
 from .flag_promises import promise_table
@@ -19,13 +20,15 @@ from .reliability import reliability_tables
 from .summary import localisers, mask_means, masks_of, with_localiser
 from .tables import Cell, Table, decimals, percent
 
+_LOCALISERS_ALONE = "Of the whole pipeline; --localisers states LocNet-F and LocNet-H alone too."
+
 
 def report_tables(records: Sequence[CaseRecord], title: str) -> list[Table]:
     """Return the tables for `records`, all of which carry `title`."""
-    tables = [
-        cases_table(records, title),
-        localisation_table(summarise_localisation(records), f"{title}: localisation"),
-    ]
+    pipeline = localisation_table(summarise_localisation(records), f"{title}: localisation")
+    if not localisers(records):
+        pipeline = replace(pipeline, note=f"{pipeline.note} {_LOCALISERS_ALONE}")
+    tables = [cases_table(records, title), pipeline]
     tables += [
         localisation_table(
             summarise_localisation(with_localiser(records, name)),
@@ -165,9 +168,10 @@ def labelling_tables(records: Sequence[CaseRecord], title: str) -> list[Table]:
             f"{summary.n_true}; named rightly of those found: "
             f"{percent(summary.accuracy_of_found)}; scans with every level right: "
             f"{percent(summary.scans_all_right)} of {summary.n_scans}; "
-            f"shifted as a whole: {summary.shifted_scans}."
+            f"shifted as a whole: {summary.shifted_scans}. Accuracy is of those found; one vs. "
+            "rest counts true negatives too."
         )
-        columns = ("level", "n", "accuracy", "recall", "precision")
+        columns = ("level", "n", "accuracy", "recall", "precision", "one vs. rest")
         tables.append(Table(f"{title}: levels {stage}", columns, tuple(rows), note))
     return tables
 
@@ -179,6 +183,7 @@ def _level_row(figures: LevelFigures) -> tuple[Cell, ...]:
         percent(figures.accuracy),
         percent(figures.recall),
         percent(figures.precision),
+        percent(figures.one_vs_rest_accuracy),
     )
 
 

@@ -60,7 +60,11 @@ def _summarise(records: Sequence[CaseRecord]) -> dict:
 
 
 def localisation_figures(records: Sequence[CaseRecord]) -> dict:
-    """Return the figures of localisation."""
+    """Return the figures of localisation.
+
+    Those of LocNet-F and LocNet-H alone, ``localisation_by_localiser``, are empty unless all scans
+    were evaluated with ``--localisers``.
+    """
     summary = summarise_localisation(records)
     everything = summary.regions["all"]
     stray = [r.stray_ml for r in records if r.stray_ml is not None]

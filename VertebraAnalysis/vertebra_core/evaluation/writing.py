@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..errors import OutputError
+from ..output_errors import output_error
 
 
 @contextmanager
@@ -16,16 +16,9 @@ def writing_to(folder: Path) -> Iterator[None]:
     Raises
     ------
     OutputError
-        ``not_writable``.
+        ``disk_full`` or ``not_writable``.
     """
     try:
         yield
     except OSError as error:
-        reason = error.strerror or str(error)
-        if isinstance(error, FileExistsError | NotADirectoryError):
-            reason = "it, or what it lies in, is a file"
-        raise OutputError(
-            "not_writable",
-            f"The results cannot be written to {folder}: {reason.rstrip('.')}.",
-            "Choose a folder that you may write to.",
-        ) from error
+        raise output_error(error, "The results", folder) from error

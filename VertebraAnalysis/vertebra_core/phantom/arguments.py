@@ -8,7 +8,7 @@ from math import isfinite
 from pathlib import Path
 
 from ..errors import InputError
-from .findings import MOST_DEFORMED, WantedFindings
+from .findings import MOST_DEFORMED, MOST_DEFORMED_TOGETHER, WantedFindings
 
 SPACING_RANGE_MM = (0.3, 50.0)
 """Voxel sizes that phantoms are made with: below, a whole spine does not fit into memory."""
@@ -32,21 +32,32 @@ def check_spacings(spacings_mm: Sequence[float]) -> None:
             )
 
 
-def add_deformed_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the numbers of fractures and of mild deformities in every spine."""
+def add_deformed_arguments(
+    parser: argparse.ArgumentParser, where: str = "in the field of view or not"
+) -> None:
+    """Add the numbers of fractures and of mild deformities in every spine.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+    where : str
+        Says whether scans show the fractures.
+    """
     parser.add_argument(
         "--fractures",
         type=int,
         metavar="N",
-        help=f"fractures in every spine, 0 to {MOST_DEFORMED} (default: drawn, as in patients)",
+        help=f"fractures in every spine, {where}; 0 to {MOST_DEFORMED} (default: drawn, as in "
+        "patients)",
     )
     parser.add_argument(
         "--mild",
         type=int,
         default=0,
         metavar="N",
-        help="bodies in every spine that have lost 5 to 19 %% of their height, too little for "
-        f"grade 1, 0 to {MOST_DEFORMED} (default 0)",
+        help="bodies in every spine, in the field of view or not, that have lost 5 to 19 %% of "
+        f"their height, too little for grade 1; 0 to {MOST_DEFORMED}, with the fractures at most "
+        f"{MOST_DEFORMED_TOGETHER} (default 0)",
     )
 
 
@@ -61,6 +72,13 @@ def wanted_deformed(args: argparse.Namespace) -> WantedFindings:
     for count, what in ((args.fractures, "fractures"), (args.mild, "mild deformities")):
         if count is not None and not 0 <= count <= MOST_DEFORMED:
             raise InputError("bad_arguments", f"A spine can have 0 to {MOST_DEFORMED} {what} here.")
+    if (args.fractures or 0) + args.mild > MOST_DEFORMED_TOGETHER:
+        raise InputError(
+            "bad_arguments",
+            f"A spine can have at most {MOST_DEFORMED_TOGETHER} fractures and mild deformities "
+            f"together, not {args.fractures + args.mild}.",
+            "Ask for fewer of either.",
+        )
     return WantedFindings(n_fractures=args.fractures, n_mild=args.mild)
 
 

@@ -71,7 +71,14 @@ def make_scene(
 ) -> PhantomScene:
     """Build the scene of a seed."""
     patient = patient_with(seed, wanted)
-    scene = build_scene(seed, library, spacing_mm, patient, fused_share=wanted.fused_share)
+    scene = build_scene(
+        seed,
+        library,
+        spacing_mm,
+        patient,
+        fused_share=wanted.fused_share,
+        fracture_in_view=wanted.fracture_in_view and bool(wanted.n_fractures),
+    )
     return with_lesions(scene, wanted.lesion_share)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +24,12 @@ _LOSS_RANGE = {1: (0.20, 0.25), 2: (0.25, 0.40), 3: (0.40, 0.65)}
 
 _MILD_LOSS = 0.05, 0.19
 """Of deformities that are no fracture after Genant: seen, but below grade 1."""
+
+_HALF_BODY_MM = 15.0
+"""A body whose centre lies so far from the edge of a field of view is whole."""
+
+_MOST_VIEWS = 200
+"""Of the rarest fracture, of C4, a fifth of all fields of view show something."""
 
 # Name, probability, highest level and mm above it, lowest level and mm above it.
 _FIELDS_OF_VIEW = (
@@ -84,6 +90,11 @@ def draw_patient(
         How many fractures a fractured spine has; drawn where None.
     n_mild : int
         How many more bodies have lost height, but too little for grade 1.
+
+    Raises
+    ------
+    ValueError
+        If more than `findings.MOST_DEFORMED_TOGETHER` bodies are wanted and the spine has fewer.
     """
     levels = draw_levels(rng, variant)
     scale = float(np.clip(np.exp(rng.normal(0, SHARED_DISTANCE_LOG_SD)), 0.78, 1.22))
@@ -175,4 +186,30 @@ def draw_field_of_view(
     shift = rng.normal(0, 10)
     low = np.array([low_z, low_y, middle[2] - half_x + shift])
     high = np.array([high_z, high_y, middle[2] + half_x + shift])
+    return low, high
+
+
+def draw_view_of_fracture(
+    column: tuple[PlacedLevel, ...],
+    deformed: Mapping[str, Fracture],
+    scale: float,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw boxes as `draw_field_of_view` does until one shows a whole fractured body.
+
+    Parameters
+    ----------
+    column : tuple of PlacedLevel
+    deformed : mapping
+        Level name -> what befell its body; mild deformities do not count.
+    scale : float
+    rng : numpy.random.Generator
+    """
+    least_loss = _LOSS_RANGE[1][0]
+    broken = {name for name, fracture in deformed.items() if fracture.loss >= least_loss}
+    centres = [p.center_zyx_mm for p in column if p.name in broken]
+    for _ in range(_MOST_VIEWS):
+        low, high = draw_field_of_view(column, scale, rng)
+        if any(((c > low + _HALF_BODY_MM) & (c < high - _HALF_BODY_MM)).all() for c in centres):
+            break
     return low, high

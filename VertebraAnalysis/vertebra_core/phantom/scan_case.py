@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import numpy as np
-import SimpleITK
 import torch
 
-from ..levels import level_numbered
 from ..volume import CtVolume
 from .appearance import Appearance
 from .codes import BODY_BIT, CODE_MASK, Tissue
@@ -108,54 +104,6 @@ def scan(
         tuple(float(v) for v in layout.low_zyx_mm[::-1]),
     )
     return ct, labels, bodies
-
-
-def write_case(
-    folder: Path,
-    scene: PhantomScene,
-    ct: CtVolume,
-    labels: np.ndarray,
-    bodies: np.ndarray,
-) -> None:
-    """Write a scanned phantom: ct.nii.gz, labels.nii.gz, bodies.nii.gz and truth.json.
-
-    ``truth.json`` lists every vertebra whose centre lies in the scan as `PhantomVertebra` has it,
-    with ``level_name``, ``center_lps_mm`` (x, y, z) and ``labelled_voxels`` added, and every
-    lesion in the scan as `PhantomLesion` has it, with ``level_name`` and ``center_lps_mm``.
-    """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, array in (("ct", ct.hu), ("labels", labels), ("bodies", bodies)):
-        image = SimpleITK.GetImageFromArray(array)
-        image.SetSpacing(ct.spacing_xyz_mm)
-        image.SetOrigin(ct.origin_lps_mm)
-        image.SetDirection(ct.direction)
-        SimpleITK.WriteImage(image, str(folder / f"{name}.nii.gz"), useCompression=True)
-    counts = np.bincount(labels.ravel(), minlength=128)
-    low = np.asarray(ct.origin_lps_mm)
-    high = low + (np.asarray(ct.hu.shape[::-1]) - 1) * np.asarray(ct.spacing_xyz_mm)
-
-    def inside(things) -> list[dict]:
-        """Those whose centres lie in the scan, with the level's name and the centre in LPS mm."""
-        entries = []
-        for thing in things:
-            center = np.asarray(thing.center_zyx_mm)[::-1]
-            if (center >= low).all() and (center <= high).all():
-                name = level_numbered(thing.level).name
-                place = {"level_name": name, "center_lps_mm": [float(c) for c in center]}
-                entries.append(asdict(thing) | place)
-        return entries
-
-    vertebrae = inside(scene.vertebrae)
-    for entry in vertebrae:
-        entry["labelled_voxels"] = int(counts[entry["level"]])
-    truth = {
-        "seed": scene.seed,
-        "spacing_xyz_mm": ct.spacing_xyz_mm,
-        "vertebrae": vertebrae,
-        "lesions": inside(scene.lesions),
-    }
-    (folder / "truth.json").write_text(json.dumps(truth, indent=1))
 
 
 def _layout(scene, spacing, field_of_view, slice_mm) -> _Layout:

@@ -12,7 +12,7 @@ from .fusion import draw_fusion, fusion_pieces
 from .grid import Grid, noise_field
 from .head_bones import skull_pieces
 from .organs import paint_organs, paint_table
-from .patient import PatientSpec, draw_field_of_view, draw_patient
+from .patient import PatientSpec, draw_field_of_view, draw_patient, draw_view_of_fracture
 from .pelvis_placing import pelvis_pieces, sacrum_pieces
 from .ribs import rib_pieces
 from .scene import PhantomScene, PhantomVertebra, encode_sdf
@@ -44,6 +44,7 @@ def build_scene(
     patient: PatientSpec | None = None,
     field_of_view: str | None = None,
     fused_share: float = FUSED_SHARE,
+    fracture_in_view: bool = False,
 ) -> PhantomScene:
     """Build the scene of one synthetic patient.
 
@@ -61,6 +62,9 @@ def build_scene(
         Name of the part of the body to cover (see `patient.draw_field_of_view`).
     fused_share : float
         Probability that vertebrae of the spine are fused.
+    fracture_in_view : bool
+        Draw the part of the body so that it shows a fracture of the patient, instead of
+        `field_of_view`.
 
     Returns
     -------
@@ -77,7 +81,10 @@ def build_scene(
         draw_disc_heights(patient.column.levels, patient.degeneration, discs),
     )
     scale = patient.habitus.scale
-    low, high = draw_field_of_view(column, scale, rng, field_of_view)
+    if fracture_in_view:
+        low, high = draw_view_of_fracture(column, patient.column.fractures, scale, rng)
+    else:
+        low, high = draw_field_of_view(column, scale, rng, field_of_view)
     shape = tuple(int(n) for n in np.ceil((high - low) / spacing_mm).astype(int) + 1)
     grid = Grid(low, spacing_mm, shape)
     line = SpineLine(column)
