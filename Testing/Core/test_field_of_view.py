@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from vertebra_core.field_of_view import touches_edge
 from vertebra_core.segmentation.segment import VertebraMask
-from vertebra_core.volume import CtVolume
+from vertebra_core.volume import CtVolume, LabelVolume
 
 SHAPE = (60, 70, 70)
 
@@ -57,6 +57,13 @@ def test_slanted_padding_is_an_edge():
     z, y, _ = np.indices(ct.hu.shape)
     ct.hu[z < 8 + 0.3 * y] = -1024
     assert touches_edge(mask.body, mask, ct)
+
+
+def test_a_label_map_ends_at_its_sides_only():
+    labels = LabelVolume(np.zeros(SHAPE, np.uint8), (1.0,) * 3, (0.0,) * 3)
+    for first_z, cut in ((0, True), (4, False)):
+        mask = box_mask(first_z)
+        assert touches_edge(mask.body, mask, labels) is cut
 
 
 def test_lung_beside_a_body_is_no_edge():

@@ -211,6 +211,43 @@ def test_what_the_map_cuts_is_flagged():
     assert flags == {"T12": [], "L1": [], "L2": ["cut_by_field_of_view"]}
 
 
+@pytest.mark.parametrize("spacing_z_mm", [2.0, 1.0])
+def test_what_the_map_cuts_within_the_ct_is_flagged(spacing_z_mm):
+    ct, labels, bodies, _ = example()
+    cut = replace(labels, labels=labels.labels[10:].copy())
+    cut = replace(cut, origin_lps_mm=tuple(labels.index_to_lps(np.array([10, 0, 0])).tolist()))
+    slices = round(54 * 2.0 / spacing_z_mm)
+    noise = np.random.default_rng(0).normal(40, 15, (slices, 48, 44)).astype(np.int16)
+    ct = replace(ct, hu=noise, spacing_xyz_mm=(*ct.spacing_xyz_mm[:2], spacing_z_mm))
+    result, _ = grade_segmentation(cut, ct, on_grid_of(cut, bodies[10:]), backend=BACKEND)
+    flags = {v.level: [f.code for f in v.flags] for v in result.analysis.vertebrae}
+    assert flags == {"T12": [], "L1": [], "L2": ["cut_by_field_of_view"]}
+    assert "label map" in result.analysis.vertebrae[2].flags[0].reason
+
+
+def test_what_padding_of_the_ct_cuts_is_flagged():
+    ct, labels, bodies, _ = example()
+    ct.hu[:10] = -1024
+    labels.labels[:10], bodies[:10] = 0, 0
+    result, _ = grade_segmentation(labels, ct, on_grid_of(labels, bodies), backend=BACKEND)
+    flags = {v.level: [f.code for f in v.flags] for v in result.analysis.vertebrae}
+    assert flags == {"T12": [], "L1": [], "L2": ["cut_by_field_of_view"]}
+    assert "scan" in result.analysis.vertebrae[2].flags[0].reason
+
+
+def test_volumes_are_those_of_the_label_map():
+    ct, labels, bodies, _ = example()
+    finer = CtVolume(
+        np.zeros((108, 48, 44), np.int16), (1.5, 1.25, 1.0), ct.origin_lps_mm, ct.direction
+    )
+    for scan in (None, finer):
+        result, grid = grade_segmentation(labels, scan, on_grid_of(labels, bodies), backend=BACKEND)
+        voxel_ml = np.prod(grid.spacing_xyz_mm) / 1000
+        for vertebra in result.analysis.vertebrae:
+            number, _ = LEVELS[vertebra.level]
+            assert vertebra.volume_ml == pytest.approx((result.labels == number).sum() * voxel_ml)
+
+
 def test_grading_can_be_cancelled():
     _, labels, _, _ = example()
     with pytest.raises(Cancelled):

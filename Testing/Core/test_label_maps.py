@@ -62,6 +62,15 @@ def test_what_is_no_label_map_is_refused(tmp_path, make, code):
     assert caught.value.code == code
 
 
+def test_a_folder_is_told_from_a_path_that_is_not_there(tmp_path):
+    with pytest.raises(InputError) as refused:
+        read_label_map(tmp_path)
+    assert refused.value.code == "not_a_file" and "is a folder" in refused.value.message
+    with pytest.raises(InputError) as refused:
+        read_label_map(tmp_path / "nothing.nii.gz")
+    assert refused.value.code == "not_found"
+
+
 def with_nan() -> sitk.Image:
     array = sitk.GetArrayFromImage(labels(np.float32))
     array[3, 4, 5] = np.nan

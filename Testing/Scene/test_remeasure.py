@@ -113,6 +113,17 @@ def testEditedSegmentIsMeasuredAgainAndOthersAreNot(slicer, graded):
 
 
 @pytest.mark.slow
+def testWhatTheScanShowsWholeIsNotCutOffByTheBoxAroundTheSegments(slicer, graded):
+    def cut(vertebra):
+        return any(f.code == "cut_by_field_of_view" for f in vertebra.flags)
+
+    review = graded.loadReview()
+    keys = [v.key for v in review.vertebrae if not cut(v)]
+    again = remeasured(graded, keys)
+    assert keys and not [key for key in keys if cut(again[key])]
+
+
+@pytest.mark.slow
 def testBodiesFollowUnderATransform(slicer, graded):
     review = graded.loadReview()
     key = next(v.key for v in review.vertebrae if v.heights_mm is not None)

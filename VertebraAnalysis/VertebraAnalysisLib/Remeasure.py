@@ -116,7 +116,7 @@ class Remeasure(CoreRun):
         corners = part.cornersRas()
         low, high = corners.min(0) - _MARGIN_MM, corners.max(0) + _MARGIN_MM
         VolumeExport.writePart(self._inputNode, ct, np.array([low, high])[_CORNERS, [0, 1, 2]])
-        part.write(segmentation)
+        part.framed().write(segmentation)
         return self._core.grade(ct, segmentation, folder / "results", self._options)
 
     def _read(self, resultFolder: Path) -> dict[str, Measured]:

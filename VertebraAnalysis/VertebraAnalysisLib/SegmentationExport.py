@@ -17,6 +17,7 @@ from .UserError import UserError
 
 _BINARY = "Binary labelmap"
 _SAME_LATTICE_VOXELS = 0.01
+_RIM_MM = 2.0
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,19 @@ class SegmentLabels:
         voxels = self.voxels[box] * wanted[box]
         return SegmentLabels(voxels, matrix, dict(names), {n: self.ids[n] for n in names})
 
+    def framed(self) -> SegmentLabels:
+        """Return the segments with an empty rim, on a grid that says nothing about where they end.
+
+        Slicer keeps no more of a segment than it fills, and the core takes what reaches the side
+        of a label map for cut off.
+        """
+        spacing = np.linalg.norm(self.ijkToWorld[:3, :3], axis=0)
+        rim = np.ceil(_RIM_MM / spacing + 0.5).astype(int)
+        matrix = self.ijkToWorld.copy()
+        matrix[:3, 3] -= matrix[:3, :3] @ rim
+        voxels = np.pad(self.voxels, [(int(n), int(n)) for n in rim[::-1]])
+        return SegmentLabels(voxels, matrix, self.names, self.ids)
+
     def inside(self, cornersRas: np.ndarray) -> SegmentLabels:
         """Return the part in the box around points, world RAS mm (n, 3); see `voxelBox`."""
         size = self.voxels.shape[::-1]
@@ -100,7 +114,7 @@ class SegmentationExport:
         UserError
             If there is nothing to write, or the disk is full or not writable.
         """
-        labels = SegmentationExport.labels(segmentationNode)
+        labels = SegmentationExport.labels(segmentationNode).framed()
         if roiNode is not None:
             labels = labels.inside(roiCornersRas(roiNode))
         try:

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import ndimage
 
 from .segmentation.segment import VertebraMask
-from .volume import CtVolume
+from .volume import CtVolume, LabelVolume
 
 EDGE_MM = 1.1
 """A mask that comes this close to the centre of the outermost voxel, where the working grid ends,
@@ -23,7 +23,9 @@ _PADDING_RUN = 6
 _LEAST_POINTS = 6
 
 
-def touches_edge(probability: np.ndarray, mask: VertebraMask, volume: CtVolume) -> bool:
+def touches_edge(
+    probability: np.ndarray, mask: VertebraMask, volume: CtVolume | LabelVolume
+) -> bool:
     """Tell whether a structure reaches the edge of the scan, whatever the scan's orientation.
 
     Padding is beyond the edge too. Noisy air, as in lungs, is told from it by its varying values.
@@ -34,8 +36,8 @@ def touches_edge(probability: np.ndarray, mask: VertebraMask, volume: CtVolume) 
         `mask.vertebra` or `mask.body`.
     mask : VertebraMask
         Gives the place of the crop; its axes are the patient's, 1 mm apart.
-    volume : CtVolume
-        The scan in its own geometry.
+    volume : CtVolume or LabelVolume
+        The scan in its own geometry; or a label map, which has no padding.
     """
     inside = np.asarray(probability) > 0.5
     if not inside.any():
@@ -45,10 +47,12 @@ def touches_edge(probability: np.ndarray, mask: VertebraMask, volume: CtVolume) 
     index = volume.lps_to_index(points)
     spacing = np.asarray(volume.spacing_xyz_mm)[::-1]
     from_low = index * spacing
-    from_high = (np.asarray(volume.hu.shape) - 1 - index) * spacing
+    from_high = (np.asarray(volume.array.shape) - 1 - index) * spacing
     near = np.minimum(from_low, from_high).min(axis=1) < EDGE_MM
     if int(near.sum()) >= _LEAST_POINTS:
         return True
+    if isinstance(volume, LabelVolume):
+        return False
     return int(_beside_padding(index, volume.hu, spacing).sum()) >= _LEAST_POINTS
 
 

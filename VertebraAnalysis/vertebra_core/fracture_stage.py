@@ -46,10 +46,13 @@ def with_opinion(vertebra: Vertebra, opinion: FractureOpinion) -> Vertebra:
     """Give a measured vertebra the grade of a fracture network; its shape stays morphometry's."""
     grade = opinion.grade
     shape = "normal" if grade == 0 else vertebra.shape
+    # It says how sure the heights are of their grade, which is not this one.
+    flags = tuple(f for f in vertebra.flags if f.code != "grade_disagreement")
     return replace(
         vertebra,
         grade=grade,
         learned_grade=grade,
         grade_probabilities=opinion.grade_probabilities,
         shape=None if grade and shape == "normal" else shape,
+        flags=flags,
     )

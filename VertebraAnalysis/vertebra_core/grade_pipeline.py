@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,23 +11,25 @@ import numpy as np
 
 from .analysis import Flag, SpineAnalysis, Vertebra
 from .errors import InputError
-from .field_of_view import touches_edge
 from .flagging import with_flags
 from .geometry_flags import geometry_flags
+from .given_maps import GivenMaps, given_maps
 from .label_masks import LabelledMask, masks_of_labels
 from .label_numbers import AUTO
-from .manifest import manifest_of
+from .label_volumes import with_label_volumes
+from .level_order import order_flags, order_warnings
+from .manifest import label_map_options, manifest_of
 from .neighbour_flags import neighbour_flags
 from .pipeline import SEGMENTATION_SPACING_MM, AnalysisResult, OnProgress
-from .segment_levels import numbered_by_level
+from .scan_edges import SCAN, ScanEdges
 from .segmentation.merge import merge
+from .several_bodies import several_bodies_doubts
 from .stages import Candidate
-from .volume import CtVolume, LabelVolume, resample_labels, resample_to_working_grid, same_grid
+from .volume import CtVolume, LabelVolume, resample_to_working_grid
 
 Grade = Callable[[CtVolume | None, Sequence[Candidate], Sequence[Vertebra]], tuple[Vertebra, ...]]
 """Measures and grades named vertebrae; `stages.Stages.grade`, and without a CT."""
 
-_LEAST_OVERLAP = 0.5
 _MARGIN_MM = 12.0
 
 
@@ -42,7 +44,7 @@ class GradeOptions:
         0 takes all cores.
     models_folder : Path or None
         Folder of weights; None takes the bundled ones.
-    numbers : {"auto", "verse", "totalsegmentator"}
+    numbers : {"auto", "verse", "totalsegmentator", "totalsegmentator1"}
         Numbering of the label maps; see `segment_levels.numbered_by_level`.
     """
 
@@ -86,7 +88,8 @@ def grade_segmentation(
     ct : CtVolume, optional
         Without it there is no density, and grades rest on heights alone.
     bodies : LabelVolume, optional
-        Vertebral bodies in the same numbers; by default they are cut out of the vertebrae.
+        Vertebral bodies; by default they are cut out of the vertebrae. See
+        `given_bodies.bodies_of_vertebrae`.
     options : GradeOptions, optional
     on_progress : callable, optional
         Called with ``"reading"`` or ``"grading"`` and the fraction done.
@@ -99,12 +102,14 @@ def grade_segmentation(
     result : AnalysisResult
         Label maps as large as the second value.
     grid : LabelVolume
-        The segmentation in VerSe numbers: on the grid of the CT, or on its own without one.
+        The segmentation in VerSe numbers, without stray parts: on the grid of the CT, or on its
+        own without one.
 
     Raises
     ------
     InputError
-        ``no_vertebra_labels``, ``double_level`` or ``no_overlap``.
+        ``no_vertebra_labels``, ``double_level``, ``several_bodies``, ``no_overlap`` or
+        ``no_common_level``.
     WeightsError
     Cancelled
     """
@@ -112,46 +117,43 @@ def grade_segmentation(
     on_progress = on_progress or (lambda stage, fraction: None)
     cancelled = cancelled or (lambda: False)
     started = time.monotonic()
-    labels, warnings = numbered_by_level(segmentation, options.numbers)
-    labels = _on_grid_of(ct, labels) if ct is not None else labels
-    if bodies is not None:
-        bodies, more = numbered_by_level(bodies, options.numbers)
-        warnings += more
-        bodies = _bodies_on_grid_of(labels, bodies)
+    given = given_maps(segmentation, ct, bodies, options.numbers)
+    labels, own_bodies = given.labels, given.bodies
     backend = backend or bundled_grading(options, learned=ct is not None)
     read = time.monotonic()
     on_progress("reading", 1.0)
 
     fine, origin = _working_grid(ct, labels)
     found, more = masks_of_labels(
-        labels, bodies, origin, lambda f: on_progress("grading", 0.6 * f), cancelled
+        labels,
+        own_bodies and own_bodies.labels,
+        origin,
+        lambda f: on_progress("grading", 0.6 * f),
+        cancelled,
     )
     if not found:
         raise InputError("no_vertebra_labels", "The segmentation holds no whole vertebra.")
-    scan = CtVolume(labels.labels, labels.spacing_xyz_mm, labels.origin_lps_mm, labels.direction)
-    candidates = [_candidate(v, scan) for v in found]
-    vertebrae = [
-        _vertebra(v, c, scan, ct is not None) for v, c in zip(found, candidates, strict=True)
-    ]
-    more_flags = neighbour_flags(candidates, [v.level for v in vertebrae])
-    vertebrae = [with_flags(v, own) for v, own in zip(vertebrae, more_flags, strict=True)]
+    doubts = {**given.doubts, **several_bodies_doubts(found)}
+    candidates, vertebrae = _to_grade(found, doubts, ct, given.own)
     graded = backend.grade(fine, candidates, vertebrae)
     on_progress("grading", 0.9)
     graded = tuple(_explained(v, known) for v, known in zip(graded, found, strict=True))
-    numbers = [v.level.number for v in found]
+    graded = with_label_volumes(graded, labels.labels, labels)
+    levels = [v.level for v in found]
+    numbers = [level.number for level in levels]
     _, body_map = merge([c.mask for c in candidates], numbers, labels, None, cancelled)
     body_map[body_map != labels.labels] = 0
     seconds = {"reading": round(read - started, 3), "grading": round(time.monotonic() - read, 3)}
-    all_warnings = (*(ct.warnings if ct else ()), *warnings, *more)
+    odd = (*given.warnings, *more, *order_warnings(levels), *doubts.values())
     manifest = manifest_of(
         labels,
         (segmentation if ct is None else ct).source,
         backend.weights_sha256,
         backend.device,
         seconds,
-        {**vars(options), "input": "segmentation" if ct is None else "segmentation and CT"},
+        _stated(options, ct, segmentation, bodies, given),
     )
-    analysis = SpineAnalysis(graded, manifest, all_warnings)
+    analysis = SpineAnalysis(graded, manifest, (*(ct.warnings if ct else ()), *odd))
     on_progress("grading", 1.0)
     return AnalysisResult(analysis, labels.labels, body_map), labels
 
@@ -184,32 +186,19 @@ def bundled_grading(options: GradeOptions, learned: bool) -> GradingBackend:
     return GradingBackend(GradingStage(network, device), sums, str(device))
 
 
-def _on_grid_of(ct: CtVolume, labels: LabelVolume) -> LabelVolume:
-    if same_grid(labels, ct):
-        return labels
-    moved = resample_labels(labels, ct)
-    before = float((labels.labels > 0).sum()) * float(np.prod(labels.spacing_xyz_mm))
-    after = float((moved.labels > 0).sum()) * float(np.prod(ct.spacing_xyz_mm))
-    if after < _LEAST_OVERLAP * before:
-        raise InputError(
-            "no_overlap",
-            f"Only {after / before:.0%} of the segmentation lies inside the CT.",
-            "Give the segmentation and the CT of the same scan.",
-        )
-    return moved
-
-
-def _bodies_on_grid_of(labels: LabelVolume, bodies: LabelVolume) -> LabelVolume:
-    if not same_grid(bodies, labels):
-        bodies = resample_labels(bodies, labels)
-    # Not by levels, nor all of them: a segmentation may hold a single vertebra of many.
-    if not bodies.labels[labels.labels > 0].any():
-        raise InputError(
-            "no_overlap",
-            "The bodies do not lie inside the vertebrae of the segmentation.",
-            "Give both label maps of the same scan, or leave out --bodies.",
-        )
-    return bodies
+def _stated(
+    options: GradeOptions,
+    ct: CtVolume | None,
+    segmentation: LabelVolume,
+    bodies: LabelVolume | None,
+    given: GivenMaps,
+) -> dict[str, object]:
+    """Options of the manifest: what was chosen, and which label maps it was chosen for."""
+    stated = {**vars(options), "input": "segmentation" if ct is None else "segmentation and CT"}
+    stated |= label_map_options("segmentation", segmentation.source, given.numbering)
+    if bodies is not None:
+        stated |= label_map_options("bodies", bodies.source, given.bodies.numbering)
+    return stated
 
 
 def _working_grid(ct: CtVolume | None, labels: LabelVolume):
@@ -225,30 +214,42 @@ def _working_grid(ct: CtVolume | None, labels: LabelVolume):
     return fine, fine.origin_lps_mm
 
 
-def _candidate(found: LabelledMask, scan: CtVolume) -> Candidate:
-    # The sides of a label map's own box say nothing when it was cropped after segmentation, but
-    # neither is the vertebra known to be whole then.
-    mask = found.mask
-    return Candidate(
-        mask,
-        found.center_lps_mm,
-        body_cut=found.touches_edge and touches_edge(mask.body, mask, scan),
-        arch_cut=found.touches_edge and touches_edge(mask.vertebra, mask, scan),
-        voxel_mm=float(max(scan.spacing_xyz_mm)),
-    )
-
-
-def _vertebra(found: LabelledMask, candidate: Candidate, scan: CtVolume, with_ct: bool) -> Vertebra:
-    flags = geometry_flags(candidate, found.level, scan, "scan" if with_ct else "label map")
-    # The level is what the segmentation says, so it is not in doubt here.
-    return Vertebra(found.level.name, 1.0, None, found.center_lps_mm, flags=flags)
+def _to_grade(
+    found: Sequence[LabelledMask],
+    doubts: Mapping[int, str],
+    ct: CtVolume | None,
+    labels: LabelVolume,
+) -> tuple[list[Candidate], list[Vertebra]]:
+    """Name and flag what was found; `labels` are on the grid that they came on."""
+    scan, edges = labels if ct is None else ct, ScanEdges(ct, labels)
+    candidates, vertebrae = [], []
+    for one in found:
+        mask, number = one.mask, one.level.number
+        body_by = edges.cutting(mask.body, mask, number)
+        arch_by = edges.cutting(mask.vertebra, mask, number)
+        candidate = Candidate(
+            mask,
+            one.center_lps_mm,
+            body_cut=bool(body_by),
+            arch_cut=bool(arch_by),
+            voxel_mm=float(max(scan.spacing_xyz_mm)),
+            doubt=doubts.get(number, ""),
+        )
+        flags = geometry_flags(candidate, one.level, scan, body_by or arch_by or SCAN)
+        if candidate.doubt:
+            flags = (*flags, Flag("implausible_shape", candidate.doubt))
+        candidates.append(candidate)
+        # The level is what the segmentation says: how probable it is, nobody has judged.
+        vertebrae.append(Vertebra(one.level.name, None, None, one.center_lps_mm, flags=flags))
+    levels = [one.level for one in found]
+    beside = neighbour_flags(candidates, [level.name for level in levels])
+    row = [(*a, *b) for a, b in zip(order_flags(levels), beside, strict=True)]
+    return candidates, [with_flags(v, own) for v, own in zip(vertebrae, row, strict=True)]
 
 
 def _explained(graded: Vertebra, found: LabelledMask) -> Vertebra:
-    """Complete what the stage cannot know: why there was no body, and the volume of the label."""
+    """Complete what the stage cannot know: why there was no body."""
     if found.why_no_body and graded.grade is None:
         others = tuple(f for f in graded.flags if f.code != "not_graded")
         graded = replace(graded, flags=(*others, Flag("not_graded", found.why_no_body)))
-    if graded.volume_ml is not None:
-        graded = replace(graded, volume_ml=found.volume_ml)
     return graded

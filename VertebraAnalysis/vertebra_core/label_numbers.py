@@ -8,25 +8,27 @@ from .levels import LEVELS
 
 VERSE = "verse"
 TOTALSEGMENTATOR = "totalsegmentator"
+TOTALSEGMENTATOR_1 = "totalsegmentator1"
 AUTO = "auto"
-SCHEMES = (AUTO, VERSE, TOTALSEGMENTATOR)
+SCHEMES = (AUTO, VERSE, TOTALSEGMENTATOR, TOTALSEGMENTATOR_1)
 
-_VERSE_NAMES = {level.number: level.name for level in LEVELS}
+_VERSE_NUMBERS = {level.name: level.number for level in LEVELS}
 
-# TotalSegmentator 2 counts from the sacrum up: 26 S1, 27 L5 ... 31 L1, 32 T12 ... 50 C1.
 _FOOT_TO_HEAD = [v.name for v in reversed(LEVELS) if v.name not in ("T13", "L6")]
-_TOTALSEGMENTATOR_NAMES = {26 + k: name for k, name in enumerate(_FOOT_TO_HEAD)}
-
+# Both versions count from the sacrum up. Version 2: 26 S1, 27 L5 ... 31 L1, 32 T12 ... 50 C1;
+# version 1, whose sacrum is no vertebra: 18 L5 ... 22 L1, 23 T12 ... 41 C1.
 _TO_VERSE = {
-    number: next(level.number for level in LEVELS if level.name == name)
-    for number, name in _TOTALSEGMENTATOR_NAMES.items()
+    VERSE: {number: number for number in _VERSE_NUMBERS.values()},
+    TOTALSEGMENTATOR: {26 + k: _VERSE_NUMBERS[name] for k, name in enumerate(_FOOT_TO_HEAD)},
+    TOTALSEGMENTATOR_1: {18 + k: _VERSE_NUMBERS[name] for k, name in enumerate(_FOOT_TO_HEAD[1:])},
 }
 
 
 def detect_scheme(numbers: np.ndarray) -> str:
     """Tell which scheme the numbers of a label map follow.
 
-    VerSe ends at 28 and does not use 27; anything beyond is TotalSegmentator's.
+    VerSe ends at 28 and does not use 27; anything beyond is TotalSegmentator's. Version 1 of it is
+    never told: its numbers look like VerSe's upside down, or like those of version 2.
     """
     present = {int(n) for n in np.unique(numbers) if n != 0}
     return TOTALSEGMENTATOR if 27 in present or any(n > 28 for n in present) else VERSE
@@ -59,15 +61,11 @@ def to_verse_numbers(labels: np.ndarray, scheme: str = AUTO) -> np.ndarray:
     if scheme == AUTO:
         scheme = detect_scheme(whole)
     table = np.zeros(256, np.uint8)
-    if scheme == VERSE:
-        for number in _VERSE_NAMES:
-            table[number] = number
-    else:
-        for number, verse_number in _TO_VERSE.items():
-            table[number] = verse_number
+    for number, verse_number in _TO_VERSE[scheme].items():
+        table[number] = verse_number
     return table[whole]
 
 
 def verse_names() -> dict[int, str]:
     """Return VerSe number -> level name of the vertebrae an analysis may report (no S1)."""
-    return {number: name for number, name in _VERSE_NAMES.items() if name != "S1"}
+    return {number: name for name, number in _VERSE_NUMBERS.items() if name != "S1"}

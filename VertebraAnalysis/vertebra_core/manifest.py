@@ -62,3 +62,21 @@ def _versions() -> dict[str, str]:
         "python": platform.python_version(),
         **{name: str(module.__version__) for name, module in loaded.items()},
     }
+
+
+def label_map_options(name: str, source: VolumeSource, numbering: str) -> dict[str, str | None]:
+    """Return what `options` of a manifest state about a label map that was given.
+
+    Parameters
+    ----------
+    name : str
+        What the map is, ``"segmentation"`` or ``"bodies"``.
+    source : VolumeSource
+    numbering : str
+        What told its levels.
+    """
+    return {
+        name: source.name,
+        f"{name}_sha256": source.sha256,
+        f"{name}_numbers": numbering,
+    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -93,13 +94,14 @@ def read_label_map(path: Path | str) -> LabelVolume:
     Returns
     -------
     LabelVolume
-        uint8 where all labels are below 256, else uint16; `names` from ``.seg.nrrd``.
+        uint8 where all labels are below 256, else uint16; `names` from ``.seg.nrrd``; `source`
+        with the file's sha256.
 
     Raises
     ------
     InputError
-        ``not_found``, ``empty_file``, ``unreadable``, ``truncated``, ``not_label_map``,
-        ``empty_label_map`` and the codes of `volume_checks.check_grid`.
+        ``not_found``, ``not_a_file``, ``empty_file``, ``unreadable``, ``truncated``,
+        ``not_label_map``, ``empty_label_map`` and the codes of `volume_checks.check_grid`.
     """
     try:
         return _read_labels(Path(path))
@@ -109,6 +111,12 @@ def read_label_map(path: Path | str) -> LabelVolume:
 
 
 def _read_labels(path: Path) -> LabelVolume:
+    if path.is_dir():
+        raise InputError(
+            "not_a_file",
+            f"{path} is a folder, not a label map.",
+            "Choose a NIfTI, NRRD or MHA file in it.",
+        )
     if not path.is_file():
         raise InputError(
             "not_found", f"There is no label map {path}.", "Give a NIfTI, NRRD or MHA file."
@@ -130,7 +138,9 @@ def _read_labels(path: Path) -> LabelVolume:
         )
     labels = volume.hu.astype(np.uint8 if values[-1] < 256 else np.uint16)
     placed = (volume.spacing_xyz_mm, volume.origin_lps_mm, volume.direction)
-    return straightened(LabelVolume(labels, *placed, names, volume.source))
+    with path.open("rb") as file:
+        source = replace(volume.source, sha256=hashlib.file_digest(file, "sha256").hexdigest())
+    return straightened(LabelVolume(labels, *placed, names, source))
 
 
 def _read_file(path: Path) -> tuple[CtVolume, dict[int, str]]:

@@ -11,6 +11,9 @@ from .label_numbers import AUTO, TOTALSEGMENTATOR, detect_scheme, to_verse_numbe
 from .levels import LEVELS, level_named
 from .volume import LabelVolume
 
+NAMES = "names"
+"""Numbering of a segmentation whose segments bear level names."""
+
 _NAMES = {level.name for level in LEVELS}
 # "L1", "vertebra_L1", "vertebrae L1", "L1 vertebra", "TH12", "T 12".
 _LEVEL_IN_NAME = re.compile(r"(?<![A-Za-z])(C|TH|T|D|L|S)[ _-]?(\d{1,2})(?!\d)", re.IGNORECASE)
@@ -19,8 +22,20 @@ _T13 = level_named("T13").number
 _BESIDE_T13 = {level_named("T12").number, level_named("L1").number}
 
 
+def recognised_numbering(segmentation: LabelVolume, scheme: str = AUTO) -> str:
+    """Return what tells the levels of a segmentation: `NAMES` or one of `label_numbers.SCHEMES`.
+
+    Parameters are those of `numbered_by_level`; the result is never `AUTO`.
+    """
+    if scheme != AUTO:
+        return scheme
+    if any(_level_in(name) for name in segmentation.names.values()):
+        return NAMES
+    return detect_scheme(segmentation.labels)
+
+
 def numbered_by_level(
-    segmentation: LabelVolume, scheme: str = AUTO
+    segmentation: LabelVolume, scheme: str = AUTO, what: str = "segmentation"
 ) -> tuple[LabelVolume, tuple[str, ...]]:
     """Give every label its VerSe number.
 
@@ -30,6 +45,8 @@ def numbered_by_level(
     scheme : str
         Numbering, one of `label_numbers.SCHEMES`. By default segment names count where there are
         any; otherwise the numbers are VerSe's or, where they cannot be, TotalSegmentator's.
+    what : str
+        What errors and warnings call the map.
 
     Returns
     -------
@@ -43,14 +60,14 @@ def numbered_by_level(
     InputError
         ``no_vertebra_labels`` or ``double_level``.
     """
-    if scheme == AUTO and any(_level_in(name) for name in segmentation.names.values()):
+    if recognised_numbering(segmentation, scheme) == NAMES:
         numbers, warnings = _by_names(segmentation)
     else:
-        numbers, warnings = _by_numbers(segmentation.labels, bool(segmentation.names), scheme)
+        numbers, warnings = _by_numbers(segmentation, scheme, what)
     if not numbers.any():
         raise InputError(
             "no_vertebra_labels",
-            "The segmentation holds no label of a vertebra.",
+            f"The {what} holds no label of a vertebra.",
             "Number vertebrae as VerSe does (C1-C7 1-7, T1-T12 8-19, L1-L5 20-24, L6 25, T13 28) "
             "or name segments L1, L2 and so on.",
         )
@@ -82,13 +99,16 @@ def _by_names(segmentation: LabelVolume) -> tuple[np.ndarray, tuple[str, ...]]:
     return table[segmentation.labels], warnings
 
 
-def _by_numbers(labels: np.ndarray, named: bool, scheme: str) -> tuple[np.ndarray, tuple[str, ...]]:
+def _by_numbers(
+    segmentation: LabelVolume, scheme: str, what: str
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    labels = segmentation.labels
     if labels.max() > 255:
         labels = np.where(labels > 255, 0, labels)
     if scheme != AUTO:
         return to_verse_numbers(labels, scheme), ()
     warnings = []
-    if named:
+    if segmentation.names:
         warnings.append(
             "No segment bears the name of a level, so the numbers of the labels were taken for "
             "levels."
@@ -97,8 +117,9 @@ def _by_numbers(labels: np.ndarray, named: bool, scheme: str) -> tuple[np.ndarra
     scheme = detect_scheme(labels)
     if scheme == TOTALSEGMENTATOR:
         warnings.append(
-            "The numbers of the segmentation were taken to be TotalSegmentator's (27 is L5, 32 is "
-            "T12), as VerSe has no such numbers."
+            f"The numbers of the {what} were taken to be TotalSegmentator's (27 is L5, 32 is "
+            "T12), as VerSe has no such numbers; those of its version 1 (18 is L5) are told by "
+            "--numbers totalsegmentator1."
         )
     elif _T13 in present and not present & _BESIDE_T13:
         warnings.append(

@@ -20,10 +20,13 @@ class VolumeSource:
         Of the file or folder, never with its path.
     series_uid : str or None
         Of a DICOM series.
+    sha256 : str or None
+        Of the file, for label maps.
     """
 
     name: str | None = None
     series_uid: str | None = None
+    sha256: str | None = None
 
 
 def name_of(path: Path) -> str | None:

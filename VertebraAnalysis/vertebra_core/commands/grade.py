@@ -29,14 +29,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "bear level names",
     )
     parser.add_argument(
-        "--bodies", type=Path, metavar="FILE", help="label map of the vertebral bodies"
+        "--bodies",
+        type=Path,
+        metavar="FILE",
+        help="label map of the vertebral bodies, in numbers of levels or 1 for all",
     )
     parser.add_argument(
         "--numbers",
         choices=SCHEMES,
         default=AUTO,
         help="numbering of the label maps; auto goes by segment names, then by the numbers "
-        "themselves",
+        "themselves, but those of TotalSegmentator's version 1 must be told",
     )
     parser.add_argument("--series-uid", metavar="UID", help="series to take from a DICOM folder")
     add_run_arguments(parser)
