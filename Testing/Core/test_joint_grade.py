@@ -14,6 +14,7 @@ from vertebra_core.grading.joint_grade import (
     LEAST_PROBABILITY,
     Joining,
     grade_doubt,
+    joint_grade,
     joint_probabilities,
     joint_shapes,
     with_other_morphometry,
@@ -61,8 +62,8 @@ EVEN = Joining(learned_weight=0.5, temperature=1.0, tilt=0.3)
 def doubt(morphometry, learned) -> tuple[int, str]:
     """The joint grade of two opinions, and the doubt about it."""
     joint = joint_probabilities(morphometry, learned, EVEN)
-    grade = median_grade(joint)
-    return grade, grade_doubt(joint, grade, median_grade(morphometry), median_grade(learned))
+    opinions = median_grade(morphometry), median_grade(learned)
+    return joint_grade(joint, *opinions), grade_doubt(joint, *opinions)
 
 
 def test_opinions_of_one_grade_leave_no_doubt():
@@ -83,9 +84,40 @@ def test_a_grade_that_neither_half_of_a_split_says_is_a_doubt():
     assert grade == 2 and reason == "Grade 2 is the middle of opinions split between 0 and 3."
 
 
-def test_a_grade_that_neither_opinion_gives_is_a_doubt():
+def test_opinions_of_one_grade_keep_it_and_say_where_they_lean_to():
     grade, reason = doubt((0.3, 0.69, 0.01, 0.0), (0.49, 0.02, 0.48, 0.01))
-    assert (grade, reason) == (0, "Heights and learned grade are 1 each, but 0 together.")
+    assert (grade, reason) == (1, "Heights and learned grade are 1 each, but together lean to 0.")
+
+
+def test_the_joint_grade_lies_between_those_of_both_opinions():
+    rng = np.random.default_rng(0)
+    for _ in range(500):
+        opinions = rng.dirichlet((0.4,) * 4, size=2)
+        own = [median_grade(p) for p in opinions]
+        joint = joint_probabilities(*opinions)
+        grade = joint_grade(joint, *own)
+        assert min(own) <= grade <= max(own)
+        if min(own) <= median_grade(joint) <= max(own):
+            assert grade == median_grade(joint)
+
+
+def test_heights_alone_can_be_split_as_well():
+    split = (0.38, 0.28, 0.33, 0.01)
+    reason = grade_doubt(split, 1)
+    assert reason == "Grade 1 is the middle of probabilities split between 0 and 2."
+    assert grade_doubt(MILD, median_grade(MILD)) == ""
+
+
+def test_a_vertebra_graded_by_heights_alone_says_that_they_are_split(monkeypatch):
+    split = {"grade": 1, "borderline": False, "grade_probabilities": (0.38, 0.28, 0.33, 0.01)}
+    monkeypatch.setattr(
+        "vertebra_core.grading.opinions.assess_spine",
+        lambda b: [replace(assess_spine(b)[0], **split)],
+    )
+    body = sampled(body_level, rotation(), np.array([18.0, 20.0, 26.0]), (37, 41, 53), (1.0,) * 3)
+    vertebra = Vertebra("L1", None, None, (26.0, 20.0, 18.0))
+    (found,) = grade_bodies([BodyToGrade(vertebra, body, body, (0.0,) * 3)])
+    assert [f.code for f in found.flags] == ["grade_disagreement"]
 
 
 def test_a_vertebra_says_that_its_learned_opinion_is_split(monkeypatch):

@@ -16,9 +16,8 @@ from vertebra_core.grading.genant import (
     Morphometry,
     assess_spine,
     borderline_reason,
-    median_grade,
 )
-from vertebra_core.grading.joint_grade import grade_doubt, with_other_morphometry
+from vertebra_core.grading.joint_grade import grade_doubt, joint_grade, with_other_morphometry
 from vertebra_core.grading.norms import why_not_graded
 from vertebra_core.output.scene_keys import vertebra_keys
 
@@ -110,10 +109,17 @@ def _withLines(base: Vertebra, values: ReaderValues) -> Vertebra:
 def _named(base: Vertebra, ai: Vertebra, level: str) -> Vertebra:
     if level == ai.level:
         # Measuring again says nothing about how sure the name is.
-        probability, other = ai.level_probability, ai.runner_up_level
+        sureness = ai.level_probability, ai.runner_up_level, ai.runner_up_probability
     else:
-        probability, other = 1.0, None
-    return replace(base, level=level, level_probability=probability, runner_up_level=other)
+        sureness = 1.0, None, None
+    probability, other, of_other = sureness
+    return replace(
+        base,
+        level=level,
+        level_probability=probability,
+        runner_up_level=other,
+        runner_up_probability=of_other,
+    )
 
 
 def _graded(
@@ -143,11 +149,11 @@ def _graded(
         probabilities = with_other_morphometry(
             vertebra.grade_probabilities, before.grade_probabilities, after.grade_probabilities
         )
-        grade = median_grade(probabilities)
+        grade = joint_grade(probabilities, after.grade, learned)
         shape = _jointShape(grade, vertebra.shape, before, after)
     if after.borderline:
         flags = (*flags, Flag("borderline", borderline_reason(vertebra.level, after)))
-    doubt = "" if learned is None else grade_doubt(probabilities, grade, after.grade, learned)
+    doubt = grade_doubt(probabilities, after.grade, learned)
     if doubt:
         flags = (*flags, Flag("grade_disagreement", doubt))
     return replace(

@@ -12,7 +12,7 @@ from .analysis import Flag, HeightLine, Vertebra
 from .flagging import with_flags
 from .grading.contrast_medium import vessels_enhanced
 from .grading.genant import Morphometry, borderline_reason, median_grade
-from .grading.joint_grade import grade_doubt, joint_probabilities, joint_shapes
+from .grading.joint_grade import grade_doubt, joint_grade, joint_probabilities, joint_shapes
 from .grading.learned import LearnedGrade
 from .grading.network import SHAPE_NAMES
 from .grading.opinions import BodyOpinions, BodyToGrade, body_opinions
@@ -50,23 +50,15 @@ def grade_bodies(
     opinions = body_opinions(bodies, ct, network, device, workers)
     results = []
     for body, own in zip(bodies, opinions, strict=True):
-        vertebra = _with_volume(body)
         if own.why_not:
-            results.append(_flagged(vertebra, "not_graded", own.why_not))
+            results.append(_flagged(body.vertebra, "not_graded", own.why_not))
             continue
-        vertebra = _with_heights(vertebra, body, own)
+        vertebra = _with_heights(body.vertebra, body, own)
         vertebra = _with_grade(vertebra, own.morphometry, own.learned)
         doubts = shape_flags(own.frame, own.heights.heights_mm, own.morphometry)
         vertebra = with_flags(vertebra, doubts)
         results.append(_with_density(vertebra, body, own, ct))
     return _with_contrast_told(results, ct)
-
-
-def _with_volume(body: BodyToGrade) -> Vertebra:
-    if body.body_cut or body.arch_cut:
-        return body.vertebra
-    millilitres = float((np.asarray(body.whole) > 0.5).sum()) / 1000
-    return replace(body.vertebra, volume_ml=millilitres)
 
 
 def _with_heights(vertebra: Vertebra, body: BodyToGrade, opinions: BodyOpinions) -> Vertebra:
@@ -103,16 +95,15 @@ def _with_grade(
         probabilities = joint_probabilities(
             morphometry.grade_probabilities, learned.grade_probabilities
         )
-        grade = median_grade(probabilities)
+        opinion = median_grade(learned.grade_probabilities)
+        grade = joint_grade(probabilities, morphometry.grade, opinion)
         shape = _joint_shape(grade, morphometry, learned)
-        vertebra = replace(vertebra, learned_grade=median_grade(learned.grade_probabilities))
+        vertebra = replace(vertebra, learned_grade=opinion)
     vertebra = replace(vertebra, grade=grade, shape=shape, grade_probabilities=tuple(probabilities))
     if vertebra.borderline:
         reason = borderline_reason(vertebra.level, morphometry)
         vertebra = _flagged(vertebra, "borderline", reason)
-    if learned is None:
-        return vertebra
-    doubt = grade_doubt(probabilities, grade, morphometry.grade, vertebra.learned_grade)
+    doubt = grade_doubt(probabilities, morphometry.grade, vertebra.learned_grade)
     return _flagged(vertebra, "grade_disagreement", doubt) if doubt else vertebra
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from .genant import median_grade
+
 Probabilities = tuple[float, float, float, float]
 
 LEAST_PROBABILITY = 0.01
@@ -80,8 +82,25 @@ def joint_of_many(
     return joint / joint.sum(-1, keepdims=True)
 
 
-def grade_doubt(joint: Sequence[float], grade: int, morphometric: int, learned: int) -> str:
-    """Say why the two opinions leave a grade in doubt.
+def joint_grade(joint: Sequence[float], morphometric: int, learned: int | None = None) -> int:
+    """Return the grade that two opinions give: the median of both, never beyond either.
+
+    What tilts the joint opinion towards lower grades decides between opinions that differ; where
+    both give one grade alone, readers expect that one.
+
+    Parameters
+    ----------
+    joint : sequence of float, length 4
+        From `joint_probabilities`; those of the heights alone without a learned opinion.
+    morphometric, learned : int
+        What each opinion gives alone; `learned` is None where there is none.
+    """
+    opinions = [g for g in (morphometric, learned) if g is not None]
+    return min(max(median_grade(joint), min(opinions)), max(opinions))
+
+
+def grade_doubt(joint: Sequence[float], morphometric: int, learned: int | None = None) -> str:
+    """Say why the opinions leave a grade in doubt.
 
     Opinions of different grades do, and so do those whose grades are alike but split: the median
     of an opinion that says 0 or 2 is 1, though it thinks little of grade 1.
@@ -89,25 +108,25 @@ def grade_doubt(joint: Sequence[float], grade: int, morphometric: int, learned: 
     Parameters
     ----------
     joint : sequence of float, length 4
-        From `joint_probabilities`.
-    grade : int
-        What it gives: its median.
+        From `joint_probabilities`; those of the heights alone without a learned opinion.
     morphometric, learned : int
-        What each opinion gives alone.
+        What each opinion gives alone; `learned` is None where there is none.
 
     Returns
     -------
     str
         One sentence; empty where there is no doubt of this kind.
     """
-    if learned != morphometric:
+    if learned is not None and learned != morphometric:
         return f"Heights say grade {morphometric}, the learned grade is {learned}."
-    if grade != learned:
-        return f"Heights and learned grade are {learned} each, but {grade} together."
+    grade, together = joint_grade(joint, morphometric, learned), median_grade(joint)
+    if grade != together:
+        return f"Heights and learned grade are {grade} each, but together lean to {together}."
     below, above = max(joint[:grade], default=0.0), max(joint[grade + 1 :], default=0.0)
     if min(below, above) > joint[grade]:
         low, high = list(joint).index(below), grade + 1 + list(joint[grade + 1 :]).index(above)
-        return f"Grade {grade} is the middle of opinions split between {low} and {high}."
+        split = "probabilities" if learned is None else "opinions"
+        return f"Grade {grade} is the middle of {split} split between {low} and {high}."
     return ""
 
 

@@ -21,7 +21,7 @@ import numpy as np
 from ..evaluation.calibration import expected_calibration_error
 from ..evaluation.grading_metrics import confusion_matrix, weighted_kappa
 from ..grading.genant import median_grade
-from ..grading.joint_grade import JOINING, Joining, Probabilities, joint_of_many
+from ..grading.joint_grade import JOINING, Joining, Probabilities, joint_grade, joint_of_many
 from ..models import load_network, load_weights_file
 from .alone import run_alone
 from .grade_opinions import GradedBody, collect_bodies
@@ -84,8 +84,15 @@ def joined(bodies: Sequence[GradedBody], joining: Joining) -> np.ndarray:
 def calibration_with(bodies: Sequence[GradedBody], joining: Joining) -> GradeCalibration:
     """Return what comes of one way of joining."""
     stated = joined(bodies, joining)
-    given = [median_grade(p) for p in stated]
-    return calibration_of(stated, given, [b.grade for b in bodies])
+    return calibration_of(stated, _given(stated, bodies), [b.grade for b in bodies])
+
+
+def _given(stated: np.ndarray, bodies: Sequence[GradedBody]) -> list[int]:
+    """Return the grades that joint probabilities (n, 4) give."""
+    return [
+        joint_grade(p, median_grade(b.morphometry), median_grade(b.learned))
+        for p, b in zip(stated, bodies, strict=True)
+    ]
 
 
 def fit_joining(bodies: Sequence[GradedBody], weights: np.ndarray | None = None) -> Joining:
@@ -142,7 +149,7 @@ def cross_validated(
         own = scenes == scene
         best = SETTINGS[int(losses[:, ~own].sum(1).argmin())]
         stated[own] = joined(bodies, best)[own]
-        given[own] = [median_grade(p) for p in stated[own]]
+        given[own] = _given(stated[own], [bodies[i] for i in np.flatnonzero(own)])
     return calibration_of(stated, given.tolist(), [b.grade for b in bodies])
 
 
