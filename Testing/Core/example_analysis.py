@@ -59,6 +59,7 @@ def _vertebra(ct: CtVolume, level: str, z: int) -> Vertebra:
         level_probability=0.97,
         runner_up_level="L3" if level == "L2" else None,
         center_lps_mm=at(z, 18.5, 21.5),
+        runner_up_probability=0.025 if level == "L2" else 0.0004,
         axes_lps=((C, S, 0.0), (-S, C, 0.0), (0.0, 0.0, 1.0)),
         heights_mm=Heights(26.0, 25.0, 26.5),
         heights_spread_mm=Heights(0.4, 0.3, 0.5),

@@ -88,6 +88,38 @@ def test_levels_of_the_network_alone_are_kept_beside(analysis):
     assert [v["network_level"] for v in content["vertebrae"]] == ["T11", "L1", None]
 
 
+def test_second_level_is_told_with_its_probability_and_the_margin_before_it(analysis):
+    first, *_, last = analysis_to_dict(analysis)["vertebrae"]
+    assert (last["runner_up_level"], last["runner_up_probability"]) == ("L3", 0.025)
+    assert last["level_margin"] == pytest.approx(0.97 - 0.025)
+    assert first["runner_up_level"] is None and first["runner_up_probability"] == 0.0004
+    assert "0.1 %" in first["not_measured"]["runner_up_level"]
+
+
+def test_files_of_earlier_versions_lack_the_probability_of_the_second_level(analysis):
+    content = analysis_to_dict(analysis)
+    for entry in content["vertebrae"]:
+        del entry["runner_up_probability"], entry["level_margin"]
+    back = analysis_from_json(json.dumps(content))
+    assert [v.runner_up_level for v in back.vertebrae] == [None, None, "L3"]
+    assert [(v.runner_up_probability, v.level_margin) for v in back.vertebrae] == [(None, None)] * 3
+    # Their second place went to "no vertebra" at times, so nothing is said about other levels.
+    why = analysis_to_dict(back)["vertebrae"][0]["not_measured"]
+    assert {why[key] for key in ("runner_up_level", "runner_up_probability", "level_margin")} == {
+        "No second level is stated: this one was given, or an older version wrote the file."
+    }
+
+
+def test_a_given_level_has_no_probability_and_says_so(analysis):
+    given = replace(analysis.vertebrae[0], level_probability=None, runner_up_probability=None)
+    content = analysis_to_dict(replace(analysis, vertebrae=(given,)))
+    entry = content["vertebrae"][0]
+    assert entry["level_probability"] is entry["level_margin"] is None
+    assert "given" in entry["not_measured"]["level_probability"]
+    assert "given" in entry["not_measured"]["runner_up_level"]
+    assert analysis_from_json(json.dumps(content)).vertebrae[0].level_probability is None
+
+
 def test_files_of_earlier_versions_lack_what_the_manifest_says_since(analysis):
     content = analysis_to_dict(analysis)
     for key in ("input_name", "series_uid", "created", "versions"):

@@ -36,6 +36,8 @@ def test_table_has_a_row_per_vertebra_and_empty_cells_with_reasons():
     assert rows[1]["flag_reasons"] == 'A loss of 24 % is near "25 %".'
     assert rows[2]["grade"] == rows[2]["height_anterior_mm"] == rows[2]["density_hu"] == ""
     assert [r["borderline"] for r in rows] == ["no", "yes", ""]
+    second = ("runner_up_level", "runner_up_probability", "level_margin")
+    assert [rows[2][name] for name in second] == ["L3", "0.025", "0.945"]
     assert "grade: The edge of the scan cuts the body." in rows[2]["not_measured"]
 
 

@@ -46,6 +46,14 @@ def test_vertebrae_come_out_named_in_place_and_on_the_input_grid():
         assert (result.labels == number).sum() > own.sum()
 
 
+def test_volumes_are_those_of_the_label_map():
+    ct = trunk_ct()
+    result = analyze(ct, stages=fake_stages())
+    voxel_ml = np.prod(ct.spacing_xyz_mm) / 1000
+    for number, vertebra in zip((19, 20, 21, 22), result.analysis.vertebrae, strict=True):
+        assert vertebra.volume_ml == pytest.approx((result.labels == number).sum() * voxel_ml)
+
+
 def test_orientation_of_the_input_does_not_matter():
     # The same patient, stored feet first and mirrored: index axes z and x run backwards.
     ct = trunk_ct()
@@ -98,6 +106,8 @@ def test_what_the_field_of_view_cuts_is_flagged():
     result = analyze(cut, stages=fake_stages())
     assert "cut_by_field_of_view" in codes(result, "L3")
     assert "cut_by_field_of_view" not in codes(result, "L1")
+    volumes = {v.level: v.volume_ml for v in result.analysis.vertebrae}
+    assert volumes["L3"] is None and volumes["L1"] > 0
 
 
 def test_an_uncertain_level_is_flagged():
@@ -106,6 +116,7 @@ def test_an_uncertain_level_is_flagged():
     assert "low_level_margin" not in codes(result, "T12")
     (last,) = (v for v in result.analysis.vertebrae if v.level == "L3")
     assert (last.level_probability, last.runner_up_level) == (0.7, "L4")
+    assert last.runner_up_probability == 0.01 and last.level_margin == pytest.approx(0.69)
 
 
 def test_flags_are_known_and_reasons_are_sentences():

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from vertebra_core.labelling.assignment import LEAST_RUNNER_UP
 from vertebra_core.labelling.level_statistics import NEIGHBOURS, load_level_statistics
 from vertebra_core.labelling.positional_logic import Anchor, assign_levels
 from vertebra_core.levels import MOBILE_LEVELS, level_named
@@ -193,6 +194,31 @@ def test_evidence_off_by_one_half_the_time_is_unsure_and_offers_the_other():
     margins = [d.margin for d in assignment.detections]
     assert max(margins) < min(d.margin for d in sure.detections)
     assert {d.runner_up.name for d in assignment.detections} >= {other[4]}
+
+
+def test_second_place_is_a_level_even_where_being_no_vertebra_is_more_probable():
+    names, shifted = run("L2", "L5"), run("L1", "L4")
+    both = np.logaddexp(evidence(names, 5.0), evidence(shifted, 4.0))
+    against = np.array([4.0, 0.0, 0.0, 0.0])
+    top = assign_levels(spine(*names), both, spurious_log_odds=against).detections[0]
+    assert (top.level.name, top.runner_up.name) == ("L2", "L1")
+    assert top.no_vertebra_probability > top.runner_up_probability > LEAST_RUNNER_UP
+    assert top.margin == pytest.approx(top.probability - top.runner_up_probability)
+
+
+def test_a_level_below_a_thousandth_comes_into_no_question():
+    for detection in assign_levels(spine(*run("L1", "L5")), evidence(run("L1", "L5"))).detections:
+        assert detection.runner_up is None
+        assert 0 <= detection.runner_up_probability < LEAST_RUNNER_UP
+
+
+def test_what_is_no_vertebra_names_the_level_that_it_might_be():
+    names = run("T9", "L3")
+    against = np.zeros(len(names))
+    against[-1] = 10.0
+    last = assign_levels(spine(*names), evidence(names), spurious_log_odds=against).detections[-1]
+    assert last.level is None and last.runner_up.name == "L3"
+    assert last.probability == last.no_vertebra_probability
 
 
 def test_temperature_softens_without_renaming():

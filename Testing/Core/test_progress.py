@@ -141,6 +141,20 @@ def test_work_that_does_not_stop_is_ended_after_tidying_up(monkeypatch):
     assert done == ["tidied", "told", 3]
 
 
+@pytest.mark.parametrize("kind", ["text", "json"])
+def test_cancelling_is_told_once_though_work_stops_while_it_is_being_ended(monkeypatch, kind):
+    monkeypatch.setattr("vertebra_core.cancellation.GRACE_S", 0.05)
+    stream = io.StringIO()
+    console = JsonConsole(stream) if kind == "json" else TextConsole(stream, stream, bar=False)
+    with pytest.raises(Cancelled) as stopped, Cancellation(lambda status: None) as cancellation:
+        cancellation.before_exit(lambda: console.error(Cancelled()))
+        cancellation.cancel()
+        time.sleep(0.3)
+        cancellation.check()
+    console.error(stopped.value)
+    assert stream.getvalue().count("The analysis was cancelled.") == 1
+
+
 def test_results_that_stand_are_not_taken_back(monkeypatch):
     monkeypatch.setattr("vertebra_core.cancellation.GRACE_S", 0.05)
     exits = []

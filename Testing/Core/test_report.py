@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813
 from example_analysis import example
-from vertebra_core.analysis import Flag, Vertebra
+from vertebra_core.analysis import Flag, HeightLoss, Vertebra
 from vertebra_core.errors import Cancelled
 from vertebra_core.output.contours import outlines
 from vertebra_core.output.png import png_bytes, png_data_uri
 from vertebra_core.output.report_html import report_html
-from vertebra_core.output.report_table import table_html
+from vertebra_core.output.report_table import summary_html, table_html
 from vertebra_core.output.spine_pictures import label_boxes, take_picture
 from vertebra_core.output.spine_surfaces import body_surface, coronal_surface, sagittal_surface
 
@@ -189,3 +189,85 @@ def test_a_reason_that_another_goes_on_with_is_said_once():
     lone = Vertebra("L1", 1.0, None, (0.0, 0.0, 0.0), flags=flags)
     table = table_html([lone])
     assert more in table and f"<p>{cut}</p>" not in table
+
+
+def summary_of(*changes: dict) -> str:
+    """Summary of vertebrae like the example's sound T12, each changed."""
+    analysis = example()[3]
+    vertebrae = tuple(
+        replace(analysis.vertebrae[0], level=f"L{k}", **own) for k, own in enumerate(changes, 1)
+    )
+    return text_of(summary_html(replace(analysis, vertebrae=vertebrae)))
+
+
+WEDGE = HeightLoss(0.24, 0.05, -0.02)
+DISPUTED = (Flag("grade_disagreement", "So."),)
+
+
+def test_summary_does_not_deny_a_height_loss_that_the_table_prints():
+    text = summary_of({}, {"height_loss": WEDGE})
+    assert "No fracture was graded; height losses of 20 % or more: L2 24 % (wedge)." in text
+    assert "No height loss" not in text
+    # Printed as 20 %.
+    assert "L1 20 % (crush)" in summary_of({"height_loss": HeightLoss(0.1, 0.1, 0.196)})
+    nan = float("nan")
+    assert "No height loss of 20 % or more" in summary_of({"height_loss": HeightLoss(0.19, nan, 0)})
+
+
+def test_summary_tells_losses_beside_graded_fractures():
+    fractured = {"grade": 2, "shape": "crush", "height_loss": HeightLoss(0.1, 0.1, 0.3)}
+    text = summary_of(fractured, {"height_loss": WEDGE}, {"height_loss": WEDGE, "grade": None})
+    assert "Deformed: L1 grade 2 (moderate, crush)." in text
+    losses = "Height losses of 20 % or more without a graded fracture"
+    assert f"{losses}: L2 24 % (wedge); L3 24 % (wedge)." in text
+
+
+def test_a_loss_of_20_percent_is_worth_a_look_whatever_its_grade():
+    ct, labels, bodies, analysis = example()
+    sound, *others = analysis.vertebrae
+    lost = replace(sound, height_loss=WEDGE)
+    page = report_html(replace(analysis, vertebrae=(lost, *others)), ct, labels, bodies)
+    assert "T12, mid-sagittal, G0" in page
+
+
+@pytest.mark.parametrize(
+    ("grade", "morphometric", "learned", "said"),
+    [
+        (1, 1, 0, "Measured and learned grade disagree: L1."),
+        (1, 1, 1, "Opinions on the grade are split: L1."),
+        (1, 1, None, "Opinions on the grade are split: L1."),
+    ],
+)
+def test_summary_says_what_is_disputed_about_a_grade(grade, morphometric, learned, said):
+    own = {"grade": grade, "morphometric_grade": morphometric, "learned_grade": learned}
+    text = summary_of({**own, "flags": DISPUTED})
+    assert said in text
+    assert text.count("isagree") == (morphometric != learned and learned is not None)
+
+
+def test_summary_counts_levels_that_the_network_names_differently_as_uncertain():
+    unsure = (
+        Flag("low_level_margin", "Seen singly, 2 of 2 vertebrae would be named differently."),
+    )
+    text = summary_of({"flags": unsure}, {}, {"level_probability": 0.5})
+    assert "Level uncertain: L1, L3." in text
+
+
+def test_a_probability_below_the_threshold_is_not_rounded_up_to_it():
+    vertebra = replace(
+        example()[3].vertebrae[0],
+        level_probability=0.897,
+        runner_up_level="T11",
+        runner_up_probability=0.1,
+    )
+    table = table_html([vertebra])
+    assert "<small>89 %, or T11 10 %</small>" in table and "90 %" not in table
+    old = table_html([replace(vertebra, runner_up_probability=None)])
+    assert "<small>89 %, or T11</small>" in old
+
+
+def test_a_given_level_is_neither_probable_nor_uncertain():
+    given = {"level_probability": None, "runner_up_probability": None}
+    assert "uncertain" not in summary_of(given)
+    table = table_html([replace(example()[3].vertebrae[0], **given)])
+    assert "<small>given</small>" in table

@@ -180,12 +180,17 @@ def test_measuring_again_replaces_the_figures_and_the_lines_drawn_before():
 
 
 def test_measuring_again_says_nothing_about_the_level():
-    review = review_of(level_probability={"L1": 0.6}, runner_up_level={"L1": "T12"})
+    review = review_of(
+        level_probability={"L1": 0.6},
+        runner_up_level={"L1": "T12"},
+        runner_up_probability={"L1": 0.3},
+    )
     key = key_of(review, "L1")
     again = replace(spine().vertebrae[5], level_probability=1.0, runner_up_level=None)
     review.setMeasurement(key, again, READER)
     assert review.vertebra(key).level_probability == 0.6
     assert review.vertebra(key).runner_up_level == "T12"
+    assert review.vertebra(key).current.runner_up_probability == 0.3
 
 
 def test_measuring_under_another_name_grades_by_the_name_that_holds():

@@ -148,10 +148,15 @@ def test_the_level_a_vertebra_has_already_is_no_change():
 
 
 def test_a_reader_s_level_is_certain_and_has_no_second_choice():
-    review = review_of(runner_up_level={"T12": "L1"}, level_probability={"T12": 0.7})
+    review = review_of(
+        runner_up_level={"T12": "L1"},
+        level_probability={"T12": 0.7},
+        runner_up_probability={"T12": 0.2},
+    )
     review.setLevel("v01", "T9", READER)
     vertebra = review.vertebra(key_of(review, "T12"))
     assert (vertebra.level_probability, vertebra.runner_up_level) == (1.0, None)
+    assert vertebra.current.runner_up_probability is None
     assert vertebra.levelChanged
     assert (vertebra.ai.level_probability, vertebra.ai.runner_up_level) == (0.7, "L1")
 
@@ -249,6 +254,19 @@ def test_doubt_about_the_lumbar_spine_alone_offers_t13():
     lower = {"L1": "T13", "L2": "L1", "L3": "L2", "L4": "L3", "L5": "L4"}
     review = review_of(runner_up_level=lower, level_probability=dict.fromkeys(lower, 0.8))
     assert " ".join(review.runnerUpLabelling().values()) == "T8 T9 T10 T11 T12 T13 L1 L2 L3 L4"
+
+
+def test_doubt_whether_there_is_a_vertebra_is_no_doubt_between_levels():
+    # The two uppermost may be none at all, and hardly another level; the others lean to the next.
+    names = REGULAR.split()
+    above, below = {"T8": "T7", "T9": "T8"}, dict(zip(names[2:-1], names[3:], strict=True))
+    doubts = {**dict.fromkeys(above, 0.002), **dict.fromkeys(below, 0.08)}
+    review = review_of(
+        runner_up_level={**above, **below},
+        level_probability={**dict.fromkeys(above, 0.3), **dict.fromkeys(below, 0.9)},
+        runner_up_probability=doubts,
+    )
+    assert " ".join(review.runnerUpLabelling().values()) == "T9 T10 T11 T12 L1 L2 L3 L4 L5 L6"
 
 
 def test_without_second_choices_there_is_nothing_to_apply():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from vertebra_core.flagging import probability_percent
 from vertebra_core.output.scene_keys import KEYS_ATTRIBUTE
 
 from .Coordinates import lpsToRas
@@ -34,7 +35,10 @@ def pointDescription(vertebra: ReviewedVertebra) -> str:
     if vertebra.levelChanged:
         parts.append(f"level by reader, {vertebra.ai.level} by AI")
     else:
-        parts.append(f"level {100 * vertebra.level_probability:.0f} %")
+        probability = vertebra.level_probability
+        parts.append(
+            "level given" if probability is None else f"level {probability_percent(probability)} %"
+        )
     if vertebra.gradeChanged:
         ai = vertebra.ai
         parts.append(f"{gradeText(ai.grade, ai.shape, ai.borderline)} by AI")

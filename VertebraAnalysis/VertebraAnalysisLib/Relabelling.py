@@ -196,10 +196,18 @@ class Relabelling:
         mass = 0.0
         for name, vertebra in zip(names, vertebrae, strict=True):
             if name != vertebra.level and vertebra.runner_up_level is not None:
-                doubt = max(1 - vertebra.level_probability, _LEAST_PROBABILITY)
+                doubt = _doubt(vertebra)
                 mass += doubt if name == vertebra.runner_up_level else -doubt
         gaps = Relabelling(names, self._centers).gaps
         return mass * _MISSED_FACTOR ** (sum(gaps) - len(gaps))
+
+
+def _doubt(vertebra: Vertebra) -> float:
+    """How probable the second level is; analyses of earlier versions tell all doubt together."""
+    doubt = vertebra.runner_up_probability
+    if doubt is None:
+        doubt = 1 - (vertebra.level_probability or 0.0)
+    return max(doubt, _LEAST_PROBABILITY)
 
 
 def _order(name: str) -> int:

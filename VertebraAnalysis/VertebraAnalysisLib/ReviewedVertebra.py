@@ -64,13 +64,18 @@ class ReviewedVertebra:
         return self.current.level
 
     @property
-    def level_probability(self) -> float:
-        """Probability of `level`; 1 where the reader set it."""
+    def level_probability(self) -> float | None:
+        """Probability of `level`; 1 where the reader set it, None where a segmentation gave it."""
         return self.current.level_probability
 
     @property
     def runner_up_level(self) -> str | None:
         return self.current.runner_up_level
+
+    @property
+    def runner_up_probability(self) -> float | None:
+        """None where the level was given, and in analyses of earlier versions."""
+        return self.current.runner_up_probability
 
     @property
     def center_lps_mm(self) -> tuple[float, float, float]:

@@ -159,6 +159,9 @@ COLUMNS: tuple[TableColumn, ...] = (
     TableColumn("Level probability (%)", float, lambda v: _percent(v.level_probability), "%"),
     TableColumn("Grade probability (%)", float, _gradeProbability, "%"),
     TableColumn("Runner-up level", str, lambda v: v.runner_up_level),
+    TableColumn(
+        "Runner-up probability (%)", float, lambda v: _percent(v.runner_up_probability), "%"
+    ),
     TableColumn("Flags", str, lambda v: ", ".join(flag.code for flag in v.flags)),
     TableColumn("Notes", str, _notes),
     TableColumn("Reviewed", str, lambda v: _yes(v.reviewed)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vertebra_core.analysis import HeightLoss
+from vertebra_core.flagging import probability_percent
 from vertebra_core.missing import missing_reasons
 
 from .GradeStyle import gradeStyle, gradeText
@@ -80,7 +81,7 @@ def cells(vertebra: ReviewedVertebra) -> dict[str, Cell]:
             why.get("density_hu", ""),
             v.density_hu != ai.density_hu,
         ),
-        "Conf.": Cell(_percent(v.level_probability), _confidence(v)),
+        "Conf.": _confidenceCell(v, why),
         "Flags": Cell(flagsText(v), "\n".join(flag.reason for flag in v.flags)),
     }
 
@@ -131,9 +132,15 @@ def _gradeCell(v: ReviewedVertebra, why: dict[str, str]) -> Cell:
     )  # fmt: skip
 
 
-def _confidence(v: ReviewedVertebra) -> str:
-    text = f"Probability that this is {v.level}"
-    return text + (f"; otherwise it would be {v.runner_up_level}" if v.runner_up_level else "")
+def _confidenceCell(v: ReviewedVertebra, why: dict[str, str]) -> Cell:
+    if v.level_probability is None:
+        return Cell(MISSING, why["level_probability"])
+    toolTip = f"Probability that this is {v.level}"
+    if v.runner_up_level:
+        toolTip += f"; otherwise it would be {v.runner_up_level}"
+        if v.runner_up_probability is not None:
+            toolTip += f" ({_percent(v.runner_up_probability)})"
+    return Cell(f"{probability_percent(v.level_probability)}%", toolTip)
 
 
 def _was(value: str | None, changed: bool) -> str:

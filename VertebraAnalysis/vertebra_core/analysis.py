@@ -101,10 +101,10 @@ class Vertebra:
     ----------
     level : str
         ``"C1"`` ... ``"L6"``.
-    level_probability : float
-        Posterior probability of `level` after positional logic.
+    level_probability : float or None
+        Posterior probability of `level` after positional logic; None where the level was given.
     runner_up_level : str or None
-        Second most probable level.
+        Second most probable level; None where every other is less probable than 0.1 %.
     center_lps_mm : tuple of float
         Centre of the vertebral body, LPS mm [x, y, z].
     axes_lps : tuple of tuple of float or None
@@ -130,11 +130,14 @@ class Vertebra:
         Mean trabecular density, HU.
     volume_ml : float or None
         Volume of the whole vertebra, ml.
+    runner_up_probability : float or None
+        Of the second most probable level, also where that is too improbable to be named; None where
+        the level was given, and in files of earlier versions.
     flags : tuple of Flag
     """
 
     level: str
-    level_probability: float
+    level_probability: float | None
     runner_up_level: str | None
     center_lps_mm: tuple[float, float, float]
     axes_lps: tuple[tuple[float, float, float], ...] | None = None
@@ -151,7 +154,15 @@ class Vertebra:
     borderline: bool | None = None
     density_hu: float | None = None
     volume_ml: float | None = None
+    runner_up_probability: float | None = None
     flags: tuple[Flag, ...] = ()
+
+    @property
+    def level_margin(self) -> float | None:
+        """Probability of the level less that of the second most probable one, -1 to 1."""
+        if self.level_probability is None or self.runner_up_probability is None:
+            return None
+        return self.level_probability - self.runner_up_probability
 
 
 @dataclass(frozen=True)

@@ -30,8 +30,8 @@ from .missing import missing_reasons
 _DECIMALS = 6
 """A nanometre, a millionth of a probability: no figure here is known better."""
 
-_LATER_KEYS = ("input_name", "series_uid", "created", "versions")
-"""Of the manifest, which files of earlier versions lack."""
+_LATER_KEYS = ("input_name", "series_uid", "created", "versions", "runner_up_probability")
+"""Of the manifest and of vertebrae, which files of earlier versions lack."""
 
 
 def analysis_to_dict(
@@ -52,6 +52,7 @@ def analysis_to_dict(
         "warnings": list(analysis.warnings),
     }
     for entry, vertebra in zip(content["vertebrae"], analysis.vertebrae, strict=True):
+        entry["level_margin"] = _plain(vertebra.level_margin)
         entry["not_measured"] = missing_reasons(vertebra)
     if network_levels is not None:
         for entry, level in zip(content["vertebrae"], network_levels, strict=True):
@@ -159,7 +160,7 @@ def _plain(value: Any) -> Any:
 
 
 def _vertebra(entry: dict[str, Any]) -> Vertebra:
-    own = {f.name: entry[f.name] for f in fields(Vertebra)}
+    own = _known(Vertebra, entry)
     own["center_lps_mm"] = _point(own["center_lps_mm"])
     own["flags"] = tuple(_flag(f) for f in own["flags"])
     own["height_lines"] = {
@@ -200,12 +201,17 @@ def _numbers(kind: type, entry: dict[str, Any]) -> Any:
 
 
 def _manifest(entry: dict[str, Any]) -> Manifest:
-    names = [f.name for f in fields(Manifest)]
-    own = {name: entry[name] for name in names if name in entry or name not in _LATER_KEYS}
+    own = _known(Manifest, entry)
     own["input_size_xyz"] = tuple(int(n) for n in own["input_size_xyz"])
     for name in ("input_spacing_xyz_mm", "input_origin_lps_mm", "input_direction"):
         own[name] = tuple(float(v) for v in own[name])
     return Manifest(**own)
+
+
+def _known(kind: type, entry: dict[str, Any]) -> dict[str, Any]:
+    """Values of the attributes of `kind`; later ones may be absent."""
+    names = [f.name for f in fields(kind)]
+    return {name: entry[name] for name in names if name in entry or name not in _LATER_KEYS}
 
 
 def _point(values: Sequence[float]) -> tuple[float, float, float]:

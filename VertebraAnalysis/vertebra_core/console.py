@@ -31,7 +31,7 @@ class Console(Protocol):
         """Tell the result: `content` to programs, `text` to people."""
 
     def error(self, error: VertebraError) -> None:
-        """Tell what is wrong, in one sentence and a hint."""
+        """Tell what is wrong, in one sentence and a hint; only the first time, as it is the end."""
 
 
 class JsonConsole:
@@ -40,6 +40,7 @@ class JsonConsole:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._lock = threading.Lock()
+        self._ended = threading.Lock()
 
     def progress(self, progress: Progress) -> None:
         """Write a line of type ``progress``."""
@@ -58,7 +59,9 @@ class JsonConsole:
         self._write({"type": "result", **content})
 
     def error(self, error: VertebraError) -> None:
-        """Write a line of type ``error``."""
+        """Write a line of type ``error``, once."""
+        if not self._ended.acquire(blocking=False):
+            return
         self._write(
             {"type": "error", "code": error.code, "message": error.message, "hint": error.hint}
         )
@@ -88,6 +91,7 @@ class TextConsole:
     def __init__(self, out: TextIO, err: TextIO, bar: bool) -> None:
         self._out, self._err, self._bar = out, err, bar
         self._drawn = 0
+        self._ended = threading.Lock()
 
     def progress(self, progress: Progress) -> None:
         """Draw the bar."""
@@ -124,7 +128,9 @@ class TextConsole:
             ) from error
 
     def error(self, error: VertebraError) -> None:
-        """Print message and hint."""
+        """Print message and hint, once."""
+        if not self._ended.acquire(blocking=False):
+            return
         self._clear()
         print(str(error), file=self._err, flush=True)
 

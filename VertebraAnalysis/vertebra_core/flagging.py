@@ -12,6 +12,23 @@ LOW_LEVEL_PROBABILITY = 0.9
 that is off by one throughout may still claim such a probability."""
 
 
+def level_unsure(vertebra: Vertebra) -> bool:
+    """Tell whether the level is in doubt, by its probability or a flag."""
+    probability = vertebra.level_probability
+    improbable = probability is not None and probability < LOW_LEVEL_PROBABILITY
+    return improbable or any(flag.code == "low_level_margin" for flag in vertebra.flags)
+
+
+def probability_percent(probability: float) -> int:
+    """Return the probability of a level in whole percent.
+
+    What lies below `LOW_LEVEL_PROBABILITY` is not rounded up to it: "90 %" beside "less than 90 %
+    certain" would contradict.
+    """
+    percent, threshold = round(100 * probability), round(100 * LOW_LEVEL_PROBABILITY)
+    return min(percent, threshold - 1) if probability < LOW_LEVEL_PROBABILITY else percent
+
+
 def with_flags(vertebra: Vertebra, flags: Sequence[Flag]) -> Vertebra:
     """Return `vertebra` with further flags: a code that is there already takes up their reasons.
 

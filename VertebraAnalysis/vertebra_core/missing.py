@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .analysis import Vertebra
+from .labelling.assignment import LEAST_RUNNER_UP
 
 _SHAPE_FLAGS = (
     "not_graded",
@@ -14,8 +15,16 @@ _SHAPE_FLAGS = (
 )
 _DENSITY_FLAGS = ("metal", "cement", "cut_by_field_of_view", "implausible_shape", "low_resolution")
 
+_NO_SECOND_LEVEL = (
+    "No second level is stated: this one was given, or an older version wrote the file."
+)
+_NO_OTHER_LEVEL = f"No other level is more probable than {100 * LEAST_RUNNER_UP:g} %."
+
 _REASONS: dict[str, tuple[tuple[str, ...], str]] = {
-    "runner_up_level": ((), "No other level comes into question."),
+    "level_probability": ((), "The level was given, so nothing is said about how probable it is."),
+    "runner_up_level": ((), _NO_SECOND_LEVEL),
+    "runner_up_probability": ((), _NO_SECOND_LEVEL),
+    "level_margin": ((), _NO_SECOND_LEVEL),
     "heights_mm": (_SHAPE_FLAGS, "The heights of the body could not be measured."),
     "height_loss": (_SHAPE_FLAGS, "There are no heights or no norm for this level to compare."),
     "grade": (_SHAPE_FLAGS, "Without height loss there is no grade."),
@@ -37,8 +46,11 @@ def missing_reasons(vertebra: Vertebra) -> dict[str, str]:
     A flag of the vertebra gives the reason where one fits.
     """
     said = {flag.code: flag.reason for flag in reversed(vertebra.flags)}
-    return {
+    reasons = {
         name: next((said[code] for code in codes if code in said), otherwise)
         for name, (codes, otherwise) in _REASONS.items()
         if getattr(vertebra, name) is None
     }
+    if "runner_up_level" in reasons and vertebra.runner_up_probability is not None:
+        reasons["runner_up_level"] = _NO_OTHER_LEVEL
+    return reasons

@@ -14,6 +14,7 @@ from .analysis import SpineAnalysis, Vertebra
 from .errors import Cancelled, InputError
 from .field_of_view import touches_edge
 from .flagging import with_flags
+from .label_volumes import with_label_volumes
 from .labelling.positional_logic import LevelAssignment, MissedVertebra
 from .levels import level_named
 from .manifest import manifest_of
@@ -183,6 +184,7 @@ class _Run:
                 vertebrae = self.stages.grade(fine, candidates, vertebrae)
             with self._stage("merging") as progress:
                 labels, bodies = merged(progress)
+        vertebrae = with_label_volumes(vertebrae, labels, self.volume)
         return AnalysisResult(self._analysis(vertebrae), labels, bodies, network_levels)
 
     @contextmanager
@@ -260,6 +262,7 @@ class _Run:
                     level_probability=float(named.probability),
                     runner_up_level=named.runner_up.name if named.runner_up else None,
                     center_lps_mm=candidate.center_lps_mm,
+                    runner_up_probability=float(named.runner_up_probability),
                     flags=flags,
                 )
             )

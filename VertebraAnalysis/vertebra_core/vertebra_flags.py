@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .analysis import Flag
-from .flagging import LOW_LEVEL_PROBABILITY
+from .flagging import LOW_LEVEL_PROBABILITY, probability_percent
 from .geometry_flags import geometry_flags
 from .labelling.positional_logic import LevelAssignment
 from .levels import Level
@@ -36,7 +36,7 @@ def vertebra_flags(
     if candidate.doubt:
         flags.append(Flag("implausible_shape", f"Its mask is doubtful: {candidate.doubt}"))
     if probability < LOW_LEVEL_PROBABILITY:
-        percent = round(100 * probability)
+        percent = probability_percent(probability)
         flags.append(Flag("low_level_margin", f"The level is only {percent} % certain."))
     if beside_gap:
         flags.append(
@@ -76,7 +76,6 @@ def labelling_warnings(assignment: LevelAssignment) -> list[str]:
     sure = min((d.probability for d in assignment.detections if d.level), default=1.0)
     other = [level.name for level in assignment.alternative if level]
     if sure < LOW_LEVEL_PROBABILITY and other:
-        warnings.append(
-            f"Levels are uncertain: the next best labelling runs from {other[0]} to {other[-1]}."
-        )
+        span = f"is {other[0]}" if len(other) == 1 else f"runs from {other[0]} to {other[-1]}"
+        warnings.append(f"Levels are uncertain: the next best labelling {span}.")
     return warnings

@@ -14,6 +14,7 @@ from ..cancellation import Cancellation
 from ..console import Console, Heartbeat
 from ..errors import Cancelled
 from ..output.atomic_output import AtomicOutput
+from ..output.output_check import check_output
 from ..progress import STAGE_WEIGHTS, ProgressTracker
 from ..run_arguments import add_device_argument, add_models_argument, add_threads_argument
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 PROGRESS_KINDS = ("auto", "bar", "json", "none")
 
 OnProgress = Callable[[str, float], None]
+
+_INPUTS = ("ct", "segmentation", "bodies")
+"""Arguments that name what is read, as far as a command has them."""
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
@@ -95,6 +99,7 @@ def run_and_write(
     VertebraError
     """
     started = time.monotonic()
+    check_output(args.output, [getattr(args, name, None) for name in _INPUTS])
     tracker = ProgressTracker({s: w for s, w in STAGE_WEIGHTS.items() if s in stages})
     cancellation = Cancellation()
     with ExitStack() as open_things:

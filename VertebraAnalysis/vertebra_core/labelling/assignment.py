@@ -6,6 +6,10 @@ from dataclasses import dataclass
 
 from ..levels import Level
 
+LEAST_RUNNER_UP = 0.001
+"""A level less probable than this comes into no question. A choice, far below what calibration can
+tell apart."""
+
 
 @dataclass(frozen=True)
 class Anchor:
@@ -39,14 +43,18 @@ class LabelledDetection:
     probability : float
         Of that level (or of being spurious), over all labellings of the scan.
     runner_up : Level or None
-        The second most probable level (None: being spurious).
+        The second most probable level; None if it is less probable than `LEAST_RUNNER_UP`.
     runner_up_probability : float
+        Of the second most probable level, also where that is not named.
+    no_vertebra_probability : float
+        Of being spurious or the sacrum.
     """
 
     level: Level | None
     probability: float
     runner_up: Level | None
     runner_up_probability: float
+    no_vertebra_probability: float = 0.0
 
     @property
     def margin(self) -> float:

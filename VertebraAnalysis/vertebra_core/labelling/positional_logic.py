@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..levels import MOBILE_LEVELS, Level, level_named
-from .assignment import Anchor, LabelledDetection, LevelAssignment, MissedVertebra
+from .assignment import LEAST_RUNNER_UP, Anchor, LabelledDetection, LevelAssignment, MissedVertebra
 from .chain_inference import BestPath, best_path, level_posteriors
 from .chain_model import ChainModel, PositionalOptions, build_chain
 from .level_statistics import N_LEVELS, N_STATES, UNUSUAL, LevelStatistics, load_level_statistics
@@ -118,13 +118,18 @@ def _level(order: int) -> Level | None:
 
 
 def _labelled(order: int, posterior: np.ndarray) -> LabelledDetection:
-    own = order if 0 <= order < N_LEVELS else N_LEVELS
-    posterior = np.append(posterior[:N_LEVELS], posterior[N_LEVELS:].sum())
-    others = posterior.copy()
-    others[own] = -1.0
+    level, no_vertebra = _level(order), float(posterior[N_LEVELS:].sum())
+    # Being no vertebra is no level: it would hide the one that this detection is mistaken for.
+    others = posterior[:N_LEVELS].copy()
+    if level is not None:
+        others[order] = 0.0
     second = int(others.argmax())
     return LabelledDetection(
-        _level(own), float(posterior[own]), _level(second), float(posterior[second])
+        level,
+        no_vertebra if level is None else float(posterior[order]),
+        _level(second) if others[second] >= LEAST_RUNNER_UP else None,
+        float(others[second]),
+        no_vertebra,
     )
 
 

@@ -16,6 +16,8 @@ COLUMNS: tuple[str, ...] = (
     "level",
     "level_probability",
     "runner_up_level",
+    "runner_up_probability",
+    "level_margin",
     "center_x_lps_mm",
     "center_y_lps_mm",
     "center_z_lps_mm",
@@ -53,9 +55,7 @@ def analysis_to_csv(analysis: SpineAnalysis) -> str:
 
 
 def _row(v: Vertebra) -> dict[str, object]:
-    row: dict[str, object] = {
-        name: getattr(v, name) for name in COLUMNS if name in Vertebra.__dataclass_fields__
-    }
+    row: dict[str, object] = {name: getattr(v, name) for name in COLUMNS if hasattr(v, name)}
     row |= {f"center_{a}_lps_mm": c for a, c in zip("xyz", v.center_lps_mm, strict=True)}
     row |= {
         f"grade_{g}_probability": v.grade_probabilities and v.grade_probabilities[g]

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from ..analysis import SpineAnalysis, Vertebra
+from ..flagging import probability_percent
 from .grade_names import grade_label
 
 SCHEMA_URL = (
@@ -65,7 +66,10 @@ def point_description(vertebra: Vertebra) -> str:
         parts.append(f"Ha {h.anterior:.1f}, Hm {h.middle:.1f}, Hp {h.posterior:.1f} mm")
     if vertebra.density_hu is not None:
         parts.append(f"{vertebra.density_hu:.0f} HU")
-    parts.append(f"level {100 * vertebra.level_probability:.0f} %")
+    probability = vertebra.level_probability
+    parts.append(
+        "level given" if probability is None else f"level {probability_percent(probability)} %"
+    )
     # A scene's table does not keep quotes and tabs, so none are used here either.
     parts += [flag.reason.replace('"', "'").replace("\t", " ") for flag in vertebra.flags]
     return "; ".join(parts)

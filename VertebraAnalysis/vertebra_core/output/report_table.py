@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from html import escape
 
 from ..analysis import Heights, SpineAnalysis, Vertebra
-from ..flagging import LOW_LEVEL_PROBABILITY
+from ..flagging import level_unsure, probability_percent
+from ..grading.genant import GRADE_THRESHOLDS
 from ..missing import missing_reasons
 from .grade_names import grade_label
 from .report_style import GRADE_COLORS
@@ -15,16 +16,21 @@ from .report_style import GRADE_COLORS
 GRADE_NAMES = {0: "none", 1: "mild", 2: "moderate", 3: "severe"}
 """Genant grades in words."""
 
+LOSS_SHAPES = ("wedge", "biconcave", "crush")
+"""Attributes of `HeightLoss`, in the order of the table's columns."""
+
+_NOTED_PERCENT = round(100 * GRADE_THRESHOLDS[0])
 _ABSENT = "<span aria-label='not measured'>&ndash;</span>"
 _SAID = ("heights_mm", "grade", "density_hu", "volume_ml")
 
 
 def needs_attention(vertebra: Vertebra) -> bool:
-    """Tell whether a reader should look at this vertebra: fractured, borderline or disputed."""
+    """Tell whether a reader should look: at a fracture, a borderline or disputed grade, a loss."""
     return bool(
         vertebra.grade
         or vertebra.borderline
-        or any(f.code == "grade_disagreement" for f in vertebra.flags)
+        or _has(vertebra, "grade_disagreement")
+        or _noted_loss(vertebra)
     )
 
 
@@ -35,18 +41,15 @@ def summary_html(analysis: SpineAnalysis) -> str:
         return "<div class='summary'>No vertebra was found.</div>"
     span = found[0].level if len(found) == 1 else f"{found[0].level} to {found[-1].level}"
     noun = "vertebra" if len(found) == 1 else "vertebrae"
-    fractured = [v for v in found if v.grade]
-    lines = [_fractures(fractured)]
+    lines = _fractures(found)
     doubtful = [v.level for v in found if v.borderline]
     if doubtful:
         lines.append(f"Near a threshold between grades: {', '.join(doubtful)}.")
-    disputed = [v.level for v in found if _has(v, "grade_disagreement")]
-    if disputed:
-        lines.append(f"Measured and learned grade disagree: {', '.join(disputed)}.")
+    lines += _disputes([v for v in found if _has(v, "grade_disagreement")])
     ungraded = [v.level for v in found if v.grade is None]
     if ungraded:
         lines.append(f"Not graded: {', '.join(ungraded)} (reasons in the table).")
-    unsure = [v.level for v in found if v.level_probability < LOW_LEVEL_PROBABILITY]
+    unsure = [v.level for v in found if level_unsure(v)]
     if len(unsure) > 6:
         lines.append(f"The level is uncertain in {len(unsure)} of {len(found)} vertebrae.")
     elif unsure:
@@ -86,7 +89,8 @@ def table_html(vertebrae: Sequence[Vertebra]) -> str:
 
 
 _CAPTION = (
-    "Below each grade: probability of G0 / G1 / G2 / G3; below each level: its probability. "
+    "Below each grade: probability of G0 / G1 / G2 / G3; below each level: its probability, and "
+    "the second most probable level where it is uncertain. "
     "Ha, Hm, Hp: anterior, middle and posterior height of the body, robust mean &plusmn; spread "
     "over its middle sagittal slices. Height loss is taken against the intact shape of that level "
     "(wedge, biconcave) and against neighbours or the level's norm (crush); negative: higher than "
@@ -111,29 +115,57 @@ def percent(fraction: float | None) -> str:
     return f"{round(100 * fraction):d}".replace("-", "&minus;")
 
 
-def _fractures(fractured: Sequence[Vertebra]) -> str:
-    if not fractured:
-        return "No height loss of 20 % or more was found in the vertebrae that could be graded."
-    named = [
+def _fractures(found: Sequence[Vertebra]) -> list[str]:
+    """Fractures, and losses that no grade tells: what the table prints is not denied above it."""
+    fractured = [
         f"{v.level} grade {v.grade} ({GRADE_NAMES[v.grade]}{', ' + v.shape if v.shape else ''})"
-        for v in fractured
+        for v in found
+        if v.grade
     ]
-    return f"<b>Deformed: {escape('; '.join(named))}.</b>"
+    losses = [f"{v.level} {loss}" for v in found if not v.grade and (loss := _noted_loss(v))]
+    limit = f"of {_NOTED_PERCENT} % or more"
+    if not fractured and not losses:
+        return [f"No height loss {limit} was found in the vertebrae that could be graded."]
+    if not fractured:
+        return [f"No fracture was graded; height losses {limit}: {'; '.join(losses)}."]
+    lines = [f"<b>Deformed: {escape('; '.join(fractured))}.</b>"]
+    if losses:
+        lines.append(f"Height losses {limit} without a graded fracture: {'; '.join(losses)}.")
+    return lines
+
+
+def _noted_loss(v: Vertebra) -> str:
+    """The largest loss with its shape, such as ``"24 % (wedge)"``; empty below grade 1's."""
+    losses = {name: getattr(v.height_loss, name, math.nan) for name in LOSS_SHAPES}
+    percents = {name: round(100 * loss) for name, loss in losses.items() if math.isfinite(loss)}
+    largest = max(percents, key=percents.__getitem__, default=None)
+    if largest is None or percents[largest] < _NOTED_PERCENT:
+        return ""
+    return f"{percents[largest]} % ({largest})"
+
+
+def _disputes(disputed: Sequence[Vertebra]) -> list[str]:
+    cases: dict[str, list[str]] = {}
+    for v in disputed:
+        cases.setdefault(_dispute(v), []).append(v.level)
+    return [f"{case}: {', '.join(levels)}." for case, levels in cases.items()]
+
+
+def _dispute(v: Vertebra) -> str:
+    """Tell the cases of `grading.joint_grade.grade_doubt` apart."""
+    if v.learned_grade is not None and v.learned_grade != v.morphometric_grade:
+        return "Measured and learned grade disagree"
+    return "Opinions on the grade are split"
 
 
 def _row(v: Vertebra, common: dict[str, str]) -> str:
-    level = f"{v.level}<br><small>{percent(v.level_probability)} %"
-    if v.level_probability < LOW_LEVEL_PROBABILITY and v.runner_up_level:
-        level += f", or {escape(v.runner_up_level)}"
-    level += "</small>"
+    level = f"{v.level}<br><small>{_level_doubt(v)}</small>"
     grade = _chip(v.grade, grade_label(v))
     if v.grade_probabilities is not None:
         shares = "&thinsp;/&thinsp;".join(percent(p) for p in v.grade_probabilities)
         grade += f"<br><small title='probability of grades 0, 1, 2, 3'>{shares} %</small>"
     heights = [_height(v, name) for name in ("anterior", "middle", "posterior")]
-    losses = [
-        percent(getattr(v.height_loss, name, None)) for name in ("wedge", "biconcave", "crush")
-    ]
+    losses = [percent(getattr(v.height_loss, name, None)) for name in LOSS_SHAPES]
     numbers = [*heights, *losses, _number(v.density_hu, 0), _number(v.volume_ml, 1)]
     attention = " class='attention'" if needs_attention(v) else ""
     return (
@@ -141,6 +173,17 @@ def _row(v: Vertebra, common: dict[str, str]) -> str:
         + "".join(f"<td>{n}</td>" for n in numbers)
         + f"<td class='notes'>{_notes(v, common)}</td></tr>"
     )
+
+
+def _level_doubt(v: Vertebra) -> str:
+    if v.level_probability is None:
+        return "given"
+    text = f"{probability_percent(v.level_probability)} %"
+    if level_unsure(v) and v.runner_up_level:
+        text += f", or {escape(v.runner_up_level)}"
+        if v.runner_up_probability is not None:
+            text += f" {percent(v.runner_up_probability)} %"
+    return text
 
 
 def _notes(v: Vertebra, common: dict[str, str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from ..analysis import SpineAnalysis, Vertebra
+from ..flagging import probability_percent
 from .grade_names import grade_label
 
 _HEADER = (
@@ -33,7 +34,7 @@ def _row(v: Vertebra) -> tuple[str, ...]:
     losses = [_percent(getattr(v.height_loss, n, None)) for n in ("wedge", "biconcave", "crush")]
     return (
         v.level,
-        _percent(v.level_probability),
+        "-" if v.level_probability is None else f"{probability_percent(v.level_probability)} %",
         grade_label(v),
         *heights,
         *losses,

@@ -132,8 +132,9 @@ def figures_of(
                 continue
             probabilities.append(min(1.0, named.probability))
             right.append(hits[-1])
-            runner_up = named.runner_up.order if named.runner_up else NO_VERTEBRA
-            stated = {order: named.probability, runner_up: named.runner_up_probability}
+            stated = {order: named.probability, NO_VERTEBRA: named.no_vertebra_probability}
+            if named.runner_up:
+                stated[named.runner_up.order] = named.runner_up_probability
             true_log.append(-np.log(max(stated.get(wanted, 0.0), 1e-3)))
         rows_right.append(all(hits))
     error = expected_calibration_error(probabilities, right).error

@@ -1,0 +1,71 @@
+"""Doubt about levels, in the words of flags, warnings and tables."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from example_analysis import example
+from vertebra_core.analysis import Flag
+from vertebra_core.flagging import level_unsure, probability_percent
+from vertebra_core.labelling.assignment import LabelledDetection, LevelAssignment
+from vertebra_core.levels import level_named
+from vertebra_core.output.markups_json import analysis_to_markups
+from vertebra_core.output.text_table import analysis_text
+from vertebra_core.segmentation.segment import VertebraMask
+from vertebra_core.stages import Candidate
+from vertebra_core.vertebra_flags import labelling_warnings, vertebra_flags
+from vertebra_core.volume import IDENTITY_DIRECTION, CtVolume
+
+
+@pytest.mark.parametrize(
+    ("probability", "percent"),
+    [(0.0, 0), (0.004, 0), (0.8849, 88), (0.897, 89), (0.8999, 89), (0.9, 90), (0.996, 100)],
+)
+def test_percent_is_rounded_but_never_up_to_the_threshold(probability, percent):
+    assert probability_percent(probability) == percent
+
+
+def test_a_level_is_unsure_by_its_probability_or_its_flag():
+    sure = example()[3].vertebrae[0]
+    assert not level_unsure(sure) and not level_unsure(replace(sure, level_probability=None))
+    assert level_unsure(replace(sure, level_probability=0.8999))
+    assert level_unsure(replace(sure, flags=(Flag("low_level_margin", "So."),)))
+
+
+def test_flag_of_an_unsure_level_does_not_state_the_threshold_itself():
+    empty = np.zeros((2, 2, 2), np.float16)
+    mask = VertebraMask((0.0, 0.0, 0.0), (0, 0, 0), (0.0, 0.0, 0.0), empty, empty)
+    candidate = Candidate(mask, (0.0, 0.0, 0.0), False, False)
+    ct = CtVolume(np.zeros((4, 4, 4), np.int16), (1.0,) * 3, (0.0,) * 3, IDENTITY_DIRECTION)
+    reasons = {
+        p: [f.reason for f in vertebra_flags(candidate, level_named("L2"), p, False, ct)]
+        for p in (0.897, 0.9)
+    }
+    assert reasons == {0.897: ["The level is only 89 % certain."], 0.9: []}
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [(("T12",), "is T12."), (("T12", "L1"), "runs from T12 to L1."), ((), "")],
+)
+def test_next_best_labelling_of_one_vertebra_is_one_level(names, said):
+    unsure = LabelledDetection(level_named("L1"), 0.6, level_named("T12"), 0.3)
+    other = tuple(level_named(name) for name in names)
+    warnings = labelling_warnings(LevelAssignment((unsure,), (), (), 1.0, other, 1.0))
+    whole = [f"Levels are uncertain: the next best labelling {said}"] if said else []
+    assert warnings == whole
+
+
+def test_tables_and_points_take_levels_that_were_given_or_are_nearly_sure():
+    analysis = example()[3]
+    given = replace(analysis.vertebrae[0], level_probability=None)
+    nearly = replace(analysis.vertebrae[1], level_probability=0.897)
+    analysis = replace(analysis, vertebrae=(given, nearly))
+    lines = [line.split() for line in analysis_text(analysis).splitlines()[1:]]
+    assert [line[:2] for line in lines] == [["T12", "-"], ["L1", "89"]]
+    (markup,) = json.loads(analysis_to_markups(analysis))["markups"]
+    told = [p["description"] for p in markup["controlPoints"]]
+    assert "level given" in told[0] and "level 89 %" in told[1]
