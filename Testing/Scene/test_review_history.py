@@ -11,7 +11,7 @@ from copy import deepcopy
 from dataclasses import FrozenInstanceError, replace
 from datetime import datetime
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 
 import pytest
 from review_examples import key_of, line_of, review_of, spine
@@ -310,7 +310,7 @@ def test_a_review_needs_neither_the_application_nor_anything_heavy():
 def test_a_correction_of_a_whole_spine_takes_less_than_a_tenth_of_a_second():
     names = [level.name for level in MOBILE_LEVELS if level.name not in ("T13", "L6")]
     review = review_of(levels=names[:-1])
-    started = perf_counter()
+    started = process_time()
     review.setLevel(key_of(review, "T8"), "T9", READER)
-    # Four times what is aimed at: machines that test are busy.
-    assert perf_counter() - started < 0.4
+    # Processor time, and four times what is aimed at: machines that test are busy.
+    assert process_time() - started < 0.4
