@@ -16,7 +16,7 @@ from vertebra_core.output.markups_json import analysis_to_markups
 from vertebra_core.output.text_table import analysis_text
 from vertebra_core.segmentation.segment import VertebraMask
 from vertebra_core.stages import Candidate
-from vertebra_core.vertebra_flags import labelling_warnings, vertebra_flags
+from vertebra_core.vertebra_flags import labelling_warnings, left_out_doubts, vertebra_flags
 from vertebra_core.volume import IDENTITY_DIRECTION, CtVolume
 
 
@@ -57,6 +57,44 @@ def test_next_best_labelling_of_one_vertebra_is_one_level(names, said):
     warnings = labelling_warnings(LevelAssignment((unsure,), (), (), 1.0, other, 1.0))
     whole = [f"Levels are uncertain: the next best labelling {said}"] if said else []
     assert warnings == whole
+
+
+def _left_out(sure: float, runner_up: str | None = "L6") -> LabelledDetection:
+    other = runner_up and level_named(runner_up)
+    return LabelledDetection(None, sure, other, 0.9 * (1 - sure), sure)
+
+
+def _named(level: str) -> LabelledDetection:
+    return LabelledDetection(level_named(level), 0.99, None, 0.0)
+
+
+def _assigned(*detections: LabelledDetection) -> LevelAssignment:
+    return LevelAssignment(detections, (), (), 1.0, (), np.inf)
+
+
+def test_what_was_left_out_but_may_be_a_vertebra_is_told_beside_it():
+    row = _assigned(_named("L4"), _named("L5"), _left_out(0.5))
+    said = "What lies below L5 was taken for no vertebra, but may be L6 (45 %)."
+    assert left_out_doubts(row) == {1: said}
+    assert labelling_warnings(row) == [said]
+    above = _assigned(_left_out(0.7, "T11"), _named("T12"))
+    said = "What lies above T12 was taken for no vertebra, but may be T11 (27 %)."
+    assert left_out_doubts(above) == {1: said}
+
+
+def test_what_was_surely_left_out_is_not_told():
+    assert left_out_doubts(_assigned(_named("L5"), _left_out(0.95))) == {}
+    assert left_out_doubts(_assigned(_named("L5"), _left_out(0.5, None))) == {}
+    assert left_out_doubts(_assigned(_left_out(0.5))) == {}
+
+
+def test_a_neighbour_left_out_is_a_flag():
+    empty = np.zeros((2, 2, 2), np.float16)
+    mask = VertebraMask((0.0, 0.0, 0.0), (0, 0, 0), (0.0, 0.0, 0.0), empty, empty)
+    candidate = Candidate(mask, (0.0, 0.0, 0.0), False, False)
+    ct = CtVolume(np.zeros((4, 4, 4), np.int16), (1.0,) * 3, (0.0,) * 3, IDENTITY_DIRECTION)
+    (flag,) = vertebra_flags(candidate, level_named("L5"), 0.99, False, ct, "May be L6.")
+    assert (flag.code, flag.reason) == ("possibly_missed_neighbour", "May be L6.")
 
 
 def test_tables_and_points_take_levels_that_were_given_or_are_nearly_sure():

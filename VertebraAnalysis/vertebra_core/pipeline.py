@@ -27,6 +27,7 @@ from .settings import BEST, Setting
 from .stages import Candidate, Stages, bundled_stages
 from .vertebra_flags import (
     labelling_warnings,
+    left_out_doubts,
     network_disagreement,
     vertebra_flags,
 )
@@ -248,13 +249,15 @@ class _Run:
     def _named(self, candidates, assignment: LevelAssignment, network_levels):
         kept, vertebrae, alone = [], [], []
         gaps = {m.upper for m in assignment.missed} | {m.lower for m in assignment.missed}
+        left_out = left_out_doubts(assignment)
         for i, (candidate, named) in enumerate(zip(candidates, assignment.detections, strict=True)):
             if named.level is None:
                 continue
             kept.append(candidate)
             alone.append(network_levels[i])
+            beside_gap, doubt = i in gaps, left_out.get(i, "")
             flags = vertebra_flags(
-                candidate, named.level, named.probability, i in gaps, self.volume
+                candidate, named.level, named.probability, beside_gap, self.volume, doubt
             )
             vertebrae.append(
                 Vertebra(

@@ -17,7 +17,12 @@ DISAGREEMENT_SHARE = 0.25
 
 
 def vertebra_flags(
-    candidate: Candidate, level: Level, probability: float, beside_gap: bool, volume: CtVolume
+    candidate: Candidate,
+    level: Level,
+    probability: float,
+    beside_gap: bool,
+    volume: CtVolume,
+    left_out: str = "",
 ) -> tuple[Flag, ...]:
     """Return the flags of one vertebra.
 
@@ -31,6 +36,8 @@ def vertebra_flags(
         A vertebra was expected next to it and not found.
     volume : CtVolume
         The scan in its own geometry.
+    left_out : str
+        See `left_out_doubts`.
     """
     flags = list(geometry_flags(candidate, level, volume))
     if candidate.doubt:
@@ -42,7 +49,34 @@ def vertebra_flags(
         flags.append(
             Flag("possibly_missed_neighbour", "A neighbouring vertebra may have been missed.")
         )
+    if left_out:
+        flags.append(Flag("possibly_missed_neighbour", left_out))
     return tuple(flags)
+
+
+def left_out_doubts(assignment: LevelAssignment) -> dict[int, str]:
+    """Say what was left out as no vertebra, or as the sacrum, though it may be a vertebra.
+
+    Returns
+    -------
+    dict of int to str
+        Index of the named detection next to it -> a sentence.
+    """
+    found = assignment.detections
+    doubts = {}
+    for i, one in enumerate(found):
+        if one.level or one.runner_up is None or one.probability >= LOW_LEVEL_PROBABILITY:
+            continue
+        above = next((k for k in reversed(range(i)) if found[k].level), None)
+        below = next((k for k in range(i + 1, len(found)) if found[k].level), None)
+        beside = below if above is None else above
+        if beside is not None:
+            where = "above" if above is None else "below"
+            doubts[beside] = (
+                f"What lies {where} {found[beside].level.name} was taken for no vertebra, but may "
+                f"be {one.runner_up.name} ({100 * one.runner_up_probability:.0f} %)."
+            )
+    return doubts
 
 
 def network_disagreement(names: Sequence[str], network_names: Sequence[str]) -> tuple[Flag, ...]:
@@ -73,6 +107,7 @@ def labelling_warnings(assignment: LevelAssignment) -> list[str]:
     ]
     for missed in assignment.missed:
         warnings.append(f"{missed.level.name} was expected in a gap but not found.")
+    warnings.extend(left_out_doubts(assignment).values())
     sure = min((d.probability for d in assignment.detections if d.level), default=1.0)
     other = [level.name for level in assignment.alternative if level]
     if sure < LOW_LEVEL_PROBABILITY and other:

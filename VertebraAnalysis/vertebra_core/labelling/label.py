@@ -26,9 +26,9 @@ was chosen on phantoms: see `training.calibrate_levels`."""
 
 IMAGE_TEMPERATURE = 3.0
 """Softens the stated probabilities: the network has seen the whole row, so its errors are shared by
-neighbours. On 150 rows of phantoms held aside the expected calibration error is 0.08 with it and
-0.14 without (`training.calibrate_levels`); these rows are short, hard and turned, on 100 whole
-phantoms it is 0.014 (`evaluate phantoms`)."""
+neighbours. On 150 rows of phantoms held aside the expected calibration error is 0.04 with it and
+0.10 without (`training.calibrate_levels`); these rows are short, hard and turned, on 100 whole
+phantoms it is 0.012 (`evaluate phantoms`)."""
 
 _LOWEST_PROBABILITY = 1e-6
 _REACH_MM = CROP_SPACING_MM * (np.array(CROP_SHAPE_ZYX[::-1]) / 2 + 3)
