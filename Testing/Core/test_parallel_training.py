@@ -21,7 +21,16 @@ HERE = Path(__file__).resolve().parent
 @pytest.fixture(scope="module")
 def done(tmp_path_factory) -> tuple[Path, list[dict], str]:
     """What two processes left and said: their folder, one report each, standard output."""
-    root = tmp_path_factory.mktemp("parallel")
+    for _ in range(2):
+        out, run = _trained_by_two(tmp_path_factory.mktemp("parallel"))
+        # Now and then PyTorch aborts a process that has done its work and ends (seen twice in 17).
+        if "terminate called without an active exception" not in run.stderr:
+            break
+    assert run.returncode == 0, run.stderr[-3000:]
+    return out, [json.loads((out / f"rank{i}.json").read_text()) for i in range(2)], run.stdout
+
+
+def _trained_by_two(root: Path) -> tuple[Path, subprocess.CompletedProcess[str]]:
     labels, out = root / "labels", root / "out"
     out.mkdir()
     for subject in ("sub-verse900", "sub-verse901"):
@@ -33,8 +42,7 @@ def done(tmp_path_factory) -> tuple[Path, list[dict], str]:
     run = subprocess.run(
         [*launch, *case], env=environment, capture_output=True, text=True, timeout=1800
     )
-    assert run.returncode == 0, run.stderr[-3000:]
-    return out, [json.loads((out / f"rank{i}.json").read_text()) for i in range(2)], run.stdout
+    return out, run
 
 
 def tensors(out: Path) -> dict[str, torch.Tensor]:

@@ -7,6 +7,7 @@ is one process and nothing here costs anything.
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Sequence
 from datetime import timedelta
@@ -55,6 +56,8 @@ class Processes:
         if self.count > 1 and not distributed.is_initialized():
             backend = "nccl" if self.device.type == "cuda" else "gloo"
             distributed.init_process_group(backend, timeout=_PATIENCE)
+            # PyTorch asks for it: what outlives the interpreter may abort the process.
+            atexit.register(_leave_group)
 
     @property
     def is_first(self) -> bool:
@@ -121,6 +124,11 @@ class Processes:
 def is_first() -> bool:
     """Tell whether this process is the one that validates and writes."""
     return _place()[0] == 0
+
+
+def _leave_group() -> None:
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
 
 
 def _place() -> tuple[int, int]:
