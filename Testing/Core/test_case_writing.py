@@ -9,15 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK
-from toy_phantom import toy_scene
+from toy_phantom import quiet_scan, toy_scene
 from vertebra_core.command_line import main
 from vertebra_core.errors import Cancelled, InputError
 from vertebra_core.evaluation.case_files import find_cases
 from vertebra_core.phantom.case_writing import write_case
-from vertebra_core.phantom.scan_case import scan
-from vertebra_core.phantom.scan_protocol import ScanProtocol
 
-QUIET = ScanProtocol(noise_hu=3.0, streak_hu=0.0, beam_hardening_hu=0.0, cupping_hu=0.0)
 FILES = ["bodies.nii.gz", "ct.nii.gz", "labels.nii.gz", "truth.json"]
 
 
@@ -28,7 +25,7 @@ def scene():
 
 @pytest.fixture(scope="module")
 def case(scene):
-    return scan(scene, (0.9, 0.9, 2.5), np.random.default_rng(4), protocol=QUIET)
+    return quiet_scan(scene)
 
 
 def _stop_writing(monkeypatch) -> None:

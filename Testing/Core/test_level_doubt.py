@@ -35,15 +35,16 @@ def test_a_level_is_unsure_by_its_probability_or_its_flag():
     assert level_unsure(replace(sure, flags=(Flag("low_level_margin", "So."),)))
 
 
-def test_flag_of_an_unsure_level_does_not_state_the_threshold_itself():
+def _flags_of(level: str, probability: float, left_out: str = "") -> tuple[Flag, ...]:
     empty = np.zeros((2, 2, 2), np.float16)
     mask = VertebraMask((0.0, 0.0, 0.0), (0, 0, 0), (0.0, 0.0, 0.0), empty, empty)
     candidate = Candidate(mask, (0.0, 0.0, 0.0), False, False)
     ct = CtVolume(np.zeros((4, 4, 4), np.int16), (1.0,) * 3, (0.0,) * 3, IDENTITY_DIRECTION)
-    reasons = {
-        p: [f.reason for f in vertebra_flags(candidate, level_named("L2"), p, False, ct)]
-        for p in (0.897, 0.9)
-    }
+    return vertebra_flags(candidate, level_named(level), probability, False, ct, left_out)
+
+
+def test_flag_of_an_unsure_level_does_not_state_the_threshold_itself():
+    reasons = {p: [f.reason for f in _flags_of("L2", p)] for p in (0.897, 0.9)}
     assert reasons == {0.897: ["The level is only 89 % certain."], 0.9: []}
 
 
@@ -89,11 +90,7 @@ def test_what_was_surely_left_out_is_not_told():
 
 
 def test_a_neighbour_left_out_is_a_flag():
-    empty = np.zeros((2, 2, 2), np.float16)
-    mask = VertebraMask((0.0, 0.0, 0.0), (0, 0, 0), (0.0, 0.0, 0.0), empty, empty)
-    candidate = Candidate(mask, (0.0, 0.0, 0.0), False, False)
-    ct = CtVolume(np.zeros((4, 4, 4), np.int16), (1.0,) * 3, (0.0,) * 3, IDENTITY_DIRECTION)
-    (flag,) = vertebra_flags(candidate, level_named("L5"), 0.99, False, ct, "May be L6.")
+    (flag,) = _flags_of("L5", 0.99, "May be L6.")
     assert (flag.code, flag.reason) == ("possibly_missed_neighbour", "May be L6.")
 
 

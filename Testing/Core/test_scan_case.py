@@ -6,13 +6,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from toy_phantom import BODY_CENTER_YX_MM, BODY_HEIGHT_MM, BODY_RADIUS_MM, toy_scene
+from toy_phantom import (
+    BODY_CENTER_YX_MM,
+    BODY_HEIGHT_MM,
+    BODY_RADIUS_MM,
+    QUIET,
+    quiet_scan,
+    toy_scene,
+)
 from vertebra_core.phantom import scan_case
 from vertebra_core.phantom.appearance import Appearance
 from vertebra_core.phantom.scan_case import scan
-from vertebra_core.phantom.scan_protocol import ScanProtocol
 
-QUIET = ScanProtocol(noise_hu=3.0, streak_hu=0.0, beam_hardening_hu=0.0, cupping_hu=0.0)
 BODY_VOLUME_MM3 = np.pi * BODY_RADIUS_MM**2 * BODY_HEIGHT_MM
 
 
@@ -23,7 +28,7 @@ def scene():
 
 @pytest.fixture(scope="module")
 def case(scene):
-    return scan(scene, (0.9, 0.9, 2.5), np.random.default_rng(4), protocol=QUIET)
+    return quiet_scan(scene)
 
 
 def test_scan_covers_the_scene_at_the_scanners_spacing(scene, case):

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 from vertebra_core.phantom.codes import BODY_BIT, Tissue
+from vertebra_core.phantom.scan_case import scan
+from vertebra_core.phantom.scan_protocol import ScanProtocol
 from vertebra_core.phantom.scene import PhantomScene, PhantomVertebra, encode_sdf
 
 BODY_CENTER_YX_MM = (60.0, 50.0)
 BODY_RADIUS_MM = 18.0
 BODY_HEIGHT_MM = 24.0
 LEVELS = (20, 21, 22)
+QUIET = ScanProtocol(noise_hu=3.0, streak_hu=0.0, beam_hardening_hu=0.0, cupping_hu=0.0)
 
 
 def toy_scene(spacing_mm: float = 1.0, trabecular_hu: float = 160.0) -> PhantomScene:
@@ -62,3 +65,8 @@ def toy_scene(spacing_mm: float = 1.0, trabecular_hu: float = 160.0) -> PhantomS
             )
         )
     return PhantomScene(spacing_mm, labels, encode_sdf(sdf), tissue, tuple(vertebrae), 7)
+
+
+def quiet_scan(scene: PhantomScene):
+    """Scan a scene with little noise in slices of 2.5 mm: CT, labels and bodies."""
+    return scan(scene, (0.9, 0.9, 2.5), np.random.default_rng(4), protocol=QUIET)
