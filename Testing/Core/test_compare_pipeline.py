@@ -113,7 +113,8 @@ def test_a_labelling_network_names_before_and_after_logic(recorded):
     found = system.answer(recorded).found
     assert [v.network_level for v in found] == ["L2"] * len(LEVELS)
     orders = [level_named(v.level).order for v in found]
-    assert np.diff(orders).tolist() == [1, 1, 1]
+    assert len(orders) == len(LEVELS)
+    assert (np.diff(orders) >= 1).all()
 
 
 def test_a_grade_head_grades_what_the_pipeline_measured(recorded):
