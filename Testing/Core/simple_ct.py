@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +55,8 @@ def ball(
     shape_zyx: tuple[int, int, int], spacing_xyz_mm: tuple[float, float, float], radius_mm: float
 ) -> tuple[CtVolume, np.ndarray]:
     """A trunk of fat with a ball of bone, densest in its middle; also its centre, LPS mm."""
-    ct = CtVolume(np.full(shape_zyx, -100, np.int16), spacing_xyz_mm, (-40.0, -50.0, 20.0))
+    fat = np.random.default_rng(0).normal(-100, 5, shape_zyx).astype(np.int16)
+    ct = CtVolume(fat, spacing_xyz_mm, (-40.0, -50.0, 20.0))
     centre = ct.corners_lps_mm().mean(0)
     points = ct.index_to_lps(np.moveaxis(np.indices(shape_zyx), 0, -1))
     depth = radius_mm - np.linalg.norm(points - centre, axis=-1)
@@ -85,6 +87,7 @@ def write_dicom_series(
     image_type: tuple[str, ...] = ("ORIGINAL", "PRIMARY", "AXIAL"),
     intercept: float = -1024.0,
     prefix: str = "image",
+    edit: Callable[[FileDataset, int], None] | None = None,
 ) -> str:
     """Write one file per slice, names not in the order of positions; returns the series UID.
 
@@ -94,6 +97,8 @@ def write_dicom_series(
         Of the slices along their normal; by default at the volume's spacing.
     shear_mm_per_slice : float
         In-plane shift along y from slice to slice, as a tilted gantry makes.
+    edit : callable
+        Changes the data set of the slice with the given number before it is saved.
     """
     folder.mkdir(parents=True, exist_ok=True)
     uid = series_uid or generate_uid()
@@ -127,5 +132,7 @@ def write_dicom_series(
         data.RescaleIntercept, data.RescaleSlope = intercept, 1
         stored = ct.hu[k].astype(np.int32) - int(intercept)
         data.PixelData = np.clip(stored, 0, 65535).astype(np.uint16).tobytes()
+        if edit is not None:
+            edit(data, k)
         data.save_as(path, enforce_file_format=True)
     return uid

@@ -77,6 +77,21 @@ def test_json_console_writes_one_object_per_line():
     ]
 
 
+@pytest.mark.parametrize(
+    ("kind", "encoding"),
+    [("json", "utf-8"), ("text", "utf-8"), ("text", "latin-1"), ("text", "ascii")],
+)
+def test_names_that_a_stream_cannot_hold_are_told_all_the_same(kind, encoding):
+    # A folder's name may be no text; a terminal may know few letters.
+    name = os.fsdecode(b"M\xfcller") + " \u25cb"
+    out = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    console = JsonConsole(out) if kind == "json" else TextConsole(out, out, bar=False)
+    console.result({"folder": name}, f"Results are in {name}.")
+    console.error(InputError("not_found", f"There is no {name}.", "Check the path."))
+    lines = out.buffer.getvalue().decode(out.encoding).splitlines()
+    assert len(lines) == 2 and all("M?ller" in line for line in lines)
+
+
 def test_text_console_draws_over_its_bar():
     out, err = io.StringIO(), io.StringIO()
     console = TextConsole(out, err, bar=True)

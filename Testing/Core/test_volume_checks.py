@@ -122,7 +122,7 @@ BAD_INPUTS: dict[str, tuple[str, Callable[[Path], Path]]] = {
     "vector": ("not_scalar", lambda d: write(sitk.Compose([image()] * 2), d / "v.nii.gz")),
     "4D": ("four_dimensional", lambda d: write(sitk.JoinSeries([image()] * 2), d / "t.nii.gz")),
     "2D": ("two_dimensional", lambda d: write(image()[:, :, 5], d / "slice.nii.gz")),
-    "picture": ("two_dimensional", lambda d: write(image(as_labels)[:, :, 5], d / "slice.png")),
+    "picture": ("other_format", lambda d: write(image(as_labels)[:, :, 5], d / "slice.png")),
     "one slice": ("one_slice", lambda d: write(image()[:, :, 5:6], d / "slice.nii.gz")),
     "one sagittal slice": ("one_slice", lambda d: write(image()[5:6, :, :], d / "slice.nrrd")),
     "0.1 mm spacing": ("bad_spacing", lambda d: write(spaced((0.1, 0.1, 0.1)), d / "ct.nii.gz")),

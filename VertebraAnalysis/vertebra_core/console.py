@@ -71,7 +71,7 @@ class JsonConsole:
         # A thread that holds the lock may be stuck; a last word must not wait for it for ever.
         held = self._lock.acquire(timeout=0.5)
         try:
-            self._stream.write(line)
+            self._stream.write(_writable(line, self._stream))
             self._stream.flush()
         finally:
             if held:
@@ -116,7 +116,7 @@ class TextConsole:
         """
         self._clear()
         try:
-            print(text, file=self._out, flush=True)
+            print(_writable(text, self._out), file=self._out, flush=True)
         except BrokenPipeError:
             raise
         except OSError as error:
@@ -132,7 +132,7 @@ class TextConsole:
         if not self._ended.acquire(blocking=False):
             return
         self._clear()
-        print(str(error), file=self._err, flush=True)
+        print(_writable(str(error), self._err), file=self._err, flush=True)
 
     def _clear(self) -> None:
         if self._drawn:
@@ -231,6 +231,12 @@ def open_console(kind: str) -> Console:
             return JsonConsole(sys.stdout)
         return JsonConsole(os.fdopen(own, "w", encoding="utf-8", newline="\n"))
     return TextConsole(sys.stdout, sys.stderr, kind == "bar" or _is_terminal(kind))
+
+
+def _writable(text: str, stream: TextIO) -> str:
+    """Return `text` with a question mark for what a stream cannot hold, as names of files may."""
+    encoding = stream.encoding or "utf-8"
+    return text.encode(encoding, "replace").decode(encoding)
 
 
 def _is_terminal(kind: str) -> bool:

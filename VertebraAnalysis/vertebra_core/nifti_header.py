@@ -1,83 +1,93 @@
-"""What the NIfTI reader does not tell: missing voxels, values that are no numbers, slanted axes.
+"""What the NIfTI reader does not tell: missing voxels, values that are no numbers.
 
 The library that reads NIfTI fills the missing part of a truncated file with zeros, replaces NaN
-and infinite values by zero, and forces slanted axes to right angles, all without an error.
+and infinite values by zero, all without an error. See `nifti_axes` for what it does to axes.
 """
 
 from __future__ import annotations
 
-import struct
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
 from vertebra_core.errors import InputError
+from vertebra_core.image_files import check_beside
+from vertebra_core.nifti_fields import HEADER_BYTES, NiftiHeader, parse_header
 from vertebra_core.volume_checks import refuse_not_finite
 
 _CHUNK_BYTES = 1 << 20
-_HEAD_BYTES = 540
 _GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_WINDOW = 31  # zlib's number for gzip members, their checksums included
-_FLOAT_BYTES = {16: 4, 64: 8}  # data type codes of float32 and float64
-
-
-@dataclass(frozen=True)
-class NiftiHeader:
-    """The part of a NIfTI header that is needed here.
-
-    Attributes
-    ----------
-    n_bytes : int
-        Length of the whole (uncompressed) file.
-    offset : int
-        Where the voxels begin.
-    float_type : str or None
-        NumPy type of the voxels if they are floating point.
-    affine_lps : ndarray, shape (3, 4), or None
-        Voxel index x, y, z to LPS mm from the file's sform, None where it has none.
-    """
-
-    n_bytes: int
-    offset: int
-    float_type: str | None
-    affine_lps: np.ndarray | None
 
 
 def is_nifti(path: Path) -> bool:
-    """Tell by the name whether `path` is a single-file NIfTI."""
-    return path.name.lower().endswith((".nii", ".nii.gz"))
+    """Tell by the name whether `path` is a NIfTI, of one file or of two."""
+    return path.name.lower().removesuffix(".gz").endswith((".nii", ".hdr", ".img"))
 
 
 def check_nifti(path: Path) -> NiftiHeader:
     """Read the header and check that all voxels are there, undamaged if compressed, and finite.
 
+    Parameters
+    ----------
+    path : Path
+        Of two files, either.
+
     Raises
     ------
     InputError
-        ``unreadable``, ``truncated`` or ``not_finite``.
+        ``unreadable``, ``truncated``, ``not_finite``, ``bad_spacing``, ``bad_name``,
+        ``other_format``, ``not_readable`` or ``empty_file``.
     """
-    with path.open("rb") as stream:
-        compressed = stream.read(2) == _GZIP_MAGIC
-        stream.seek(0)
-        chunks = _decompressed(stream) if compressed else _stored(stream)
-        try:
-            head = _head(chunks)
-            header = _parse(head)
-            if compressed or header.float_type is not None:
-                length, n_bad = _read_to_end(chain([head], chunks), header)
+    header_path, voxel_path = _files(path)
+    try:
+        with header_path.open("rb") as stream:
+            header = parse_header(header_path, _head(_chunks(stream, header_path)))
+        with voxel_path.open("rb") as stream:
+            chunks = _chunks(stream, voxel_path)
+            if _is_compressed(stream) or header.float_type is not None:
+                length, n_bad = _read_to_end(chunks, header)
             else:
                 length, n_bad = stream.seek(0, 2), 0
-        except (EOFError, zlib.error) as error:
-            raise _truncated(path, "its compressed data are damaged or cut short") from error
+    except (EOFError, zlib.error) as error:
+        raise _truncated(path, "its compressed data are damaged or cut short") from error
     if length < header.n_bytes:
         raise _truncated(path, f"{header.n_bytes - length} of {header.n_bytes} bytes are missing")
     refuse_not_finite(n_bad)
     return header
+
+
+def _files(path: Path) -> tuple[Path, Path]:
+    """Where header and voxels lie; once in one file, else in two beside each other."""
+    packed = path.suffix if path.suffix.lower() == ".gz" else ""
+    inner = path.with_suffix("") if packed else path
+    if inner.suffix.lower() not in (".hdr", ".img"):
+        return path, path
+    both = (".hdr", ".img")
+    return tuple(check_beside(path, inner.with_suffix(kind).name + packed) for kind in both)
+
+
+def _is_compressed(stream: BinaryIO) -> bool:
+    at = stream.tell()
+    stream.seek(0)
+    magic = stream.read(2)
+    stream.seek(at)
+    return magic == _GZIP_MAGIC
+
+
+def _chunks(stream: BinaryIO, path: Path) -> Iterator[bytes]:
+    if not _is_compressed(stream):
+        return _stored(stream)
+    if path.suffix.lower() != ".gz":
+        raise InputError(
+            "bad_name",
+            f"{path.name} is compressed (gzip), which its name does not say.",
+            f"Rename it to {path.name}.gz.",
+        )
+    return _decompressed(stream)
 
 
 def _stored(stream: BinaryIO) -> Iterator[bytes]:
@@ -112,42 +122,9 @@ def _decompressed(stream: BinaryIO) -> Iterator[bytes]:
 def _head(chunks: Iterator[bytes]) -> bytes:
     """As many of the first chunks as hold a header, or all there is."""
     head = b""
-    while len(head) < _HEAD_BYTES and (chunk := next(chunks, b"")):
+    while len(head) < HEADER_BYTES and (chunk := next(chunks, b"")):
         head += chunk
     return head
-
-
-def _parse(head: bytes) -> NiftiHeader:
-    for order in "<>":
-        if len(head) < 348:
-            break
-        size = struct.unpack_from(order + "i", head)[0]
-        if size == 348:
-            dims = struct.unpack_from(order + "8h", head, 40)
-            kind, bits = struct.unpack_from(order + "2h", head, 70)
-            offset = int(struct.unpack_from(order + "f", head, 108)[0])
-            code, rows = struct.unpack_from(order + "h", head, 254)[0], (order + "12f", 280)
-        elif size == 540 and len(head) >= _HEAD_BYTES:
-            dims = struct.unpack_from(order + "8q", head, 16)
-            kind, bits = struct.unpack_from(order + "2h", head, 12)
-            offset = struct.unpack_from(order + "q", head, 168)[0]
-            code, rows = struct.unpack_from(order + "i", head, 348)[0], (order + "12d", 400)
-        else:
-            continue
-        if not 1 <= dims[0] <= 7:
-            break
-        count = int(np.prod([max(1, n) for n in dims[1 : dims[0] + 1]], dtype=object))
-        affine = None
-        if code > 0:
-            affine = np.array(struct.unpack_from(rows[0], head, rows[1])).reshape(3, 4)
-            affine[:2] *= -1  # NIfTI is RAS
-        float_type = f"{order}f{_FLOAT_BYTES[kind]}" if kind in _FLOAT_BYTES else None
-        return NiftiHeader(offset + count * bits // 8, offset, float_type, affine)
-    raise InputError(
-        "unreadable",
-        "The file is not a NIfTI image, although its name says so.",
-        "Convert the original DICOM series again.",
-    )
 
 
 def _read_to_end(chunks: Iterable[bytes], header: NiftiHeader) -> tuple[int, int]:

@@ -11,8 +11,22 @@ import SimpleITK as sitk  # noqa: N813
 
 from vertebra_core.dicom_series import is_dicom_file, read_dicom_file, read_dicom_folder
 from vertebra_core.errors import InputError
+from vertebra_core.image_files import (
+    METAIMAGE,
+    NIFTI,
+    NO_ORIENTATION,
+    NRRD,
+    check_openable,
+    exists,
+    image_format,
+    text_path,
+)
+from vertebra_core.metaimage_check import check_metaimage
+from vertebra_core.nifti_axes import broken_axes, with_stated_axes
+from vertebra_core.nifti_fields import NiftiHeader
 from vertebra_core.nifti_header import check_nifti, is_nifti
-from vertebra_core.regular_grid import straightened, tilt_degrees
+from vertebra_core.nrrd_check import check_nrrd
+from vertebra_core.regular_grid import straightened
 from vertebra_core.volume import CtVolume, LabelVolume, from_sitk
 from vertebra_core.volume_checks import check_finite, check_grid, checked_ct
 from vertebra_core.volume_source import NAME_FIELD, VolumeSource, name_of
@@ -30,9 +44,6 @@ _LABEL_MAP_HINTS = {
 }
 _MAX_LABEL = np.iinfo(np.uint16).max
 _MAX_DISTINCT_LABELS = 1000
-_LEAST_TILT_DEGREES = 0.1
-# Two places of a NIfTI header give the voxel size; rounding explains a thousandth.
-_SPACING_TOLERANCE = 0.01
 
 
 def read_ct(path: Path | str, series_uid: str | None = None) -> CtVolume:
@@ -56,14 +67,15 @@ def read_ct(path: Path | str, series_uid: str | None = None) -> CtVolume:
     Raises
     ------
     InputError
-        ``not_found``, ``empty_file``, ``unreadable``, ``truncated``, ``bad_direction``, those of
+        ``not_found``, ``not_readable``, ``empty_file``, ``bad_name``, ``other_format``,
+        ``unreadable``, ``truncated``, ``bad_direction``, ``bad_spacing``, those of
         `dicom_series.read_dicom_folder` and of `volume_checks.checked_ct`.
     """
     path = Path(path)
-    if not path.exists():
+    if not exists(path):
         raise InputError("not_found", f"There is no file or folder {path}.", "Check the path.")
     if path.is_dir() or is_dicom_file(path):
-        ct = checked_ct(_read_dicom(path, series_uid))
+        ct = _read_dicom(path, series_uid)
         return replace(ct, source=replace(ct.source, name=name_of(path)))
     if series_uid is not None:
         raise InputError(
@@ -100,7 +112,8 @@ def read_label_map(path: Path | str) -> LabelVolume:
     Raises
     ------
     InputError
-        ``not_found``, ``not_a_file``, ``empty_file``, ``unreadable``, ``truncated``,
+        ``not_found``, ``not_readable``, ``not_a_file``, ``empty_file``, ``bad_name``,
+        ``other_format``, ``unreadable``, ``truncated``,
         ``not_label_map``, ``empty_label_map`` and the codes of `volume_checks.check_grid`.
     """
     try:
@@ -111,15 +124,15 @@ def read_label_map(path: Path | str) -> LabelVolume:
 
 
 def _read_labels(path: Path) -> LabelVolume:
+    if not exists(path):
+        raise InputError(
+            "not_found", f"There is no label map {path}.", "Give a NIfTI, NRRD or MHA file."
+        )
     if path.is_dir():
         raise InputError(
             "not_a_file",
             f"{path} is a folder, not a label map.",
             "Choose a NIfTI, NRRD or MHA file in it.",
-        )
-    if not path.is_file():
-        raise InputError(
-            "not_found", f"There is no label map {path}.", "Give a NIfTI, NRRD or MHA file."
         )
     volume, names = _read_file(path)
     check_finite(volume.hu)
@@ -145,66 +158,56 @@ def _read_labels(path: Path) -> LabelVolume:
 
 def _read_file(path: Path) -> tuple[CtVolume, dict[int, str]]:
     """Voxels as stored, with the segment names that the file carries."""
-    if path.stat().st_size == 0:
-        raise InputError("empty_file", f"{path.name} is an empty file.", "Copy the file again.")
+    check_openable(path)
     reader = sitk.ImageFileReader()
-    reader.SetFileName(str(path))
-    try:
-        reader.ReadImageInformation()
-    except RuntimeError as error:
-        if is_nifti(path):
-            raise _broken_axes(path, check_nifti(path).affine_lps) from error
-        raise _unreadable(path) from error
-    check_grid(
-        reader.GetSize(),
-        reader.GetSpacing(),
-        reader.GetDirection(),
-        reader.GetNumberOfComponents(),
-    )
-    header = check_nifti(path) if is_nifti(path) else None
-    try:
-        volume = from_sitk(reader.Execute())
-    except RuntimeError as error:
-        raise _unreadable(path) from error
+    with text_path(path) as place:
+        kind = image_format(place)
+        reader.SetFileName(str(place))
+        try:
+            reader.ReadImageInformation()
+        except RuntimeError as error:
+            raise _reason(path, kind) from error
+        _take_one_time_point(reader)
+        warnings, nifti = _checked_header(path, kind)
+        try:
+            volume = from_sitk(reader.Execute())
+        except RuntimeError as error:
+            raise _unreadable(path) from error
     if np.iscomplexobj(volume.hu):
         raise InputError("not_scalar", "The image has complex values, not one number per voxel.")
-    if header is not None and header.affine_lps is not None:
-        volume = _with_slanted_axes(volume, header.affine_lps, path)
+    volume = replace(volume, warnings=warnings)
+    if nifti is not None:
+        volume = with_stated_axes(volume, nifti, path)
     return replace(volume, source=_source(reader, path)), _segment_names(reader)
+
+
+def _take_one_time_point(reader: sitk.ImageFileReader) -> None:
+    """Check what the header says; of a fourth dimension of length 1, take the volume."""
+    size = reader.GetSize()
+    direction = np.reshape(reader.GetDirection(), (len(size), len(size)))
+    if len(size) > 3 and set(size[3:]) == {1}:
+        reader.SetExtractSize([*size[:3], *(0 for _ in size[3:])])
+        size, direction = size[:3], direction[:3, :3]
+    check_grid(
+        size,
+        reader.GetSpacing()[: len(size)],
+        tuple(direction.ravel().tolist()),
+        reader.GetNumberOfComponents(),
+    )
+
+
+def _checked_header(path: Path, kind: str) -> tuple[tuple[str, ...], NiftiHeader | None]:
+    """Check what the reader does not; return what is odd, and the header of a NIfTI."""
+    if kind == NIFTI:
+        return (), check_nifti(path)
+    oriented = {NRRD: check_nrrd, METAIMAGE: check_metaimage}[kind](path)
+    return () if oriented else (NO_ORIENTATION,), None
 
 
 def _source(reader: sitk.ImageFileReader, path: Path) -> VolumeSource:
     if reader.HasMetaDataKey(NAME_FIELD):
         return VolumeSource(reader.GetMetaData(NAME_FIELD) or None)
     return VolumeSource(name_of(path))
-
-
-def _with_slanted_axes(volume: CtVolume, affine_lps: np.ndarray, path: Path) -> CtVolume:
-    spacing = np.linalg.norm(affine_lps[:, :3], axis=0)
-    if not np.isfinite(affine_lps).all() or spacing.min() <= 0:
-        return volume
-    if np.abs(spacing / volume.spacing_xyz_mm - 1).max() > _SPACING_TOLERANCE:
-        raise _broken_axes(path, None)
-    direction = tuple((affine_lps[:, :3] / spacing).ravel().tolist())
-    if tilt_degrees(direction) < _LEAST_TILT_DEGREES:
-        return volume
-    return replace(volume, origin_lps_mm=tuple(affine_lps[:, 3].tolist()), direction=direction)
-
-
-def _broken_axes(path: Path, affine_lps: np.ndarray | None) -> InputError:
-    if affine_lps is not None and np.linalg.norm(affine_lps[:, :3], axis=0).min() > 0:
-        tilt = tilt_degrees(tuple(affine_lps[:, :3].ravel().tolist()))
-        if tilt >= _LEAST_TILT_DEGREES:
-            return InputError(
-                "bad_direction",
-                f"The axes of {path.name} are slanted by {tilt:.1f} degrees (gantry tilt).",
-                "Give the DICOM series instead: it is straightened while it is read.",
-            )
-    return InputError(
-        "bad_direction",
-        f"The header of {path.name} contradicts itself about voxel size and orientation.",
-        "Convert the original DICOM series again.",
-    )
 
 
 def _segment_names(reader: sitk.ImageFileReader) -> dict[int, str]:
@@ -223,6 +226,15 @@ def _segment_names(reader: sitk.ImageFileReader) -> dict[int, str]:
             if reader.HasMetaDataKey(name):
                 names[int(value)] = reader.GetMetaData(name)
     return names
+
+
+def _reason(path: Path, kind: str) -> InputError:
+    """Why the header of a file is not taken by the reader."""
+    if kind or is_nifti(path):
+        _, nifti = _checked_header(path, kind or NIFTI)
+        if nifti is not None:
+            return broken_axes(path, nifti)
+    return _unreadable(path)
 
 
 def _unreadable(path: Path) -> InputError:

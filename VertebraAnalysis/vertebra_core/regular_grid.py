@@ -13,7 +13,7 @@ import numpy as np
 import SimpleITK as sitk  # noqa: N813
 
 from vertebra_core.errors import InputError
-from vertebra_core.volume import CtVolume, LabelVolume, to_sitk
+from vertebra_core.volume import AIR_HU, CtVolume, LabelVolume, to_sitk
 
 # 0.001 rad shifts the two ends of a 500 mm scan by half a millimetre.
 _SHEAR_TOLERANCE = 1e-3
@@ -34,7 +34,8 @@ def straightened(volume: CtVolume | LabelVolume) -> CtVolume | LabelVolume:
     """Return a sheared volume on a right-angled grid around it; any other volume unchanged.
 
     Slices stay where they are; only the grid within each slice is aligned from slice to slice.
-    Outside the input the smallest value of the input is filled in (0 for labels).
+    Outside the input air is filled in (0 for labels); the smallest value of the input where that
+    is no less than 0, as in unsigned storage, or below air.
 
     Raises
     ------
@@ -84,9 +85,14 @@ def _resampled_around(volume: CtVolume | LabelVolume, interpolate: bool) -> sitk
         origin.tolist(),
         spacing.tolist(),
         frame.ravel().tolist(),
-        float(volume.array.min()) if interpolate else 0.0,
+        _outside(volume.array) if interpolate else 0.0,
         image.GetPixelID(),
     )
+
+
+def _outside(voxels: np.ndarray) -> float:
+    lowest = float(voxels.min())
+    return min(lowest, AIR_HU) if lowest < 0 else lowest
 
 
 def _right_angled(axes: np.ndarray) -> np.ndarray:

@@ -23,6 +23,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from vertebra_core.constant_padding import without_padding
 from vertebra_core.errors import InputError
 from vertebra_core.intensity import UNSIGNED_SHIFT, IntensitySample, Scale, sample_intensities
 from vertebra_core.volume import AIR_HU, CtVolume
@@ -95,8 +96,8 @@ def checked_ct(raw: CtVolume) -> CtVolume:
     """Check a volume and return it as int16 Hounsfield units.
 
     Values are rounded, and those below -1024 (padding outside the scanner's field of view) become
-    air. Data stored as HU + 1024 are shifted back, with a warning. A volume that has been checked
-    passes unchanged.
+    air; padding with another value does so with a warning (see `constant_padding`). Data stored as
+    HU + 1024 are shifted back, with a warning. A volume that has been checked passes unchanged.
 
     Parameters
     ----------
@@ -140,8 +141,14 @@ def checked_ct(raw: CtVolume) -> CtVolume:
             f"The voxels are {_times(raw.spacing_xyz_mm, '.3g')} mm; "
             "heights and mild fractures are uncertain above 3 mm."
         )
+    hu, padding_hu = without_padding(_as_int16(raw.hu, shift))
+    if padding_hu:
+        warnings.append(
+            f"Around the scan, the volume is filled up with {' and '.join(map(str, padding_hu))} "
+            "HU, as by resampling; that was taken for air, and its border for the edge of the scan."
+        )
     warnings = tuple(dict.fromkeys(warnings))
-    return replace(raw, hu=_as_int16(raw.hu, shift), warnings=warnings)
+    return replace(raw, hu=hu, warnings=warnings)
 
 
 def _as_int16(voxels: np.ndarray, shift: int) -> np.ndarray:
@@ -180,8 +187,8 @@ def _refuse(scale: Scale, sample: IntensitySample) -> None:
     if scale is Scale.MAGNETIC_RESONANCE:
         raise InputError(
             "not_ct",
-            f"The image looks like MR, not CT ({span}, no air or fat below 0).",
-            "Only CT in Hounsfield units can be analysed.",
+            f"The image is MR, or a CT without its density scale ({span}, no air or fat below 0).",
+            _GIVE_CT,
         )
     if scale is Scale.UNKNOWN:
         raise InputError(
