@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,8 @@ from vertebra_core.errors import InputError
 from vertebra_core.evaluation import evaluate_cases
 from vertebra_core.evaluation.case_files import find_cases
 from vertebra_core.evaluation.case_loading import load_case
-from vertebra_core.evaluation.grade_table import grades_of, read_grades
+from vertebra_core.evaluation.grade_matching import grades_by_case
+from vertebra_core.evaluation.grade_table import read_grades
 from vertebra_core.evaluation.records import PHANTOM, REAL
 from vertebra_core.label_numbers import to_verse_numbers
 from vertebra_core.levels import level_named
@@ -238,7 +240,7 @@ def test_the_layout_of_verse_is_understood(tmp_path):
     (tmp_path / "grades.csv").write_text("verse_scan,label,genant_grade\nverse900,20,3\n")
     (files,) = find_cases(tmp_path)
     assert files.name == f"{subject}_dir-ax"
-    grades = grades_of(files.name, read_grades(tmp_path / "grades.csv"))
+    (grades,) = grades_by_case([files.name], read_grades(tmp_path / "grades.csv"))
     _, truth = load_case(files, grades=grades)
     assert [v.level for v in truth.vertebrae] == ["T12", "L1", "L2", "L3"]
     assert [v.grade for v in truth.vertebrae] == [None, 3, None, None]
@@ -247,11 +249,34 @@ def test_the_layout_of_verse_is_understood(tmp_path):
     assert truth.kind == REAL
 
 
-def test_grades_belong_to_a_case_by_its_name_or_by_a_word_of_it():
+def test_grades_belong_to_a_case_by_its_name_or_by_verses_number():
     grades = {"ward_12": {"L1": 1}, "verse004": {"L1": 2}, "12": {"L1": 3}}
-    assert grades_of("ward_12", grades) == grades_of("cts/ward_12", grades) == {"L1": 1}
-    assert grades_of("sub-verse004/sub-verse004_dir-ax", grades) == {"L1": 2}
-    assert grades_of("ward_13", grades) == {}
+    names = ["cts/ward_12", "sub-verse004/sub-verse004_dir-ax", "ward_13"]
+    assert grades_by_case(names, grades) == ({"L1": 1}, {"L1": 2}, {})
+
+
+def test_a_case_that_cannot_be_read_is_told_and_the_others_are_evaluated(folder, capsys):
+    labels, bodies = _truth_maps()
+    _write(folder / "bad" / "ct.nii.gz", _ct(labels))
+    (folder / "bad" / "labels.nii.gz").write_text("no image")
+    parser = argparse.ArgumentParser()
+    evaluate_cases.add_arguments(parser)
+    arguments = parser.parse_args([str(folder), "--json"])
+    with pytest.raises(InputError, match="1 of 2 cases could not be read .* bad") as refused:
+        evaluate_cases.run(arguments, lambda ct: _answer([_vertebra(0, "L3")], labels, bodies))
+    assert refused.value.hint
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["n_scans"] == 1 and "Case bad: " in captured.err
+    shutil.rmtree(folder / "patient")
+    with pytest.raises(InputError, match="1 of 1 cases"):
+        evaluate_cases.run(arguments, None)
+    assert not capsys.readouterr().out
+
+
+def test_grades_of_other_scans_are_refused(folder, capsys, tmp_path):
+    (tmp_path / "grades.csv").write_text("case,label,genant_grade\nsomebody,20,3\n")
+    with pytest.raises(InputError, match="names none of the scans"):
+        _run(folder, lambda ct: None, capsys, "--grades", str(tmp_path / "grades.csv"))
 
 
 def test_a_body_cut_by_the_border_need_not_be_graded_nor_one_cut_in_half_be_found(tmp_path):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
 from vertebra_core.errors import InputError
-from vertebra_core.evaluation.grade_table import grades_of, read_grades
+from vertebra_core.evaluation.grade_matching import grades_by_case
+from vertebra_core.evaluation.grade_table import read_grades
 
 PUBLISHED = (
     "verse_ID,CT_device,BMD,T12_fx-s,T12_fx-g,L1_fx-s,L1_fx-g,L6_fx-s,L6_fx-g\n"
@@ -42,11 +45,76 @@ def test_a_table_with_a_row_per_vertebra(tmp_path, scan):
     assert grades == {"verse004": {"T12": 2, "L1": 3}, "ward 7": {"L5": 0}}
 
 
+OWN = "case,label,genant_grade\n"
+
+
 def test_published_grades_find_their_scans(tmp_path):
+    names = [
+        "sub-verse014/sub-verse014",
+        "sub-verse401/sub-verse401_split-verse254",
+        "sub-verse020",
+    ]
     grades = read_grades(written(tmp_path, PUBLISHED))
-    assert grades_of("sub-verse014/sub-verse014", grades) == GRADES["verse014"]
-    assert grades_of("sub-verse401/sub-verse401_split-verse254", grades) == GRADES["verse254"]
-    assert grades_of("sub-verse020/sub-verse020", grades) == {}
+    assert grades_by_case(names, grades) == (GRADES["verse014"], GRADES["verse254"], {})
+    # A scan's own number, not its patient's.
+    assert grades_by_case(["sub-verse004_split-verse014"], grades) == (GRADES["verse014"],)
+
+
+def test_a_number_alone_is_never_a_word_of_another_scans_name(tmp_path):
+    grades = read_grades(written(tmp_path, OWN + "1,L1,1\n2,L1,2\n"))
+    assert grades_by_case(["1", "cts/2", "sub-2_ses-1"], grades) == ({"L1": 1}, {"L1": 2}, {})
+
+
+def test_a_table_that_names_none_of_the_scans_is_refused(tmp_path):
+    grades = read_grades(written(tmp_path, OWN + "ward 7,L1,1\n"))
+    with pytest.raises(InputError, match="ward 7, for one, where a scan is called ward_7"):
+        grades_by_case(["ward_7", "ward_8"], grades)
+    assert grades_by_case(["ward_7"], {}) == ({},)
+
+
+def test_a_name_that_could_mean_two_scans_is_refused(tmp_path):
+    grades = read_grades(written(tmp_path, OWN + "7,L1,1\n"))
+    for names in (["a/7", "b/7"], ["7", "7"]):
+        with pytest.raises(InputError, match=f"could mean {names[0]} or {names[1]}"):
+            grades_by_case(names, grades)
+    assert grades_by_case(["a/7", "7"], grades) == ({}, {"L1": 1})
+    both = ["dataset-verse19training/sub-verse004", "dataset-verse20training/sub-verse004"]
+    assert grades_by_case(both, GRADES) == (GRADES["verse004"],) * 2
+
+
+def test_umlauts_are_one_letter_however_a_system_writes_them(tmp_path):
+    grades = read_grades(written(tmp_path, OWN + "Müller,L1,1\n"))
+    assert grades_by_case([unicodedata.normalize("NFD", "Müller")], grades) == ({"L1": 1},)
+
+
+@pytest.mark.parametrize(
+    "row",
+    ["ward 7,20,2", "ward 7,20.0,2.0", "ward 7,L1,2", "ward 7, l1 , 2 ", '"ward 7";"20,0";"2,0"',
+     "ward 7\t20\t2", "ward 7,20,2\nward 7,20,2", "ward 7,20,2\nward 7,21,\nward 7,22,x"],
+)  # fmt: skip
+def test_own_tables_are_read_as_people_write_them(row, tmp_path):
+    delimiter = next((d for d in ";\t" if d in row), ",")
+    text = OWN.replace(",", delimiter) + row + "\n"
+    assert read_grades(written(tmp_path, text)) == {"ward 7": {"L1": 2}}
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig", "cp1252"])
+def test_own_tables_may_be_in_any_usual_encoding(encoding, tmp_path):
+    text = "sep=;\r\ncase;label;genant_grade\r\nMüller;20;2\r\n"
+    assert read_grades(written(tmp_path, text, encoding)) == {"Müller": {"L1": 2}}
+
+
+@pytest.mark.parametrize("text", ["", "\n", OWN, OWN + "ward 7,20,\n", "verse_ID,L1_fx-g\n4,\n"])
+def test_a_table_without_any_grade_is_refused(text, tmp_path):
+    with pytest.raises(InputError, match="holds no grade"):
+        read_grades(written(tmp_path, text))
+
+
+def test_subjects_of_verse_may_be_named_as_their_folders_are(tmp_path):
+    assert read_grades(written(tmp_path, "verse_ID,L1_fx-g\nsub-verse004,1\n")) == {
+        "verse004": {"L1": 1}
+    }
+    assert read_grades(written(tmp_path, OWN + "sub-verse004,L1,1\n")) == {"verse004": {"L1": 1}}
 
 
 @pytest.mark.parametrize(
@@ -62,6 +130,13 @@ def test_published_grades_find_their_scans(tmp_path):
         ("verse_ID,L1_fx-g\n4,7\n", "no grade 7"),
         ("verse_ID,L9_fx-g\n4,1\n", "L9"),
         ("verse_ID,L1_fx-g\nfour,1\n", "four"),
+        (OWN + "a,20,1\n\na,20,2\n", "row 4: L1 of a has grade 2, in an earlier row 1"),
+        (OWN + "a,20,1\nb,20,two\n", "row 3: 'two' is no whole number"),
+        ("sep=;\n" + OWN.replace(",", ";") + "a;20;5\n", "row 3: there is no grade 5"),
+        (OWN + "a,L9,1\n", "row 2: there is no level L9"),
+        (OWN + "a,20,1,0\n", "row 2 has more cells"),
+        (OWN + ",20,1\n", "row 2: no scan"),
+        ("PK\0\0", "no text"),
     ],
 )
 def test_another_table_is_refused_in_a_sentence(tmp_path, text, reason):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from labelled_folder import CENTERS_LPS, write_plain_case, write_verse_subject
+from toy_bank import quick_training
 from vertebra_core.training.label_arguments import LabelledData
 from vertebra_core.training.label_folders import (
     LabelledLocalisationSource,
@@ -65,7 +66,9 @@ def test_cache_is_used_again(plain, tmp_path, monkeypatch):
 @pytest.mark.parametrize("layout", ["verse", "plain"])
 def test_crops_hold_image_and_target_together(layout, request, tmp_path):
     folder = request.getfixturevalue(layout)
-    source = LabelledSegmentationSource([folder], tmp_path, shape_zyx=(64, 96, 80))
+    source = LabelledSegmentationSource(
+        [folder], tmp_path, shape_zyx=(64, 96, 80), split_bodies=False
+    )
     found = 0
     for seed in range(8):
         sample = source.draw(source.names()[0], np.random.default_rng(seed))
@@ -127,7 +130,12 @@ def test_networks_train_from_a_verse_download(kind, verse, tmp_path):
 def test_unknown_bodies_do_not_enter_the_loss(verse, tmp_path):
     training = TrainingConfig(out=tmp_path, steps=1)
     config = SegmentationConfig(
-        training, None, LabelledData((verse,)), crop_shape=(32, 48, 48), widths=(8, 16)
+        training,
+        None,
+        LabelledData((verse,)),
+        crop_shape=(32, 48, 48),
+        widths=(8, 16),
+        split_bodies=False,
     )
     task = SegmentationTask(config)
     source = task.source(validation=False)
@@ -140,6 +148,27 @@ def test_unknown_bodies_do_not_enter_the_loss(verse, tmp_path):
     assert task.loss(output, targets)[0] == task.loss(other, targets)[0]
     other[:, 0] = 7.0
     assert task.loss(output, targets)[0] != task.loss(other, targets)[0]
+
+
+def test_a_resumed_training_tells_of_cases_that_validate_now_but_were_trained_on(tmp_path, caplog):
+    labels = tmp_path / "labels"
+    labels.mkdir()
+    write_plain_case(labels, "case1")
+
+    def train(steps: int) -> None:
+        training = quick_training(tmp_path / "out", steps, resume=True)
+        config = LocalisationConfig(
+            training, None, LabelledData((labels,)), block_shape=(32, 32, 32), widths=(8, 16)
+        )
+        Trainer(LocalisationTask(config), training).run()
+
+    train(1)
+    # A single patient is trained on; of two, this one validates.
+    write_plain_case(labels, "a")
+    train(2)
+    assert [r.message for r in caplog.records if r.levelname == "WARNING"] == [
+        "1 of the cases that validate now were trained on before: figures will be too good"
+    ]
 
 
 def test_nothing_to_train_from_is_refused(tmp_path):

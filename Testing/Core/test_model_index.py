@@ -101,6 +101,19 @@ def test_a_folder_without_an_index_is_none_of_weights(tmp_path):
 
 
 @bundled
+def test_a_folder_of_a_training_that_is_not_over_names_where_its_weights_are(tmp_path, network):
+    for name in ("locnet", "segmentation"):
+        (tmp_path / name).mkdir()
+        save_weights(network, tmp_path / name / f"{name}.safetensors")
+        register_weights(tmp_path / name / f"{name}.safetensors")
+        (tmp_path / "label_cache").mkdir(exist_ok=True)
+        with pytest.raises(WeightsError, match=r"holds no models\.json yet") as caught:
+            load_network("locnet", tmp_path)
+        assert str(tmp_path / name) in caught.value.hint and "--resume" in caught.value.hint
+        assert "label_cache" not in str(caught.value)
+
+
+@bundled
 def test_a_network_that_is_nowhere_is_told_with_those_there_are(folder):
     for name in ("fracture", "locnot"):
         with pytest.raises(WeightsError, match=f"no network '{name}' in") as caught:

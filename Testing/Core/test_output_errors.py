@@ -10,8 +10,10 @@ import pytest
 from vertebra_core.command_line import main
 from vertebra_core.errors import OutputError
 from vertebra_core.evaluation.writing import writing_to
+from vertebra_core.output.atomic_output import AtomicOutput
 from vertebra_core.output_errors import output_error
-from vertebra_core.weights_file import write_whole
+from vertebra_core.training.run_folder import open_folders
+from vertebra_core.whole_file import write_whole
 
 
 def _raised(number: int) -> OSError:
@@ -46,11 +48,34 @@ def test_a_full_disk_is_told_of_weights_results_and_phantoms(tmp_path, monkeypat
 
     with pytest.raises(OutputError) as results, writing_to(tmp_path):
         full(None)
-    monkeypatch.setattr("pathlib.Path.write_bytes", full)
+    monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OutputError) as weights:
-        write_whole(tmp_path / "net.safetensors", b"weights")
+        write_whole(tmp_path / "net.safetensors", b"weights", "The weights")
     assert results.value.code == weights.value.code == "disk_full"
     monkeypatch.setattr("vertebra_core.phantom.bank.make_scene", full)
     assert main(["phantom", "-o", str(tmp_path / "out")]) == 2
     assert "The phantoms do not fit: the disk of" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_results_and_trainings_tell_the_reason_in_the_same_words(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    deep = tmp_path / "file" / "deeper"
+
+    def analyse(folder: Path) -> None:
+        with AtomicOutput(folder):
+            pytest.fail("opened")
+
+    for write, what in ((analyse, "The results"), (lambda f: open_folders(f, "n", False), "The w")):
+        for folder in (tmp_path / "file", deep):
+            with pytest.raises(OutputError, match="is a file") as told:
+                write(folder)
+            assert told.value.message.startswith(what) and str(folder) in told.value.message
+        monkeypatch.setattr("pathlib.Path.mkdir", lambda *_, **__: _fail(errno.ENOSPC))
+        with pytest.raises(OutputError, match="is full"):
+            write(tmp_path / "new")
+        monkeypatch.undo()
+
+
+def _fail(number: int) -> None:
+    raise _raised(number)

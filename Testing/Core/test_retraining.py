@@ -27,7 +27,6 @@ from vertebra_core.training.label_arguments import LabelledData
 from vertebra_core.training.labelled_scans import LabelledScans
 from vertebra_core.training.labelled_stretches import LabelledStretchSource
 from vertebra_core.training.loop import Trainer
-from vertebra_core.training.patient_split import split_patients
 from vertebra_core.training.start import load_start
 from vertebra_core.training.stopping import TrainingStopped
 from vertebra_core.training.task import TrainingConfig
@@ -79,31 +78,6 @@ def real(tmp_path_factory, shared_data) -> Path:
     return root
 
 
-def test_patients_are_held_aside_with_all_their_scans(tmp_path):
-    names = [f"sub-a{n:02d}_dir-ax" for n in range(12)] + ["sub-a09_split-x", "sub-a09_split-y"]
-    split = split_patients(names, [tmp_path])
-    assert [n for n in names if split.takes(n, validation=True)] == [
-        "sub-a09_dir-ax",
-        "sub-a09_split-x",
-        "sub-a09_split-y",
-    ]
-    assert sum(split.takes(n, validation=False) for n in names) == 11
-    few = split_patients(["b", "a", "c"], [tmp_path])
-    assert few.held_aside == {"c"} and not split_patients(["a"], [tmp_path]).held_aside
-
-
-def test_the_test_part_of_a_verse_download_is_never_trained_on(tmp_path):
-    for place in ("19training/rawdata/sub-p1", "19test/rawdata/sub-p2", "20training/rawdata/sub-p2",
-                  "20validation/rawdata/sub-p3", "20training/rawdata/sub-p4"):  # fmt: skip
-        (tmp_path / f"dataset-verse{place}").mkdir(parents=True)
-    names = ["sub-p1", "sub-p2", "sub-p3", "sub-p4"]
-    split = split_patients(names, [tmp_path])
-    assert [n for n in names if split.takes(n, validation=False)] == ["sub-p1", "sub-p4"]
-    assert [n for n in names if split.takes(n, validation=True)] == ["sub-p3"]
-    # Named by itself, a part is what the user wants to train on.
-    assert not split_patients(["sub-p2"], [tmp_path / "dataset-verse19test"]).left_out
-
-
 def test_corrected_labels_are_read_again(tmp_path):
     write_plain_case(tmp_path, "case1")
     scans = LabelledScans([tmp_path], tmp_path / "cache", 3.0, validation=False)
@@ -151,6 +125,8 @@ def test_bodies_come_in_their_own_frame_with_the_readers_grade(plain, tmp_path):
         # A box of 20 x 24 x 32 mm: lowest along the first axis, widest along the last.
         extent = points.std(0)
         assert extent[0] < extent[1] < extent[2]
+    with pytest.raises(InputError, match="names none"):
+        source_with_table(plain, tmp_path, "1,20,0\n")
     table = source_with_table(plain, tmp_path, "case1,20,0\ncase2,21,3\n")
     assert table.names() == ["0:case1"]
     seen = {
@@ -258,6 +234,10 @@ def test_without_grades_the_bundled_grade_head_is_taken(tmp_path):
     labels, out = tmp_path / "labels", tmp_path / "weights"
     for subject in ("sub-verse900", "sub-verse901"):
         write_verse_subject(labels, subject)
+        # A truth file alone, with levels and centres, is no grade.
+        entries = [{"level": n, "center_lps_mm": c} for n, c in CENTERS_LPS.items()]
+        truth = labels / "rawdata" / subject / f"{subject}_truth.json"
+        truth.write_text(json.dumps({"vertebrae": entries}))
     train_all(TrainAllConfig(out, labels=LabelledData((labels,)), steps=1, options=TINY))
     stages = bundled_stages("cpu", 1, out)
     index = json.loads((MODELS_FOLDER / "models.json").read_text())

@@ -44,9 +44,9 @@ def test_bad_weights_of_what_runs_by_itself_are_told_in_a_sentence(
     path = tmp_path / "grading.safetensors"
     if spoil == "damaged":
         path.write_bytes((MODELS_FOLDER / path.name).read_bytes()[:-1000])
-    words = ["--bank", tmp_path, "--weights", path]
+    words = ["--bank", toy_bank(tmp_path), "--weights", path]
     if module == "segmented_bodies":
-        words = ["--bank", toy_bank(tmp_path), "--segmentation", path, "-o", tmp_path / "out"]
+        words = [*words[:2], "--segmentation", path, "-o", tmp_path / "out"]
     monkeypatch.setattr(sys, "argv", [module, *map(str, words)])
     with pytest.raises(SystemExit) as left:
         runpy.run_module(f"vertebra_core.training.{module}", run_name="__main__")

@@ -172,7 +172,7 @@ def test_an_output_folder_that_cannot_be_is_told_in_a_sentence(train, tmp_path, 
     for network in ("sagittal", "all"):
         for out in (tmp_path / "file", tmp_path / "file" / "W"):
             assert train(network, out) == 2
-            assert "cannot write to" in one_sentence(capsys.readouterr().err)
+            assert "cannot be written to" in one_sentence(capsys.readouterr().err)
 
 
 def damaged(name: str, folder: Path) -> Path:

@@ -14,7 +14,7 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
-from vertebra_core.errors import Cancelled
+from vertebra_core.errors import Cancelled, InputError
 from vertebra_core.models import load_weights_file
 from vertebra_core.phantom.codes import BODY_BIT, Tissue
 from vertebra_core.phantom.scene import PhantomScene, PhantomVertebra, encode_sdf, save_scene
@@ -400,7 +400,7 @@ def test_bank_notices_new_scenes_and_keeps_validation_apart(bank, tmp_path):
 
 
 def test_empty_bank_is_an_error(tmp_path):
-    with pytest.raises(FileNotFoundError, match="no case"):
+    with pytest.raises(InputError, match="holds no scenes"):
         SamplePlan(PhantomSegmentationSource(tmp_path), 0).next()
 
 

@@ -107,11 +107,24 @@ class Cancellation:
             self._exit_process(Cancelled.exit_code)
 
 
-def raise_on_termination() -> None:
-    """Let SIGTERM raise `Cancelled` in the main thread, as Ctrl-C raises KeyboardInterrupt."""
+def raise_on_termination(stopped: Cancelled) -> threading.Event:
+    """Let SIGTERM raise `stopped` in the main thread, and Ctrl-C KeyboardInterrupt.
 
-    def stop(*_: object) -> None:
-        raise Cancelled()
+    Returns
+    -------
+    Event
+        Set once a signal has come: a library that it meets in the midst of its import may fail with
+        an exception of another kind.
+    """
+    come = threading.Event()
+
+    def stop(number: int, _: object) -> None:
+        come.set()
+        raise KeyboardInterrupt if number == signal.SIGINT else stopped
 
     if sys.platform != "win32":
         signal.signal(signal.SIGTERM, stop)
+    # Shells let programs in the background ignore Ctrl-C.
+    if signal.getsignal(signal.SIGINT) not in (signal.SIG_IGN, None):
+        signal.signal(signal.SIGINT, stop)
+    return come

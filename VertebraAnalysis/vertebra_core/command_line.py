@@ -53,18 +53,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     # The form of errors must be known before anything can go wrong.
     console = open_console(_progress_kind(words))
+    chosen = next((word for word in words if not word.startswith("-")), None)
+    work = "training" if chosen == "train" else "analysis"
+    stopped = Cancelled(message=f"The {work} was cancelled.")
+    signalled = raise_on_termination(stopped)
     try:
-        return _run(words, console)
+        return _run(words, chosen, console)
     except KeyboardInterrupt:
-        return _told(console, Cancelled())
-    except VertebraError as error:
+        return _told(console, stopped)
+    except Cancelled as error:
         return _told(console, error)
     except BrokenPipeError:
         # Nobody reads the output any more, as with `| head`; exiting must not complain about it.
         silence(sys.stdout)
         return Cancelled.exit_code
     except Exception as error:
-        return _told(console, _described(error))
+        # What a signal breaks in the midst of an import is no mistake, and no defect.
+        return _told(console, stopped if signalled.is_set() else _described(error))
 
 
 def make_parser(chosen: str | None = None) -> argparse.ArgumentParser:
@@ -108,14 +113,12 @@ class CommandParser(argparse.ArgumentParser):
         )
 
 
-def _run(words: list[str], console: Console) -> int:
-    raise_on_termination()
+def _run(words: list[str], chosen: str | None, console: Console) -> int:
     # As from an unset variable of a shell; Path would take it for the current folder.
     if any(not word.strip() or re.fullmatch(r"--[a-z-]+=\s*", word) for word in words):
         raise InputError(
             "bad_arguments", "An argument is empty.", "Check for a variable that is not set."
         )
-    chosen = next((word for word in words if not word.startswith("-")), None)
     args = make_parser(chosen).parse_args(words)
     return args.run(args, console)
 
@@ -135,6 +138,8 @@ def _told(console: Console, error: VertebraError) -> int:
 
 
 def _described(error: Exception) -> VertebraError:
+    if isinstance(error, VertebraError):
+        return error
     # PyTorch's class for a full graphics card is matched by name: torch may not be imported.
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return InputError(

@@ -16,7 +16,8 @@ PADDING_MM = 1.6
 """The same for padding within the volume, whose first voxel lies beyond the edge."""
 
 PADDING_HU = -1000
-"""Volumes that were resampled or straightened are filled up with a value of air or below."""
+"""Volumes that were resampled or straightened are filled up with a value of air or below; other
+padding was made air when they were read (see `constant_padding`)."""
 
 _PADDING_RUN = 6
 # A few voxels may be noise; a cut leaves a face.

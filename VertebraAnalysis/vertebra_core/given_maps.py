@@ -67,7 +67,7 @@ def given_maps(
     """
     numbered, warnings = numbered_by_level(segmentation, scheme)
     checked = without_stray_parts(numbered)
-    labels = checked.labels if ct is None else _on_grid_of(ct, checked.labels)
+    labels = checked.labels if ct is None else on_grid_of(ct, checked.labels)
     own_bodies = None if bodies is None else bodies_of_vertebrae(bodies, labels, scheme)
     more = () if own_bodies is None else own_bodies.warnings
     return GivenMaps(
@@ -80,7 +80,14 @@ def given_maps(
     )
 
 
-def _on_grid_of(ct: CtVolume, labels: LabelVolume) -> LabelVolume:
+def on_grid_of(ct: CtVolume, labels: LabelVolume) -> LabelVolume:
+    """Return a label map on the grid of the CT.
+
+    Raises
+    ------
+    InputError
+        ``no_overlap`` if less than half of what is labelled lies inside the CT.
+    """
     if same_grid(labels, ct):
         return labels
     moved = resample_labels(labels, ct)

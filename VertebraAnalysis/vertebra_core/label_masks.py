@@ -13,7 +13,7 @@ from .grading.body_split import BodySplitError, split_body
 from .grading.mask_crops import MaskCrop, crop_of_label
 from .levels import Level, level_named, level_numbered
 from .segmentation.segment import VertebraMask
-from .volume import LabelVolume
+from .volume import LabelVolume, labels_in_box
 
 LEAST_VOLUME_ML = 0.5
 """Less is a stray stroke of a brush; the smallest vertebra, a child's C1, has several ml."""
@@ -104,10 +104,10 @@ def masks_of_labels(
 
 def _labelled(labels, bodies, box, level, origin, volume_ml, touches) -> LabelledMask:
     like = _crop_grid(labels, box, origin)
-    vertebra = crop_of_label(_part(labels, box), level.number, like=like).probability
+    vertebra = crop_of_label(labels_in_box(labels, box), level.number, like=like).probability
     body, why = np.zeros_like(vertebra), ""
     if bodies is not None:
-        body = crop_of_label(_part(bodies, box), level.number, like=like).probability
+        body = crop_of_label(labels_in_box(bodies, box), level.number, like=like).probability
         body = np.minimum(body, vertebra)
         why = "" if (body > 0.5).any() else "The label map of bodies does not hold it."
     elif level.order >= level_named("C3").order:
@@ -128,13 +128,6 @@ def _labelled(labels, bodies, box, level, origin, volume_ml, touches) -> Labelle
         body.astype(np.float16),
     )
     return LabelledMask(level, mask, center, volume_ml, touches, why)
-
-
-def _part(labels: LabelVolume, box: tuple[slice, ...]) -> LabelVolume:
-    """The labels in `box`: searching a whole scan for every vertebra would take seconds each."""
-    start = np.array([s.start for s in box])
-    corner = tuple(labels.index_to_lps(start).tolist())
-    return LabelVolume(labels.labels[box], labels.spacing_xyz_mm, corner, labels.direction)
 
 
 def _crop_grid(labels: LabelVolume, box: tuple[slice, ...], origin: np.ndarray) -> MaskCrop:

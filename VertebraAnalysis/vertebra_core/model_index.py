@@ -44,16 +44,28 @@ def read_index(folder: Path) -> dict[str, dict]:
             isinstance(e["file"], str) and len(e["sha256"]) == 64 for e in index.values()
         )
     except OSError as error:
-        message = f"The folder {folder} holds no {INDEX_NAME}."
-        if not folder.is_dir():
-            message = f"There is no folder {folder}."
-        hint = REINSTALL if folder == MODELS_FOLDER else "Name the --out folder of a training."
-        raise WeightsError("weights_missing", message, hint) from error
+        raise WeightsError("weights_missing", *_told_of_no_index(folder)) from error
     except (ValueError, KeyError, TypeError, AttributeError):
         well_formed = False
     if not well_formed:
         raise WeightsError("weights_unreadable", f"{path} is damaged.", _index_hint(folder))
     return index
+
+
+def _told_of_no_index(folder: Path) -> tuple[str, str]:
+    """Say in a sentence and a hint that a folder holds no weights."""
+    if folder == MODELS_FOLDER:
+        return f"The folder {folder} holds no {INDEX_NAME}.", REINSTALL
+    if not folder.is_dir():
+        return f"There is no folder {folder}.", "Name the --out folder of a training."
+    # `train all` enters a network here when its training is over.
+    begun = sorted(path.parent for path in folder.glob(f"*/{INDEX_NAME}"))
+    if begun:
+        return (
+            f"The folder {folder} holds no {INDEX_NAME} yet.",
+            f"Go on with the training by --resume, or name {begun[-1]} for its weights so far.",
+        )
+    return f"The folder {folder} holds no {INDEX_NAME}.", "Name the --out folder of a training."
 
 
 def locate(name: str, models_folder: Path = MODELS_FOLDER) -> tuple[Path, str]:

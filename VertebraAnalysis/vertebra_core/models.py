@@ -20,7 +20,8 @@ from torch import nn
 from vertebra_core.errors import WeightsError
 from vertebra_core.model_index import INDEX_NAME, MODELS_FOLDER, REINSTALL, locate, read_index
 from vertebra_core.networks.registry import ARCHITECTURES, architecture_of, build_network
-from vertebra_core.weights_file import from_bytes, to_bytes, write_whole
+from vertebra_core.weights_file import from_bytes, to_bytes
+from vertebra_core.whole_file import write_whole
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def save_weights(
     header["architecture"] = architecture_of(network)
     header["config"] = json.dumps(network.config(), sort_keys=True)
     data = to_bytes(network.state_dict(), header)
-    write_whole(Path(path), data)
+    write_whole(Path(path), data, "The weights")
     return hashlib.sha256(data).hexdigest()
 
 
@@ -119,7 +120,7 @@ def register_weights(path: Path | str, card: str | None = None) -> WeightsRecord
     }
     index[path.stem] = entry if card is None else {**entry, "card": card}
     text = json.dumps(dict(sorted(index.items())), indent=2) + "\n"
-    write_whole(index_path, text.encode("utf-8"))
+    write_whole(index_path, text.encode("utf-8"), "The weights")
     return record
 
 

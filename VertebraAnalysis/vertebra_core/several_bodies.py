@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage
 
 from .errors import InputError
-from .label_masks import LabelledMask
+
+if TYPE_CHECKING:
+    from .label_masks import LabelledMask
 
 CORE_DEPTH_MM = 3
 """Bodies are thicker than twice this, and what joins two of them, facets and bony lips, is not."""

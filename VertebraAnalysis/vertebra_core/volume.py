@@ -194,6 +194,13 @@ def resample_labels(labels: LabelVolume, like: _Placed) -> LabelVolume:
     )
 
 
+def labels_in_box(labels: LabelVolume, box: tuple[slice, ...]) -> LabelVolume:
+    """The labels in `box`: searching a whole scan for every vertebra would take seconds each."""
+    start = np.array([s.start for s in box])
+    corner = tuple(labels.index_to_lps(start).tolist())
+    return LabelVolume(labels.labels[box], labels.spacing_xyz_mm, corner, labels.direction)
+
+
 def same_grid(a: _Placed, b: _Placed, tolerance_mm: float = 0.05) -> bool:
     """Tell whether two volumes have the same size and their corners agree within `tolerance_mm`."""
     if a.array.shape != b.array.shape:

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 from collections.abc import Mapping
-from pathlib import Path
 
 import torch
 from safetensors.torch import load as load_safetensors
 from safetensors.torch import save as save_safetensors
-
-from .output_errors import output_error
 
 _FLOAT16_MAX = 65504.0
 _MAX_HEADER_BYTES = 10_000_000
@@ -40,27 +35,6 @@ def from_bytes(data: bytes) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
     """
     header = dict(_split(data)[0]["__metadata__"])
     return load_safetensors(data), header
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file that appears whole or not at all.
-
-    Raises
-    ------
-    OutputError
-        ``disk_full`` or ``not_writable``.
-    """
-    # Trainings that run at once may write the same index.
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    except OSError as error:
-        raise output_error(error, "The weights", path) from error
-    finally:
-        # Where nothing could be written, the error to tell is the first one.
-        with contextlib.suppress(OSError):
-            temporary.unlink()
 
 
 def _stored(key: str, tensor: torch.Tensor) -> torch.Tensor:

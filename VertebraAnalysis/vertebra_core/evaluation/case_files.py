@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import InputError
+from .folder_walk import walk
 
 IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd")
 
@@ -20,6 +22,9 @@ _SIDE_FILES: dict[str, tuple[str, ...]] = {
     "truth": ("truth", "centers"),
     "centroids": ("seg-subreg_ctd", "seg-vb_ctd", "ctd"),
 }
+
+_Files = dict[str, tuple[int, Path]]
+"""Role -> rank of the ending, and file."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +57,9 @@ def find_cases(folder: Path) -> tuple[CaseFiles, ...]:
     Three layouts are understood, also mixed: ``NAME_ct.*`` beside ``NAME_labels.*`` (or
     ``NAME_seg-vert_msk.*``), ``NAME/ct.*`` beside ``NAME/labels.*``, and VerSe's ``rawdata`` and
     ``derivatives``. Bodies, truth files and centroid files are taken where they are named alike.
-    A CT with neither labels nor truth is left out, as is what lies in hidden folders: a program
-    that was stopped may have left half a case there.
+    A CT with neither labels nor truth is left out, as is what lies in hidden folders; links to
+    other folders are followed. The folders of VerSe's parts (``dataset-...``) are no part of a
+    case's name, unless two of them hold a case of that name.
 
     Raises
     ------
@@ -65,20 +71,16 @@ def find_cases(folder: Path) -> tuple[CaseFiles, ...]:
         raise InputError(
             "no_such_folder", f"There is no folder {folder}.", "Give a folder of CTs and labels."
         )
-    by_case: dict[str, dict[str, tuple[int, Path]]] = {}
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-        if any(part.startswith(".") for part in path.relative_to(folder).parts):
-            continue
-        named = _role_of(path, folder)
-        if named is not None:
-            case, role, rank = named
-            held = by_case.setdefault(case, {}).get(role)
-            if held is None or rank < held[0]:
-                by_case[case][role] = (rank, path)
+    found = _named(folder)
+    # Cases of one name in several parts of a download are told apart by its folders.
+    places = Counter(case for case, _ in found)
+    named = {
+        case if places[case] == 1 else f"{part}/{case}".lstrip("/"): files
+        for (case, part), files in found.items()
+    }
     cases = tuple(
         CaseFiles(name, **{role: path for role, (_, path) in files.items()})
-        for name, files in sorted(by_case.items())
-        if "ct" in files and len(files) > 1
+        for name, files in sorted(named.items())
     )
     if not cases:
         raise InputError(
@@ -87,6 +89,20 @@ def find_cases(folder: Path) -> tuple[CaseFiles, ...]:
             "Name them NAME_ct.nii.gz and NAME_labels.nii.gz, or use VerSe's layout.",
         )
     return cases
+
+
+def _named(root: Path) -> dict[tuple[str, str], _Files]:
+    """Files of the cases below `root`, by name and the folders of VerSe's parts above them."""
+    found: dict[tuple[str, str], _Files] = {}
+    for path in sorted(place / name for place, names in walk(root) for name in names):
+        named = _role_of(path, root)
+        if named is None:
+            continue
+        case, role, rank = named
+        files = found.setdefault((case, _part(path.parent, root)), {})
+        if role not in files or rank < files[role][0]:
+            files[role] = (rank, path)
+    return {key: files for key, files in found.items() if "ct" in files and len(files) > 1}
 
 
 def _role_of(path: Path, root: Path) -> tuple[str, str, int] | None:
@@ -121,6 +137,11 @@ def _case_name(folder: Path, root: Path) -> str:
     return "/".join(
         p for p in parts if p not in ("rawdata", "derivatives") and not _is_dataset_part(p)
     )
+
+
+def _part(folder: Path, root: Path) -> str:
+    """Folders of VerSe's parts below `root` that `folder` lies in."""
+    return "/".join(p for p in folder.relative_to(root).parts if _is_dataset_part(p))
 
 
 def _is_dataset_part(name: str) -> bool:

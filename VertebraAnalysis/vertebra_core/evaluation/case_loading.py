@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from ..errors import InputError
+from ..given_maps import on_grid_of
 from ..label_numbers import AUTO, to_verse_numbers
 from ..reading import read_ct, read_label_map
-from ..volume import CtVolume, LabelVolume, resample_labels, same_grid
+from ..volume import CtVolume, LabelVolume, same_grid
 from .case_files import CaseFiles
 from .records import REAL, TrueVertebra
-from .truth import (
-    CaseTruth,
-    read_truth_file,
-    read_verse_centroids,
-    truth_from_labels,
-    with_grades,
-    with_known_facts,
-)
+from .true_maps import check_apart, check_not_empty
+from .truth import CaseTruth, truth_from_labels, with_grades, with_known_facts
+from .truth_files import read_truth_file, read_verse_centroids
 
 
 def load_case(
@@ -28,7 +25,8 @@ def load_case(
     """Read a case.
 
     Label maps on another grid than the CT's are brought to it by nearest neighbour, and a note
-    says so.
+    says so. A map that cannot be the truth of this CT is refused: one that lies beside it, holds no
+    vertebra, or gives several one label.
 
     Parameters
     ----------
@@ -41,12 +39,15 @@ def load_case(
     Raises
     ------
     InputError
-        If a file cannot be read or does not hold what its name says.
+        If a file cannot be read or does not hold what its name says; names the case.
     """
-    ct = read_ct(files.ct)
     hint = "Check its labels and truth files."
     try:
+        ct = read_ct(files.ct)
         return ct, _load_truth(files, ct, scheme, grades or {})
+    except InputError as error:
+        message = f"Case {files.name}: {error.message}"
+        raise InputError(error.code, message, error.hint) from error
     except ValueError as error:
         raise InputError("bad_truth", f"Case {files.name}: {error}.", hint) from error
     except OSError as error:
@@ -63,6 +64,7 @@ def _load_truth(
     facts: dict[str, TrueVertebra] = {}
     if files.labels is not None:
         labels = _on_grid(read_label_map(files.labels), ct, scheme, "labels", notes)
+        check_apart(labels, ct)
     if files.bodies is not None:
         bodies = _on_grid(read_label_map(files.bodies), ct, AUTO, "bodies", notes)
     if files.centroids is not None:
@@ -82,10 +84,12 @@ def _load_truth(
 def _on_grid(
     volume: LabelVolume, ct: CtVolume, scheme: str, what: str, notes: list[str]
 ) -> np.ndarray:
-    if not same_grid(volume, ct):
+    numbered = replace(volume, labels=to_verse_numbers(volume.labels, scheme))
+    if not same_grid(numbered, ct):
         notes.append(f"{what} resampled to the CT's grid")
-        volume = resample_labels(volume, ct)
-    return to_verse_numbers(volume.labels, scheme)
+        numbered = on_grid_of(ct, numbered)
+    check_not_empty(numbered.labels, what)
+    return numbered.labels
 
 
 def _grid_of(files: CaseFiles, ct: CtVolume) -> CtVolume | LabelVolume:

@@ -6,7 +6,7 @@ import argparse
 import hashlib
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +17,8 @@ from ..run_arguments import add_models_argument
 from ..settings import add_setting_argument
 from .case_files import CaseFiles, find_cases
 from .case_loading import load_case
-from .grade_table import grades_of, read_grades
+from .grade_matching import Grades, grades_by_case
+from .grade_table import read_grades
 from .measured_pipeline import Analyse, add_computing_arguments
 from .output import add_output_arguments, by_kind, print_records, progress
 from .prediction import Predict
@@ -27,9 +28,6 @@ from .records import CaseRecord
 from .reliability_svg import write_reliability
 from .scoring import score_case
 from .tables import Table
-
-Grades = Mapping[str, Mapping[str, int]]
-"""Scan -> level name -> Genant grade."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -100,8 +98,8 @@ def run(args: argparse.Namespace, analyse: Analyse | None = None) -> int:
     Raises
     ------
     InputError
-        If there is nothing to evaluate, a case cannot be read, or the output folder belongs to
-        another evaluation.
+        If there is nothing to evaluate, the grades are of none of the cases, or the output folder
+        belongs to another evaluation; after everything else, if some cases could not be read.
     OutputError
         If nothing can be written to the output folder.
     """
@@ -112,13 +110,18 @@ def run(args: argparse.Namespace, analyse: Analyse | None = None) -> int:
             "Try `evaluate cases FOLDER`.",
         )
     cases = find_cases(args.folder) if args.folder else ()
+    grades = read_grades(args.grades) if args.grades else None
+    by_case = _graded(cases, grades or {})
     if args.folder and args.cases:
         cases = _selected(cases, args.cases)
-    grades = read_grades(args.grades) if args.grades else None
     predict, weights = measured(args, analyse, args.results)
     log = open_log(args.output, _settings(args, weights, grades))
     if args.public_data is None:
-        _report(evaluate_cases(cases, predict, args.numbers, grades, log), args)
+        records, unread = evaluate_cases(cases, predict, args.numbers, by_case, log)
+        if records:
+            _report(records, args)
+        if unread:
+            raise _incomplete(unread, len(cases))
         return 0
     from .public_cases import evaluate_public_data
 
@@ -162,8 +165,8 @@ def evaluate_cases(
     scheme: str = AUTO,
     grades: Grades | None = None,
     log: RecordLog | None = None,
-) -> list[CaseRecord]:
-    """Evaluate `cases` one after the other.
+) -> tuple[list[CaseRecord], list[str]]:
+    """Evaluate `cases` one after the other; one that cannot be read is told and passed over.
 
     Parameters
     ----------
@@ -173,19 +176,49 @@ def evaluate_cases(
     scheme : str
         Numbering of the true label maps.
     grades : mapping, optional
+        Name of a case -> level name -> Genant grade.
     log : RecordLog, optional
         Cases in it are not evaluated again.
+
+    Returns
+    -------
+    records : list of CaseRecord
+    unread : list of str
+        Names of the cases that could not be read.
     """
     log = log or RecordLog(None)
-    records = []
+    records, unread = [], []
     for files in cases:
         if files.name not in log:
             started = time.monotonic()
-            ct, truth = load_case(files, scheme, grades_of(files.name, dict(grades or {})))
+            try:
+                ct, truth = load_case(files, scheme, (grades or {}).get(files.name))
+            except InputError as error:
+                progress(str(error))
+                unread.append(files.name)
+                continue
             log.add(score_case(files.name, ct, truth, predict(files.name, ct)))
             progress(f"{files.name}: {time.monotonic() - started:.1f} s")
         records.append(log[files.name])
-    return records
+    return records, unread
+
+
+def _incomplete(unread: Sequence[str], count: int) -> InputError:
+    return InputError(
+        "cases_unread",
+        f"{len(unread)} of {count} cases could not be read and are not in the figures: "
+        f"{', '.join(unread)}.",
+        "Mend what is said of them above, or take them out of the folder.",
+    )
+
+
+def _graded(cases: Sequence[CaseFiles], grades: Grades) -> dict[str, Mapping[str, int]]:
+    """Return the grades of all cases by their names."""
+    names = [case.name for case in cases]
+    own = dict(zip(names, grades_by_case(names, grades), strict=True))
+    if grades and names:
+        progress(f"grades: {sum(map(bool, own.values()))} of {len(names)} cases are in the table")
+    return own
 
 
 def _grade_masks(args: argparse.Namespace, path: Path) -> tuple[Vertebra, ...]:

@@ -1,19 +1,17 @@
-"""The truth of a case: from label maps, centroid files and truth files."""
+"""The truth of a case: from label maps, and from what is known besides."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 from scipy import ndimage
 
 from ..label_numbers import verse_names
-from ..levels import is_level_number, level_named, level_numbered
-from ..volume import CtVolume, LabelVolume
-from .records import PHANTOM, REAL, TrueVertebra
+from ..levels import level_named
+from ..volume import CtVolume
+from .records import REAL, TrueVertebra
 
 DEEP_SHARE = 0.4
 """Share of the greatest depth in the body that a voxel of the body's core reaches."""
@@ -173,88 +171,3 @@ def with_grades(
 ) -> tuple[TrueVertebra, ...]:
     """Add Genant grades by level name."""
     return tuple(replace(v, grade=grades[v.level]) if v.level in grades else v for v in vertebrae)
-
-
-def read_truth_file(path: Path) -> tuple[str, dict[str, TrueVertebra]]:
-    """Read a truth file.
-
-    It holds ``{"vertebrae": [...]}`` or ``{"centers": [...]}``; each entry has ``level`` (name or
-    VerSe number), ``center_lps_mm`` and, if known, ``grade``, ``shape`` and ``heights_mm``
-    (anterior, middle, posterior; or ``height_anterior_mm`` and so on, as phantoms have them). A
-    ``seed`` marks a phantom.
-
-    Returns
-    -------
-    str
-        `records.REAL` or `records.PHANTOM`.
-    dict
-        Level name -> what is known.
-
-    Raises
-    ------
-    ValueError
-        If the file holds something else.
-    """
-    try:
-        content = json.loads(Path(path).read_text())
-        entries = content["vertebrae"] if "vertebrae" in content else content["centers"]
-        facts = [_fact(entry) for entry in entries]
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{Path(path).name} is not a truth file: {error!r}") from error
-    return PHANTOM if "seed" in content else REAL, {v.level: v for v in facts if v.level != "S1"}
-
-
-def _fact(entry: dict) -> TrueVertebra:
-    level = entry["level"]
-    name = level_named(level).name if isinstance(level, str) else level_numbered(level).name
-    heights = entry.get("heights_mm")
-    if isinstance(heights, dict):
-        heights = [heights[k] for k in HEIGHT_NAMES]
-    elif heights is None and "height_anterior_mm" in entry:
-        heights = [entry[f"height_{k}_mm"] for k in HEIGHT_NAMES]
-    return TrueVertebra(
-        name,
-        tuple(float(c) for c in entry["center_lps_mm"]),
-        grade=entry.get("grade"),
-        shape=entry.get("shape"),
-        heights_mm=tuple(float(h) for h in heights) if heights is not None else None,
-    )
-
-
-def read_verse_centroids(path: Path, geometry: CtVolume | LabelVolume) -> dict[str, TrueVertebra]:
-    """Read a VerSe centroid file: voxel coordinates along the axes that ``direction`` names.
-
-    Raises
-    ------
-    ValueError
-        If the file holds something else.
-    """
-    try:
-        header, *entries = json.loads(Path(path).read_text())
-        axes = "".join(header["direction"])
-        points = {int(e["label"]): (e["X"], e["Y"], e["Z"]) for e in entries}
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{Path(path).name} is not a VerSe centroid file: {error!r}") from error
-    facts = {}
-    for number, point in points.items():
-        if is_level_number(number) and level_numbered(number).name != "S1":
-            index_xyz = _to_image_axes(np.array(point, float), axes, geometry)
-            centre = geometry.index_to_lps(index_xyz[::-1])
-            name = level_numbered(number).name
-            facts[name] = TrueVertebra(name, tuple(float(c) for c in centre))
-    return facts
-
-
-def _to_image_axes(point: np.ndarray, axes: str, geometry: CtVolume | LabelVolume) -> np.ndarray:
-    """Bring a voxel position given along `axes` (letters that each axis points to) to x, y, z."""
-    letters = {"L": (0, 1), "R": (0, -1), "P": (1, 1), "A": (1, -1), "S": (2, 1), "I": (2, -1)}
-    direction = np.asarray(geometry.direction).reshape(3, 3)
-    size_xyz = geometry.size_xyz
-    index = np.zeros(3)
-    for image_axis in range(3):
-        world = int(np.abs(direction[:, image_axis]).argmax())
-        sign = np.sign(direction[world, image_axis])
-        given = next(k for k, letter in enumerate(axes) if letters[letter][0] == world)
-        same = letters[axes[given]][1] == sign
-        index[image_axis] = point[given] if same else size_xyz[image_axis] - 1 - point[given]
-    return index

@@ -8,14 +8,13 @@ a stale scene never stays beside a new analysis.
 from __future__ import annotations
 
 import contextlib
-import errno
 import shutil
 import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
 
-from ..errors import OutputError
+from ..output_errors import output_error
 
 RESULT_FILES: tuple[str, ...] = (
     "labels.nii.gz",
@@ -66,7 +65,7 @@ class AtomicOutput:
             probe.unlink()
         except OSError as error:
             self.discard()
-            raise self._output_error(error) from error
+            raise output_error(error, "The results", self._folder) from error
         return self
 
     def __exit__(
@@ -77,7 +76,7 @@ class AtomicOutput:
     ) -> None:
         self.discard()
         if isinstance(error, OSError):
-            raise self._output_error(error) from error
+            raise output_error(error, "The results", self._folder) from error
 
     def path(self, name: str) -> Path:
         """Where to write the result file `name` for now."""
@@ -118,7 +117,7 @@ class AtomicOutput:
             for source, target in reversed(moved):
                 with contextlib.suppress(OSError):
                     target.replace(source)
-            raise self._output_error(error) from error
+            raise output_error(error, "The results", self._folder) from error
         self._made.clear()
         self.discard()
         return tuple(results)
@@ -147,7 +146,7 @@ class AtomicOutput:
             folder.mkdir()
             self._made.append(folder)
         if not self._folder.is_dir():
-            raise NotADirectoryError(errno.ENOTDIR, "it is a file, not a folder")
+            raise NotADirectoryError
 
     def _remove_stale(self) -> None:
         # A process that was killed could not tidy up; one that is still at work is younger.
@@ -155,17 +154,3 @@ class AtomicOutput:
             with contextlib.suppress(OSError):
                 if time.time() - left.stat().st_mtime > _STALE_AFTER_S:
                     shutil.rmtree(left, ignore_errors=True)
-
-    def _output_error(self, error: OSError) -> OutputError:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return OutputError(
-                "disk_full",
-                f"The results do not fit: the disk of {self._folder} is full.",
-                "Make room or choose another folder; earlier results are untouched.",
-            )
-        reason = (error.strerror or str(error)).rstrip(".")
-        return OutputError(
-            "not_writable",
-            f"The results cannot be written to {self._folder}: {reason}.",
-            "Choose a folder that you may write to.",
-        )

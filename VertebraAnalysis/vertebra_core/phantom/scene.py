@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ..errors import InputError
+
 SDF_STEPS_PER_MM = 8
 SDF_ZERO = 128
 
@@ -155,8 +157,24 @@ def save_scene(scene: PhantomScene, path: Path) -> None:
 
 
 def load_scene(path: Path) -> PhantomScene:
-    """Read a scene written by `save_scene`; the arrays stay memory-mapped."""
-    path = Path(path)
+    """Read a scene written by `save_scene`; the arrays stay memory-mapped.
+
+    Raises
+    ------
+    InputError
+        ``scene_damaged``.
+    """
+    try:
+        return _load(Path(path))
+    except (OSError, EOFError, ValueError, KeyError, TypeError, IndexError) as error:
+        raise InputError(
+            "scene_damaged",
+            f"The scene {path} is damaged or cannot be read.",
+            "Delete it, or make it anew.",
+        ) from error
+
+
+def _load(path: Path) -> PhantomScene:
     truth = json.loads(path.with_suffix(".json").read_text())
     arrays = np.load(path, mmap_mode="r", allow_pickle=False)
     vertebrae = tuple(

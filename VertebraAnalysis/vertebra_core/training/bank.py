@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..errors import InputError
 from ..phantom.scene import PhantomScene, load_scene
 
 HELD_ASIDE_EVERY = 20
@@ -27,6 +28,28 @@ def is_held_aside(name: str) -> bool:
 def scene_files(folder: Path) -> list[Path]:
     """Return the scenes of a bank, sorted; files still being written are left out."""
     return sorted(p for p in Path(folder).glob("*.npy") if ".tmp" not in p.name)
+
+
+def check_bank(folder: Path) -> None:
+    """Refuse a folder that is no bank of scenes.
+
+    Raises
+    ------
+    InputError
+        ``no_scenes``.
+    """
+    if not scene_files(folder):
+        raise no_scenes(folder)
+
+
+def no_scenes(folder: Path) -> InputError:
+    """Return the error that tells why there is no scene to use in `folder`."""
+    message = f"There is no folder {folder}."
+    if Path(folder).is_dir():
+        message = f"The folder {folder} holds no scenes."
+    if scene_files(folder):
+        message = f"The only scenes in {folder} are kept for validation."
+    return InputError("no_scenes", message, f"Make some with `phantom -o {folder} --bank`.")
 
 
 class SceneBank:
@@ -71,6 +94,10 @@ class BankSource:
     def names(self) -> list[str]:
         """Return the names of the scenes there are now."""
         return self._bank.names()
+
+    def no_case(self) -> InputError:
+        """Return the error that tells that there is no scene."""
+        return no_scenes(self._bank.folder)
 
 
 @lru_cache(maxsize=64)

@@ -18,13 +18,16 @@ from pathlib import Path
 
 import numpy as np
 
+from ..errors import InputError
 from ..evaluation.calibration import expected_calibration_error
 from ..evaluation.grading_metrics import confusion_matrix, weighted_kappa
 from ..grading.genant import median_grade
 from ..grading.joint_grade import JOINING, Joining, Probabilities, joint_grade, joint_of_many
-from ..models import load_network, load_weights_file
 from .alone import run_alone
+from .arguments import amount, count, number
+from .bank import check_bank
 from .grade_opinions import GradedBody, collect_bodies
+from .weights_choice import load_chosen
 
 LEARNED_WEIGHTS = tuple(k / 10 for k in range(11))
 TEMPERATURES = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.4, 1.7, 2.0, 2.5, 3.0)
@@ -221,9 +224,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--weights", type=Path, help="of the grade head; by default bundled")
     parser.add_argument("--segmentation", type=Path, help="weights; by default the bundled ones")
-    parser.add_argument("--scans", type=int, default=40)
-    parser.add_argument("--minutes", type=float, default=5.0, help="begin no scan after this time")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--scans", type=number, default=40)
+    parser.add_argument("--minutes", type=amount, default=5.0, help="begin no scan after this time")
+    parser.add_argument("--seed", type=count, default=0)
     parser.add_argument(
         "--whole-banks",
         action="store_true",
@@ -242,10 +245,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="weigh bodies as if this share of them were fractured (among patients about 0.1)",
     )
     args = parser.parse_args(arguments)
-    grader, segmenter = (
-        (load_weights_file(path) if path else load_network(name))[0]
-        for name, path in (("grading", args.weights), ("segmentation", args.segmentation))
-    )
+    for bank in args.bank:
+        check_bank(bank)
+    grader = load_chosen("grading", args.weights)
+    segmenter = load_chosen("segmentation", args.segmentation)
     bodies = collect_bodies(
         args.bank,
         grader,
@@ -256,6 +259,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         lambda done: print(f"scan {done} of {args.scans}", file=sys.stderr, flush=True),
         args.whole_banks,
     )
+    if not bodies:
+        raise InputError(
+            "no_bodies",
+            "No body of these scans can be graded with these weights.",
+            "Take more --scans, or other weights for --segmentation.",
+        )
     weights = body_weights(bodies, args.fractured_share, args.mild_share)
     for line in report_lines(bodies, weights):
         print(line)

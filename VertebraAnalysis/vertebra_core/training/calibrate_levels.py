@@ -2,8 +2,8 @@
 
 Run as ``python -m vertebra_core.training.calibrate_levels --bank FOLDER --weights FILE``. Prints,
 for every weight of the network's view and every temperature, how many levels and rows come out
-right and how far the stated probabilities are from that; what it recommends is set in
-`labelling.label`.
+right and how far the stated probabilities are from that. The choice is left to the reader;
+`labelling.label` holds what was chosen, marked as set now.
 """
 
 from __future__ import annotations
@@ -19,14 +19,16 @@ import torch
 from ..evaluation.calibration import expected_calibration_error
 from ..labelling.chain_model import PositionalOptions
 from ..labelling.crops import CROP_SPACING_MM
-from ..labelling.label import IMAGE_OPTIONS, split_evidence
+from ..labelling.label import IMAGE_OPTIONS, IMAGE_TEMPERATURE, split_evidence
 from ..labelling.network import NO_VERTEBRA, SACRUM, SEQUENCE_HEAD, LabellingNetwork
 from ..labelling.positional_logic import assign_levels
-from ..models import load_network, load_weights_file
 from .alone import run_alone
+from .arguments import count, number
+from .bank import check_bank
 from .labelling_samples import PhantomLabellingSource
 from .task import TrainingConfig
 from .train_labelling import LabellingConfig, LabellingTask
+from .weights_choice import load_chosen
 
 EMISSION_WEIGHTS = (0.5, 0.75, 1.0, 1.5)
 TEMPERATURES = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0)
@@ -153,18 +155,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bank", type=Path, required=True, help="folder of phantom scenes")
     parser.add_argument("--weights", type=Path, help="by default the bundled ones")
-    parser.add_argument("--rows", type=int, default=150)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--rows", type=number, default=150)
+    parser.add_argument("--seed", type=count, default=0)
     args = parser.parse_args(arguments)
-    loaded = load_weights_file(args.weights) if args.weights else load_network("labelling")
-    rows = collect_rows(args.bank, loaded[0], args.rows, args.seed)
+    check_bank(args.bank)
+    network = load_chosen("labelling", args.weights)
+    rows = collect_rows(args.bank, network, args.rows, args.seed)
     print("weight  temperature  levels right  rows right  calibration error  log loss")
     for weight in EMISSION_WEIGHTS:
         for temperature in TEMPERATURES:
             f = figures_of(rows, replace(IMAGE_OPTIONS, emission_weight=weight), temperature)
+            own = (weight, temperature) == (IMAGE_OPTIONS.emission_weight, IMAGE_TEMPERATURE)
             print(
                 f"{weight:6.2f}  {temperature:11.1f}  {f.levels_right:12.3f}  {f.rows_right:10.3f}"
                 f"  {f.calibration_error:17.3f}  {f.log_loss:8.3f}"
+                f"{'  set now' if own else ''}"
             )
     return 0
 

@@ -10,9 +10,11 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from ..errors import InputError
+from ..output_errors import output_error
+from ..whole_file import sync_file, sync_folder
 
 _TENSORS = "tensors.safetensors"
 _STATE = "state.json"
@@ -39,23 +41,52 @@ class Checkpoint:
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint to `folder`, replacing the one there only when it is complete."""
+    """Write a checkpoint to `folder`, replacing the one there only when it lies on the disk.
+
+    Raises
+    ------
+    OutputError
+        ``disk_full`` or ``not_writable``; the checkpoint there is untouched then.
+    """
     folder = Path(folder)
-    new, old = folder.with_name(folder.name + ".new"), folder.with_name(folder.name + ".old")
+    new = folder.with_name(folder.name + ".new")
     shutil.rmtree(new, ignore_errors=True)
-    new.mkdir(parents=True)
+    try:
+        new.mkdir(parents=True)
+        _write(new / _TENSORS, save(_tensors(checkpoint)))
+        state = dict(checkpoint.state, parameter_groups=checkpoint.optimiser["param_groups"])
+        _write(new / _STATE, json.dumps(state).encode())
+        sync_folder(new)
+        _replace(folder, new)
+    except OSError as error:
+        raise output_error(error, "The files of the checkpoint", folder) from error
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def _tensors(checkpoint: Checkpoint) -> dict[str, torch.Tensor]:
     tensors = {f"network/{k}": v for k, v in checkpoint.network.items()}
     tensors |= {f"average/{k}": v for k, v in checkpoint.average.items()}
     for index, entry in checkpoint.optimiser["state"].items():
         tensors |= {f"optimiser/{index}/{k}": torch.as_tensor(v) for k, v in entry.items()}
     # Safetensors wants plain memory; channels-last weights share it in another order.
-    save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, new / _TENSORS)
-    state = dict(checkpoint.state, parameter_groups=checkpoint.optimiser["param_groups"])
-    (new / _STATE).write_text(json.dumps(state))
-    shutil.rmtree(old, ignore_errors=True)
+    return {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
+
+
+def _write(path: Path, data: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(data)
+        sync_file(file)
+
+
+def _replace(folder: Path, new: Path) -> None:
+    """Put the checkpoint `new` in the place of `folder`; there is a whole one at any time."""
+    old = folder.with_name(folder.name + ".old")
     if folder.exists():
+        shutil.rmtree(old, ignore_errors=True)
         folder.rename(old)
     new.rename(folder)
+    sync_folder(folder.parent)
     shutil.rmtree(old, ignore_errors=True)
 
 

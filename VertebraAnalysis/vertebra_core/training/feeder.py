@@ -95,9 +95,10 @@ class SampleFeeder:
         return self._queue[0][2] if self._queue else self._plan.state()
 
     def close(self) -> None:
-        """End the other processes."""
+        """End the other processes, after the samples that they are at."""
         if self._pool:
-            self._pool.shutdown(wait=False, cancel_futures=True)
+            # What the pool shares with them must be given back before this process may end at once.
+            self._pool.shutdown(wait=True, cancel_futures=True)
             self._pool = None
 
     def _forget(self) -> None:

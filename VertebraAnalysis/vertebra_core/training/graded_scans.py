@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from ..evaluation.grade_table import grades_of
+from ..errors import InputError
+from ..evaluation.case_files import CaseFiles
+from ..evaluation.grade_matching import grades_by_case
+from ..evaluation.grade_table import read_grades
+from ..evaluation.truth_files import read_truth_file
 from ..grading.network import CROP_SHAPE_ZYX, CROP_SHIFT_Y_MM, SHAPE_NAMES
 from ..levels import level_numbered
 from ..segmentation.crops import WORKING_SPACING_MM
@@ -19,10 +24,13 @@ from .grading_samples import (
     empty_sample,
     pack_grading,
 )
+from .label_arguments import LabelledData
 from .labelled_scans import LabelledScans
 from .scan_bodies import ScanBody
 from .scan_sampling import sample_grid, sample_hu, sample_mask
 from .sources import Sample
+
+_log = logging.getLogger(__name__)
 
 LOSS_SD = 0.02
 """Measured losses vary by this much more than on the labels of one reader: about half a millimetre
@@ -56,15 +64,32 @@ class LabelledGradingSource:
         validation: bool = False,
     ) -> None:
         self._scans = LabelledScans(folders, cache, WORKING_SPACING_MM, validation, True)
-        self._grades = {k: dict(v) for k, v in grades.items()}
+        everyone = self._scans.everyone()
+        # Matched with all scans: a name that could also mean one held aside is no name.
+        by_case = grades_by_case([files.name for files in everyone.values()], grades)
+        self._tables = dict(zip(everyone, by_case, strict=True))
+        names = self._scans.names()
+        self._names = [n for n in names if self._tables[n] or _is_graded(self._scans.files(n))]
+        if not validation:
+            _log.info("%d of %d scans to train on have grades", len(self._names), len(names))
 
     def names(self) -> list[str]:
         """Return the names of the scans with grades."""
-        return [n for n in self._scans.names() if self._scans.files(n).truth or self._table(n)]
+        return list(self._names)
+
+    def no_case(self) -> InputError:
+        """Return the error that tells that there is no scan with grades."""
+        if not self._scans.names():
+            return self._scans.no_case()
+        return InputError(
+            "no_graded_scan",
+            "None of the labelled scans to train on has a grade.",
+            'Give a table by --grades, or "grade" for each vertebra in NAME_truth.json.',
+        )
 
     def draw(self, name: str, rng: np.random.Generator) -> Sample:
         """Draw a body from the scan `name`."""
-        scan, table = self._scans.load(name), self._table(name)
+        scan, table = self._scans.load(name), self._tables[name]
         known = [(b, g) for b in scan.measured if (g := _grade(b, table)) is not None]
         if not known:
             return empty_sample()
@@ -79,8 +104,40 @@ class LabelledGradingSource:
         losses = np.asarray(body.losses) + rng.normal(0, LOSS_SD, 3)
         return pack_grading(hu, own, whole, losses, grade, _shape(body, grade))
 
-    def _table(self, name: str) -> dict[str, int]:
-        return grades_of(self._scans.files(name).name, self._grades)
+
+def graded_scans(
+    labels: LabelledData, out: Path, table: Path | None, validation: bool = False
+) -> LabelledGradingSource | None:
+    """Return the graded scans of a training that writes to `out`; None without labelled scans.
+
+    Raises
+    ------
+    InputError
+        If the table of grades cannot be read, is of none of the scans, or there are no scans.
+    """
+    if labels.folders:
+        grades = read_grades(table) if table else {}
+        return LabelledGradingSource(labels.folders, labels.cache_in(out), grades, validation)
+    if table:
+        raise InputError(
+            "grades_without_scans",
+            f"The grades in {table} are of no scans: none are given.",
+            "Name the folders of the labelled scans by --labels.",
+        )
+    return None
+
+
+def _is_graded(files: CaseFiles) -> bool:
+    """Tell whether a scan's truth file holds a grade."""
+    if files.truth is None:
+        return False
+    try:
+        _, facts = read_truth_file(files.truth)
+    except (ValueError, OSError) as error:
+        raise InputError(
+            "bad_truth", f"Case {files.name}: {error}.", "Check its truth file."
+        ) from error
+    return any(fact.grade is not None for fact in facts.values())
 
 
 def _grade(body: ScanBody, table: Mapping[str, int]) -> int | None:

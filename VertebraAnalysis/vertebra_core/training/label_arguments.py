@@ -41,7 +41,8 @@ def add_source_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--labels",
         type=Path,
-        nargs="*",
+        nargs="+",
+        action="extend",
         default=[],
         metavar="FOLDER",
         help="folders of CT and label maps; a VerSe download is one",

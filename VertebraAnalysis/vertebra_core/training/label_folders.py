@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ..errors import InputError
 from ..localisation import outputs as localisation_outputs
 from ..localisation.targets import heat_sigma_mm
 from ..segmentation import crops
@@ -39,7 +40,7 @@ class LabelledSegmentationSource:
         cache: Path,
         validation: bool = False,
         shape_zyx: tuple[int, int, int] = crops.CROP_SHAPE_ZYX,
-        split_bodies: bool = False,
+        split_bodies: bool = True,
     ) -> None:
         spacing = crops.WORKING_SPACING_MM
         self._scans = LabelledScans(folders, cache, spacing, validation, split_bodies)
@@ -48,6 +49,10 @@ class LabelledSegmentationSource:
     def names(self) -> list[str]:
         """Return the names of the scans."""
         return self._scans.names()
+
+    def no_case(self) -> InputError:
+        """Return the error that tells that there is no scan."""
+        return self._scans.no_case()
 
     def draw(self, name: str, rng: np.random.Generator) -> Sample:
         """Draw a crop from the scan `name`."""
@@ -97,6 +102,10 @@ class LabelledLocalisationSource:
     def names(self) -> list[str]:
         """Return the names of the scans."""
         return self._scans.names()
+
+    def no_case(self) -> InputError:
+        """Return the error that tells that there is no scan."""
+        return self._scans.no_case()
 
     def draw(self, name: str, rng: np.random.Generator) -> Sample:
         """Draw a block from the scan `name`."""

@@ -8,23 +8,29 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
+from numpy.lib import format as array_format
 
+from ..errors import InputError
 from ..evaluation.case_files import CaseFiles, find_cases
 from ..evaluation.case_loading import load_case
 from ..levels import level_named
+from ..output_errors import output_error
 from ..volume import LabelVolume, resample_labels, resample_to_working_grid
-from .patient_split import split_patients
+from ..whole_file import whole_file, write_whole
+from .patient_split import split_patients, tell_split
 from .scan_bodies import ScanBody, bodies_of_scan
 
 _FORMAT = 2
 """Of the files in the cache."""
+
+_WHAT = "The scans of the label cache"
 
 
 @dataclass(frozen=True)
@@ -82,29 +88,57 @@ class LabelledScans:
         self._cache = Path(cache)
         self.spacing_mm = spacing_mm
         self._split_bodies = split_bodies
-        self._files: dict[str, CaseFiles] = {}
-        found = [(n, c) for n, folder in enumerate(folders) for c in find_cases(Path(folder))]
-        found = [(n, c) for n, c in found if c.labels is not None]
-        split = split_patients([c.name for _, c in found], folders)
-        for number, case in found:
-            if split.takes(case.name, validation):
-                self._files[f"{number}:{case.name}"] = case
+        found = [(Path(folder), _labelled(Path(folder))) for folder in folders]
+        split = split_patients(found)
+        self._everyone = {
+            f"{n}:{case.name}": case for n, (_, cases) in enumerate(found) for case in cases
+        }
+        self._files = {
+            name: case
+            for name, case in self._everyone.items()
+            if split.takes(case.name, validation)
+        }
+        if not validation:
+            tell_split(found, split)
 
     def names(self) -> list[str]:
         """Return the names of the scans."""
         return sorted(self._files)
+
+    def everyone(self) -> dict[str, CaseFiles]:
+        """Return all labelled scans by name, those that are not for this use among them."""
+        return dict(self._everyone)
+
+    def no_case(self) -> InputError:
+        """Return the error that tells that there is no scan."""
+        return InputError(
+            "no_scan_to_train_on",
+            f"None of the {len(self._everyone)} labelled scans is to be trained on: their patients "
+            "are in VerSe's parts for validation or test.",
+            "Name VerSe's part for training too, or scans of your own.",
+        )
 
     def files(self, name: str) -> CaseFiles:
         """Return the files of a scan."""
         return self._files[name]
 
     def load(self, name: str) -> LabelledScan:
-        """Return a scan, from the cache if it is there."""
+        """Return a scan, from the cache if it is there and whole.
+
+        Raises
+        ------
+        InputError
+            If the scan or its labels cannot be used.
+        OutputError
+            ``disk_full`` or ``not_writable``.
+        """
         files = self._files[name]
         path = self._cache / f"{self._key(files)}.npy"
-        if not path.exists():
+        scan = _kept(path)
+        if scan is None:
             _store(files, path, self.spacing_mm, self._split_bodies)
-        return _read(path)
+            scan = _read(path)
+        return scan
 
     def _key(self, files: CaseFiles) -> str:
         """A name that changes when the scan or its labels do."""
@@ -112,6 +146,18 @@ class LabelledScans:
         stats = [(str(p.resolve()), p.stat().st_mtime_ns) for p in used if p is not None]
         text = json.dumps([_FORMAT, stats, self.spacing_mm, self._split_bodies])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _labelled(folder: Path) -> list[CaseFiles]:
+    """Return the cases in `folder` that have a label map."""
+    cases = [case for case in find_cases(folder) if case.labels is not None]
+    if not cases:
+        raise InputError(
+            "no_labels",
+            f"No CT in {folder} has a label map.",
+            "Name it NAME_labels.nii.gz beside NAME_ct.nii.gz, or use VerSe's layout.",
+        )
+    return cases
 
 
 def _store(files: CaseFiles, path: Path, spacing_mm: float, split_bodies: bool) -> None:
@@ -139,14 +185,28 @@ def _store(files: CaseFiles, path: Path, spacing_mm: float, split_bodies: bool) 
         if v.in_view
     }
     facts = {"centers": centers, "measured": [asdict(body) for body in measured]}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Several processes may come to the same scan at once; each writes its own and the last stays.
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(facts))
-    temporary.replace(path.with_suffix(".json"))
-    with temporary.open("wb") as file:
-        np.save(file, np.stack(layers))
-    temporary.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise output_error(error, _WHAT, path.parent) from error
+    write_whole(path.with_suffix(".json"), json.dumps(facts).encode(), _WHAT)
+    with whole_file(path, _WHAT) as file:
+        _write_array(file, np.stack(layers))
+
+
+def _write_array(file: BinaryIO, array: np.ndarray) -> None:
+    """Write as `np.save` does, which does not say so when a disk is full."""
+    header = array_format.header_data_from_array_1_0(array)
+    array_format.write_array_header_1_0(file, header)
+    file.write(array.data)
+
+
+def _kept(path: Path) -> LabelledScan | None:
+    """Return a scan of the cache; None if it is not there, or spoilt by a power cut."""
+    try:
+        return _read(path)
+    except (OSError, EOFError, ValueError, KeyError, TypeError, IndexError):
+        return None
 
 
 @lru_cache(maxsize=32)

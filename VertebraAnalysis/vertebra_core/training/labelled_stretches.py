@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..errors import InputError
 from ..labelling.crops import CROP_SPACING_MM
 from ..levels import level_numbered
 from .bank import offsets_in_block, random_matrix
@@ -47,6 +48,10 @@ class LabelledStretchSource:
     def names(self) -> list[str]:
         """Return the names of the scans."""
         return self._scans.names()
+
+    def no_case(self) -> InputError:
+        """Return the error that tells that there is no scan."""
+        return self._scans.no_case()
 
     def draw(self, name: str, rng: np.random.Generator) -> Sample:
         """Draw a stretch from the scan `name`."""

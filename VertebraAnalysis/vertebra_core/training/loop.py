@@ -6,8 +6,9 @@ import logging
 import math
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
-from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..errors import InputError
+from ..errors import InputError, VertebraError
 from ..models import register_weights, save_weights
 from ..networks.allocator import keep_freed_memory
 from .checkpoint import Checkpoint, load_checkpoint, save_checkpoint
@@ -24,13 +25,14 @@ from .log import TrainingLog
 from .parallel import Processes
 from .plan import SamplePlan
 from .run_folder import CHECKPOINT, open_folders
+from .sources import Sample, require_cases
 from .start import load_start
 from .stopping import TrainingStopped, signals_set
-from .task import Inputs, Output, TrainingConfig, TrainingTask, as_float, check_length, held_aside
+from .task import Inputs, Output, TrainingConfig, TrainingTask, as_float, check_length
+from .validation import Validation, tell_trained_on
 
 _log = logging.getLogger(__name__)
 _MAX_BAD_STEPS = 20
-_VALIDATION_SEED = 77
 
 
 class Trainer:
@@ -48,6 +50,8 @@ class Trainer:
 
     def __init__(self, task: TrainingTask, config: TrainingConfig) -> None:
         check_length(config.steps, config.minutes, config.cpu_minutes)
+        source = task.source(validation=False)
+        require_cases(source)
         self._clock = time.process_time if config.cpu_minutes else time.monotonic
         self.task, self.config = task, config
         self.processes = Processes(config.device)
@@ -74,7 +78,7 @@ class Trainer:
         )
         self._seed = self.processes.seed(config.seed)
         self.plan = SamplePlan(
-            task.source(validation=False),
+            source,
             self._seed,
             config.replay_size,
             config.replay_share,
@@ -82,7 +86,7 @@ class Trainer:
         )
         self.step, self.seconds = 0, 0.0
         self._stop = threading.Event()
-        self._validation: list[tuple[Inputs, dict[str, torch.Tensor]]] | None = None
+        self._validation = Validation(task, config.validation_samples, self._stop)
         if config.resume:
             self._restore()
         self.feeder = SampleFeeder(self.plan, config.workers)
@@ -128,9 +132,15 @@ class Trainer:
         """Ask the run to end after the step in progress."""
         self._stop.set()
 
-    def save(self) -> None:
-        """Write the checkpoint, and the averaged weights as `save_weights` does."""
-        plans = self.processes.gather(self.feeder.state())
+    def save(self, plan: dict[str, Any] | None = None) -> None:
+        """Write the checkpoint, and the averaged weights as `save_weights` does.
+
+        Parameters
+        ----------
+        plan : dict, optional
+            State of the plan of samples; by default as it is now.
+        """
+        plans = self.processes.gather(plan or self.feeder.state())
         if not self.processes.is_first:
             return
         state = {
@@ -177,18 +187,7 @@ class Trainer:
         """
         if not self.processes.is_first:
             return {}
-        if self._validation is None:
-            drawn = held_aside(self.task, self.config.validation_samples, _VALIDATION_SEED)
-            self._validation = list(takewhile(lambda _: not self._stop.is_set(), drawn))
-        collected: dict[str, list[float]] = {}
-        for inputs, targets in self._validation:
-            if self._stop.is_set():
-                return {}
-            with torch.no_grad():
-                output = as_float(self._apply(self.average, inputs), "cpu")
-            for key, value in self.task.measure(output, targets).items():
-                collected.setdefault(key, []).append(value)
-        figures = {key: float(np.mean(values)) for key, values in sorted(collected.items())}
+        figures = self._validation.measure(lambda inputs: self._apply(self.average, inputs))
         if figures:
             self._logs["validation"].write(self.step, figures)
             text = " ".join(f"{k} {v:.4f}" for k, v in figures.items())
@@ -226,7 +225,8 @@ class Trainer:
             if self.step % self.config.checkpoint_every == 0:
                 self.save()
             if self.config.validate_every and self.step % self.config.validate_every == 0:
-                figures = self.validate()
+                with self._learnt_is_kept():
+                    figures = self.validate()
                 since = time.monotonic() if counted == 0 else since
         self.save()
         if not stopping:
@@ -237,7 +237,7 @@ class Trainer:
     def _train_step(self) -> dict[str, float]:
         """Take one step; {} if the loss was not finite and the step was left out."""
         config = self.config
-        drawn = [self.feeder.next() for _ in range(config.batch_size)]
+        drawn = self._draw()
         rng = np.random.default_rng([self._seed, 2_000_003, self.step])
         inputs, targets = self.task.prepare([sample for sample, _ in drawn], rng)
         # Dropout, too, follows from seed and step alone, on any device.
@@ -264,6 +264,22 @@ class Trainer:
             for mean, now in zip(self.average.parameters(), self.network.parameters(), strict=True):
                 mean.lerp_(now, 1 - decay)
         return {"loss": float(loss.detach())} | {k: float(v.detach()) for k, v in parts.items()}
+
+    def _draw(self) -> list[tuple[Sample, bool]]:
+        with self._learnt_is_kept(self.feeder.state()):
+            return [self.feeder.next() for _ in range(self.config.batch_size)]
+
+    @contextmanager
+    def _learnt_is_kept(self, plan: dict[str, Any] | None = None) -> Iterator[None]:
+        """Write a checkpoint where a case cannot be read; `plan` is as it was before the step."""
+        try:
+            yield
+        except (VertebraError, ValueError, OSError):
+            # Several processes can write together only, and the others know nothing of it.
+            if self.step and self.processes.count == 1:
+                self.save(plan)
+                _log.info("step %d: stopped by a case; --resume goes on from here", self.step)
+            raise
 
     def _apply(self, network: nn.Module, inputs: Inputs) -> Output:
         kind = self.device.type
@@ -305,4 +321,5 @@ class Trainer:
         # More processes than before begin with samples of their own.
         if self.processes.rank < len(plans):
             self.plan.restore(plans[self.processes.rank])
+        tell_trained_on(self.task, state["plan"]["names"])
         _log.info("resumed at step %d, %.1f min", self.step, self.seconds / 60)

@@ -77,13 +77,13 @@ class SamplePlan:
 
         Raises
         ------
-        FileNotFoundError
+        InputError
             If the source has no case.
         """
         if self.draws % self.refresh_draws == 0 or not self.names:
             self.names = self.source.names()
             if not self.names:
-                raise FileNotFoundError("there is no case to draw samples from")
+                raise self.source.no_case()
         rng = np.random.default_rng([self.seed, 1_000_003, self.draws])
         self.draws += 1
         enough = len(self.buffer) > self.replay_size // 5

@@ -11,8 +11,9 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..errors import InputError, OutputError
+from ..errors import InputError
 from ..models import available_networks
+from ..output_errors import output_error
 from .checkpoint import task_of
 
 CHECKPOINT = "checkpoint"
@@ -53,7 +54,7 @@ def open_folders(out: Path, name: str, resume: bool) -> Path:
     InputError
         ``folder_in_use``, ``checkpoint_damaged``.
     OutputError
-        ``not_writable``.
+        ``not_writable`` or ``disk_full``.
     WeightsError
         If the index of `out` is damaged: weights could not be entered in the end.
     """
@@ -74,11 +75,7 @@ def open_folders(out: Path, name: str, resume: bool) -> Path:
             # Some folders let nobody write, which should not be found out after the first hour.
             tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
-        raise OutputError(
-            "not_writable",
-            f"The training cannot write to {out}: {error.strerror or error}.",
-            "Choose a folder that you may write to.",
-        ) from error
+        raise output_error(error, "The weights", out) from error
     return state
 
 

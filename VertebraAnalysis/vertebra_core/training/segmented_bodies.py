@@ -19,15 +19,18 @@ import numpy as np
 import torch
 from torch import nn
 
+from ..errors import InputError
 from ..grading.learned import body_samples
 from ..grading.network import SHAPE_NAMES
-from ..models import load_network, load_weights_file
 from ..phantom.scene import load_scene
+from ..whole_file import whole_file
 from .alone import run_alone
+from .arguments import count, number
 from .bank import is_held_aside, scene_files
 from .grade_opinions import measured_bodies
 from .grading_samples import choose_index, empty_sample, pack_grading
 from .sources import Sample
+from .weights_choice import load_chosen
 
 KEYS = ("hu", "body", "vertebra", "losses", "grade", "shape", "height_loss")
 """What a file holds of each body; types and shapes are those of `grading_samples`."""
@@ -55,6 +58,17 @@ class SegmentedBodySource:
         return [
             n for n in found if is_held_aside(n.partition(_BEHIND_SCENE)[0]) == self._validation
         ]
+
+    def no_case(self) -> InputError:
+        """Return the error that tells that there is no scan."""
+        there = "The folder" if self._folder.is_dir() else "There is no folder"
+        lack = " holds no segmented bodies to train on" if self._folder.is_dir() else ""
+        return InputError(
+            "no_segmented_bodies",
+            f"{there} {self._folder}{lack}.",
+            "Make some with `python -m vertebra_core.training.segmented_bodies --bank BANK "
+            f"-o {self._folder}`.",
+        )
 
     def draw(self, name: str, rng: np.random.Generator) -> Sample:
         """Draw a body from the scan `name`, a fractured one more often than in life."""
@@ -120,10 +134,8 @@ def collect(
         # Drawn from the scene's name, so that a run cut short goes on as if it had not been.
         rng = np.random.default_rng([seed, turn, *scene.stem.encode()])
         bodies = segmented_bodies(scene, segmenter, rng)
-        partial = target.with_suffix(".partial")
-        with partial.open("wb") as file:
+        with whole_file(target, "The bodies") as file:
             np.savez(file, **bodies)
-        partial.replace(target)
         print(f"scan {index + 1} of {scans}", file=sys.stderr, flush=True)
 
 
@@ -132,16 +144,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bank", type=Path, required=True, help="folder of phantom scenes")
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder for the bodies")
-    parser.add_argument("--scans", type=int, default=300)
+    parser.add_argument("--scans", type=number, default=300)
     parser.add_argument("--segmentation", type=Path, help="weights; by default the bundled ones")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=count, default=0)
     args = parser.parse_args(arguments)
     scenes = scene_files(args.bank)
     if not scenes:
         parser.error(f"{args.bank} holds no scenes; make some with `phantom --bank`")
-    own = args.segmentation
-    segmenter, _ = load_weights_file(own) if own else load_network("segmentation")
-    collect(scenes, args.output, segmenter, args.scans, args.seed)
+    collect(
+        scenes, args.output, load_chosen("segmentation", args.segmentation), args.scans, args.seed
+    )
     return 0
 
 

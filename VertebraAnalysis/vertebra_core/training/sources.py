@@ -8,6 +8,8 @@ from typing import Protocol
 import numpy as np
 import torch
 
+from ..errors import InputError
+
 Sample = dict[str, torch.Tensor]
 """One training sample: tensors of fixed shapes and types, small enough to keep hundreds."""
 
@@ -25,6 +27,10 @@ class SampleSource(Protocol):
 
     def draw(self, name: str, rng: np.random.Generator) -> Sample:
         """Draw a sample from the case called `name`."""
+        ...
+
+    def no_case(self) -> InputError:
+        """Return the error that tells a user that there is no case, and what to do."""
         ...
 
 
@@ -58,6 +64,14 @@ class MixedSource:
         index, _, inner = name.partition("/")
         return self._sources[int(index)].draw(inner, rng)
 
+    def parts(self) -> list[SampleSource]:
+        """Return the sources."""
+        return list(self._sources)
+
+    def no_case(self) -> InputError:
+        """Return the error of the first source that has no case."""
+        return next((s for s in self._sources if not s.names()), self._sources[0]).no_case()
+
     def choose(self, names: Sequence[str], rng: np.random.Generator) -> str:
         """Choose a case: first a source by its share, then one of its cases evenly."""
         groups: dict[int, list[str]] = {}
@@ -85,6 +99,19 @@ def phantoms_and_scans(
             raise ValueError("give a bank of scenes or a folder of labelled scans")
         return only
     return MixedSource([phantoms, scans], [1 - scans_share, scans_share])
+
+
+def require_cases(source: SampleSource) -> None:
+    """Refuse a source without any case: of several, each was named and must not be passed over.
+
+    Raises
+    ------
+    InputError
+        What the source says.
+    """
+    for part in source.parts() if isinstance(source, MixedSource) else [source]:
+        if not part.names():
+            raise part.no_case()
 
 
 def choose_case(source: SampleSource, names: Sequence[str], rng: np.random.Generator) -> str:

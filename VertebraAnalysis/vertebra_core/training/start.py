@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from torch import nn
 
-from ..models import MODELS_FOLDER, load_weights_file
+from ..model_index import INDEX_NAME
+from ..models import MODELS_FOLDER, available_networks, load_network, load_weights_file
+
+_log = logging.getLogger(__name__)
 
 BUNDLED = "bundled"
 
@@ -19,7 +23,7 @@ def load_start(network: nn.Module, start: Path, name: str) -> None:
     network : Module
     start : Path
         A weights file, a folder with ``<name>.safetensors``, or ``bundled`` for the weights that
-        come with the program.
+        come with the program. What a folder with an index does not name is bundled.
     name : str
         Name of the network.
 
@@ -33,11 +37,21 @@ def load_start(network: nn.Module, start: Path, name: str) -> None:
         If they are for a network of another shape.
     """
     folder = MODELS_FOLDER if str(start) == BUNDLED else Path(start)
-    path = folder / f"{name}.safetensors" if folder.is_dir() else folder
+    weights = _weights(folder, name)
+    try:
+        network.load_state_dict(weights.state_dict())
+    except RuntimeError as error:
+        raise ValueError(
+            f"the weights {folder.name} are for a network of another shape than {name}"
+        ) from error
+
+
+def _weights(start: Path, name: str) -> nn.Module:
+    if (start / INDEX_NAME).is_file():
+        if name not in available_networks(start):
+            _log.info("%s holds no %s: the bundled weights are started from", start, name)
+        return load_network(name, start)[0]
+    path = start / f"{name}.safetensors" if start.is_dir() else start
     if not path.is_file():
         raise FileNotFoundError(f"there are no weights {path} to start from")
-    weights = load_weights_file(path)[0].state_dict()
-    try:
-        network.load_state_dict(weights)
-    except RuntimeError as error:
-        raise ValueError(f"the weights {path.name} are for a network of another shape") from error
+    return load_weights_file(path)[0]

@@ -10,20 +10,20 @@ import argparse
 import logging
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ..evaluation.grade_table import read_grades
 from ..models import MODELS_FOLDER, register_weights
 from . import train_grading, train_labelling, train_localisation, train_segmentation
 from .arguments import add_training_arguments
-from .graded_scans import LabelledGradingSource
+from .graded_scans import graded_scans
 from .label_arguments import LabelledData, add_source_arguments, labelled_data
 from .parallel import is_first
 from .run_folder import folder_in_use, state_folder, training_in
-from .task import TrainingConfig, check_length
+from .start import load_start
+from .task import TrainingConfig, TrainingTask, check_length
 
 _log = logging.getLogger(__name__)
 
@@ -38,6 +38,8 @@ class Stop:
         Of its weights.
     module : module
         Its training.
+    task : callable
+        Makes its `TrainingTask` from its settings.
     train : callable
     share : float
         Of the minutes of all; about what each took for the bundled weights.
@@ -45,15 +47,40 @@ class Stop:
 
     name: str
     module: ModuleType
+    task: Callable[[Any], TrainingTask]
     train: Callable[[Any], dict[str, float]]
     share: float
 
 
 STOPS = (
-    Stop("locnet", train_localisation, train_localisation.train_localisation, 0.25),
-    Stop("segmentation", train_segmentation, train_segmentation.train_segmentation, 0.45),
-    Stop("labelling", train_labelling, train_labelling.train_labelling, 0.20),
-    Stop("grading", train_grading, train_grading.train_grading, 0.10),
+    Stop(
+        "locnet",
+        train_localisation,
+        train_localisation.LocalisationTask,
+        train_localisation.train_localisation,
+        0.25,
+    ),
+    Stop(
+        "segmentation",
+        train_segmentation,
+        train_segmentation.SegmentationTask,
+        train_segmentation.train_segmentation,
+        0.45,
+    ),
+    Stop(
+        "labelling",
+        train_labelling,
+        train_labelling.LabellingTask,
+        train_labelling.train_labelling,
+        0.20,
+    ),
+    Stop(
+        "grading",
+        train_grading,
+        train_grading.GradingTask,
+        train_grading.train_grading,
+        0.10,
+    ),
 )
 
 
@@ -95,7 +122,8 @@ def train_all(config: TrainAllConfig) -> dict[str, float]:
     Weights are written to ``<out>/<network>.safetensors`` and entered into ``<out>/models.json``.
     Told to stop, it ends after the step in progress; with ``resume`` it goes on from there, and a
     network whose schedule is over is only validated again. Where there are neither phantoms nor
-    grades to train the grade head from, the bundled one is put beside the others.
+    grades to train the grade head from, the bundled one is put beside the others. Grades, and
+    weights to start from, are checked before the first network is trained.
 
     Raises
     ------
@@ -103,6 +131,7 @@ def train_all(config: TrainAllConfig) -> dict[str, float]:
         If it was told to stop.
     InputError
         ``folder_in_use``: there are trainings in the folder, and `config` does not say to resume.
+        Also if grades or labelled scans are not what they should be.
     ValueError, FileNotFoundError
         If there is nothing to train from.
     """
@@ -110,14 +139,19 @@ def train_all(config: TrainAllConfig) -> dict[str, float]:
     begun = [s.name for s in STOPS if training_in(state_folder(config.out, s.name)) == s.name]
     if begun and not config.resume:
         raise folder_in_use(config.out, begun)
+    graded = _grading_labels(config)
+    _check_starts(config)
     figures: dict[str, float] = {}
     for stop in STOPS:
-        if stop.name == "grading" and not _can_grade(config):
-            if stop.name not in begun:
-                _take_bundled(config, stop.name)
-            continue
+        own = config
+        if stop.name == "grading":
+            if graded is None:
+                if stop.name not in begun:
+                    _take_bundled(config, stop.name)
+                continue
+            own = replace(config, labels=graded)
         _log.info("training %s", stop.name)
-        settings = settings_of(stop, config)
+        settings = settings_of(stop, own)
         found = stop.train(settings)
         figures |= {f"{stop.name} {key}": value for key, value in found.items()}
         if is_first():
@@ -147,7 +181,6 @@ def settings_of(stop: Stop, config: TrainAllConfig) -> Any:
         "real_share": config.labels.share,
         # Segmentation and grading share what was resampled for either.
         "label_cache": config.labels.cache_in(config.out),
-        "split_bodies": True,
         "grades": config.grades,
         "steps": config.steps,
         "minutes": _shared(config.minutes, stop),
@@ -163,12 +196,32 @@ def _shared(minutes: float | None, stop: Stop) -> float | None:
     return None if minutes is None else minutes * stop.share
 
 
-def _can_grade(config: TrainAllConfig) -> bool:
-    if config.bank:
-        return True
-    grades = read_grades(config.grades) if config.grades else {}
-    cache = config.labels.cache_in(config.out)
-    return bool(LabelledGradingSource(config.labels.folders, cache, grades).names())
+def _grading_labels(config: TrainAllConfig) -> LabelledData | None:
+    """Return the labelled scans to train the grade head from, none where phantoms must do.
+
+    None means that there is nothing to train it from.
+
+    Raises
+    ------
+    InputError
+        If a table of grades was named but gives no scan to train on a grade.
+    """
+    scans = graded_scans(config.labels, config.out, config.grades)
+    if scans is None or scans.names():
+        return config.labels
+    if config.grades:
+        raise scans.no_case()
+    if not config.bank:
+        return None
+    _log.info("no grades: the grade head is trained on phantoms alone")
+    return replace(config.labels, folders=())
+
+
+def _check_starts(config: TrainAllConfig) -> None:
+    """Raise what the weights to start from will raise when a network's turn has come."""
+    start = config.options.get("initial_weights")
+    for stop in STOPS if start else ():
+        load_start(stop.task(settings_of(stop, config)).build_network(), start, stop.name)
 
 
 def _take_bundled(config: TrainAllConfig, name: str) -> None:

@@ -15,13 +15,12 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from ..evaluation.grade_table import read_grades
 from ..grading.learned import log_shares_by_loss
 from ..grading.network import GRADES, N_GRADES, SHAPES, GradeNetwork, stated_height_loss
 from ..networks.normalisation import normalise_hu
 from .alone import run_alone
 from .arguments import add_training_arguments, log_to_terminal, share, training_config
-from .graded_scans import LabelledGradingSource
+from .graded_scans import graded_scans
 from .grading_samples import UNKNOWN, PhantomGradingSource
 from .label_arguments import LabelledData, add_source_arguments, labelled_data
 from .loop import Trainer
@@ -79,15 +78,12 @@ class GradingTask(TrainingTask):
     def source(self, validation: bool) -> SampleSource:
         """Return bodies of phantoms, drawn or segmented, of graded scans, or of all."""
         config = self._config
-        drawn = segmented = scans = None
+        drawn = segmented = None
         if config.bank:
             drawn = PhantomGradingSource(config.bank, validation)
         if config.segmented:
             segmented = SegmentedBodySource(config.segmented, validation)
-        if config.labels.folders:
-            grades = read_grades(config.grades) if config.grades else {}
-            cache = config.labels.cache_in(config.training.out)
-            scans = LabelledGradingSource(config.labels.folders, cache, grades, validation)
+        scans = graded_scans(config.labels, config.training.out, config.grades, validation)
         real = config.labels.share
         if drawn and segmented and scans:
             share = config.segmented_share

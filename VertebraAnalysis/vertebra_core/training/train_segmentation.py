@@ -60,7 +60,7 @@ class SegmentationConfig:
     crop_shape: tuple[int, int, int] = CROP_SHAPE_ZYX
     widths: tuple[int, ...] = (32, 48, 96, 192)
     attention: bool = True
-    split_bodies: bool = False
+    split_bodies: bool = True
 
 
 class SegmentationTask(TrainingTask):
@@ -158,8 +158,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--split-bodies",
-        action="store_true",
-        help="cut bodies out of labelled vertebrae where there is no label map of bodies",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="cut bodies out of labelled vertebrae where there is no label map of bodies; without, "
+        "those vertebrae teach nothing about bodies",
     )
     add_training_arguments(parser)
 
