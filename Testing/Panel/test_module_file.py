@@ -10,7 +10,7 @@ import pytest
 from example_ct import suitableCt
 from QtStandIns import loadScriptedModule
 from result_folder import writeFolder
-from ScriptedCore import CRASHES, REFUSES, ScriptedCore, leaves
+from ScriptedCore import CRASHES, REFUSES, WAITS, ScriptedCore, leaves
 
 MODULE_FILE = Path(__file__).resolve().parents[2] / "VertebraAnalysis" / "VertebraAnalysis.py"
 OPEN_LIMIT_S = 1.0
@@ -65,6 +65,20 @@ def test_a_script_gets_one_error_with_what_to_do(slicer, script, told):
         BlockingAnalysis(node, core=ScriptedCore(script)).run()
     assert caught.value.hint
     assert slicer.mrmlScene.GetNumberOfNodes() == before
+
+
+def test_a_script_that_is_interrupted_leaves_nothing_at_work(slicer, monkeypatch):
+    from VertebraAnalysisLib.BlockingAnalysis import BlockingAnalysis
+    from VertebraAnalysisLib.CoreRun import CoreRun
+
+    def interrupt(_application, *_unused):
+        raise KeyboardInterrupt
+
+    analysis = BlockingAnalysis(suitableCt(slicer), core=ScriptedCore(WAITS))
+    monkeypatch.setattr(type(slicer.app), "processEvents", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        analysis.run()
+    assert not analysis._run.running and CoreRun._active is None
 
 
 def test_a_script_is_told_at_once_that_a_volume_is_no_ct(slicer):

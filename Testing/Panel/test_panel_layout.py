@@ -101,15 +101,19 @@ def testLabelsPointToTheirControlsAndMnemonicsAreUnique():
 
 
 def testSelectorsAndTablesHaveNamesForScreenReaders():
+    named = ("qMRMLNodeComboBox", "QComboBox", "QTableWidget", "QSpinBox", "QProgressBar")
     for widget in uiTree().iter("widget"):
-        if widget.get("class") in ("qMRMLNodeComboBox", "QComboBox", "QTableWidget", "QSpinBox"):
+        if widget.get("class") in named:
             properties = {p.get("name") for p in widget}
             assert "accessibleName" in properties, widget.get("name")
 
 
-def testEveryPressableThingSaysWhatItDoes():
+def testEverythingToPressOrReadSaysWhatItIsFor():
     for widget in uiTree().iter("widget"):
-        if widget.get("class") in ("QPushButton", "QToolButton", "QCheckBox"):
+        if widget.get("class") in (
+            "QPushButton", "QToolButton", "QCheckBox", "ctkCollapsibleButton", "QTableWidget",
+            "QPlainTextEdit", "QProgressBar",
+        ):  # fmt: skip
             tips = [p.findtext("string") for p in widget if p.get("name") == "toolTip"]
             # Set in the code where it depends on what is selected.
             assert tips or widget.get("name") == "runnerUpButton", widget.get("name")

@@ -11,6 +11,8 @@ from result_folder import segmentVoxelsRas, writeFolder
 from ScriptedCore import ScriptedCore, leaves
 from vertebra_core.output.label_map import write_label_map
 
+SLOWLY = "time.sleep(0.5)\n"
+
 CUT_VOXELS = 5
 """Uppermost slices of L1 that re-measuring leaves out of its body."""
 
@@ -38,6 +40,19 @@ def driver(openPanel, slicer, tmp_path):
 
     SceneWriter().write(writeFolder(tmp_path / "results"), suitableCt(slicer))
     return openPanel(core=ScriptedCore(leaves(cutFolder(tmp_path / "measured"))))
+
+
+def place(slicer, shiftRas, *nodes):
+    """Put nodes under one transform that shifts them."""
+    from VertebraAnalysisLib.Coordinates import matrixFromArray
+
+    matrix = np.eye(4)
+    matrix[:3, 3] = shiftRas
+    transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+    transform.SetMatrixTransformToParent(matrixFromArray(matrix))
+    for node in nodes:
+        if node.IsA("vtkMRMLTransformableNode"):
+            node.SetAndObserveTransformNodeID(transform.GetID())
 
 
 def bodyVoxels(driver):
@@ -115,6 +130,74 @@ def testABodyThatWasEmptyIsEmptyAgain(driver, slicer):
     assert bodyVoxels(driver)["L1"]
     driver.click("undoButton")
     assert bodyVoxels(driver) == before
+
+
+def startMeasuring(driver, script):
+    """Choose L1 and let a core of its own measure it; returns its key."""
+    driver.panel.services._core = ScriptedCore(script)
+    driver.clickRow(driver.rows("Level").index("L1"))
+    driver.click("remeasureButton")
+    assert driver.panel.running
+    return next(v.key for v in driver.panel.session.vertebrae if v.level == "L1")
+
+
+def testResultsDeletedMeanwhileAreNotSaidToBeMeasured(driver, slicer, tmp_path):
+    startMeasuring(driver, SLOWLY + leaves(cutFolder(tmp_path / "again")))
+    slicer.mrmlScene.RemoveNode(driver.panel.resultSet.textNode)
+    assert driver.waitUntil(lambda: not driver.panel.running)
+    assert driver.panel.messages.kind == "warning"
+    assert "L1 was measured again" not in driver.panel.messages.text
+
+
+def testOtherResultsOpenedMeanwhileAreNotTouched(driver, slicer, tmp_path):
+    from VertebraAnalysisLib.SceneWriter import SceneWriter
+
+    first = driver.panel.resultSet
+    other = SceneWriter().write(writeFolder(tmp_path / "other"), first.inputNode)
+    key = startMeasuring(driver, SLOWLY + leaves(cutFolder(tmp_path / "again")))
+    driver.panel.parameters.results = other.textNode
+    driver.settle()
+    assert driver.panel.resultSet == other and driver.panel.running
+    assert driver.waitUntil(lambda: not driver.panel.running)
+    assert driver.panel.messages.kind == "warning"
+    for results in (first, other):
+        assert not results.loadReview().vertebra(key).remeasured
+
+
+def testAMovedCtIsNotMeasured(driver, slicer):
+    place(slicer, [15, -10, 30], driver.panel.resultSet.inputNode)
+    driver.clickRow(driver.rows("Level").index("L1"))
+    driver.click("remeasureButton")
+    assert not driver.panel.running and driver.core.runs == 0
+    assert driver.panel.messages.kind == "error"
+    assert "not where it was" in driver.panel.messages.text
+
+
+def testACtMovedWhileItIsMeasuredGivesNoMeasurement(driver, slicer, tmp_path):
+    results = driver.panel.resultSet
+    key = startMeasuring(driver, SLOWLY + leaves(cutFolder(tmp_path / "again")))
+    place(slicer, [15, -10, 30], results.inputNode, *results.nodes)
+    assert driver.waitUntil(lambda: not driver.panel.running)
+    assert driver.panel.messages.kind == "error" and "moved" in driver.panel.messages.text
+    assert not driver.panel.session.review.vertebra(key).remeasured
+
+
+def testAMeasurementUnderACommonTransformIsKeptWhereTheAnalysisIs(driver, slicer, tmp_path):
+    results = driver.panel.resultSet
+    key = next(v.key for v in driver.panel.session.vertebrae if v.level == "L1")
+    before = driver.panel.session.review.vertebra(key)
+    place(slicer, [15, -10, 30], results.inputNode, *results.nodes)
+    point = list(results.centersNode.GetNthControlPointPositionWorld(1))
+    # What the core measures is in the world as it is now.
+    folder = writeFolder(tmp_path / "moved", move=lambda lps: np.asarray(lps) + [-15, 10, 30])
+    driver.panel.services._core = ScriptedCore(leaves(folder))
+    remeasure(driver, "L1")
+    after = driver.panel.session.review.vertebra(key)
+    assert after.remeasured
+    assert after.center_lps_mm == pytest.approx(before.center_lps_mm, abs=1e-4)
+    assert list(results.centersNode.GetNthControlPointPositionWorld(1)) == pytest.approx(
+        point, abs=1e-3
+    )
 
 
 def testUndoWorksWithoutTheBodies(driver, slicer):

@@ -308,6 +308,55 @@ def testHeightLinesOfAnIntactBodyAreShownOnRequest(driver):
     assert not line.GetDisplayVisibility()
 
 
+@pytest.mark.parametrize("column", range(10))
+def testEveryCellOfARowHighlightsIt(driver, column):
+    def highlighted():
+        return {index.row() for index in driver.ui.resultsTable.selectedIndexes()}
+
+    driver.clickRow(0, 3)
+    driver.clickRow(1, column)
+    assert highlighted() == {1}
+    driver.press("resultsTable", "Down")
+    assert highlighted() == {2}
+    assert driver.panel.table.selectedKey == keyOf(driver, "L2")
+
+
+@pytest.mark.parametrize(
+    ("levels", "graded", "told"),
+    [
+        (["T12", "L1"], True, "2 vertebrae \u00b7 1 fractured \u00b7 2 left to review"),
+        (["T12"], True, "1 vertebra \u00b7 none fractured \u00b7 1 left to review"),
+        (["T12", "L2"], True,
+         "2 vertebrae \u00b7 none fractured \u00b7 1 not graded \u00b7 2 left to review"),
+        (["T12", "L1"], False, "2 vertebrae \u00b7 none graded \u00b7 2 left to review"),
+        ([], True, "No vertebra was found"),
+    ],
+)  # fmt: skip
+def testSummaryClaimsNothingOfWhatWasNotGraded(slicer, levels, graded, told):
+    from dataclasses import replace
+
+    from example_analysis import example
+    from vertebra_core.analysis_json import analysis_to_json
+    from VertebraAnalysisLib.Review import Review
+    from VertebraAnalysisLib.ReviewSection import summary
+
+    analysis = example()[3]
+    found = [v for v in analysis.vertebrae if v.level in levels]
+    if not graded:
+        found = [replace(analysis.vertebrae[2], level=v.level) for v in found]
+    text = analysis_to_json(replace(analysis, vertebrae=tuple(found)))
+    assert summary(Review.fromJson(text)) == told
+
+
+def testADamagedAnalysisSaysWhatToDoInThePanel(driver):
+    results = driver.panel.resultSet
+    driver.choose("resultsSelector", "None")
+    results.textNode.SetText("{}")
+    driver.choose("resultsSelector", results.name)
+    assert driver.panel.messages.kind == "error"
+    assert driver.panel.messages.text.endswith("Analyze the CT again.")
+
+
 def testNamesAreNotTakenForMarkup(driver, slicer):
     driver.panel.messages.error("<b>a & b</b>")
     assert driver.ui.messageLabel.text == "<b>a & b</b>"

@@ -146,6 +146,71 @@ def testMissingPackagesAreAskedForBeforeAnythingRuns(openPanel, slicer, monkeypa
     assert driver.panel.messages.kind == "error"
 
 
+def testWhilePackagesAreInstalledNothingElseIsStarted(openPanel, slicer, monkeypatch):
+    """pip's output lets clicks through."""
+    suitableCt(slicer)
+    driver = openPanel(core=ScriptedCore(WAITS))
+    seen = []
+
+    def install(askUser):
+        seen.append(askUser("Install PyTorch?"))
+        driver.settle()
+        assert driver.ui.progressPanel.isVisible()
+        assert "Installing" in driver.ui.stageLabel.text
+        for name in ("analyzeButton", "sampleButton", "importButton"):
+            assert not getattr(driver.ui, name).isEnabled()
+        assert not driver.panel.startAnalysis() and not driver.panel.loadSampleAndAnalyze()
+        return True
+
+    monkeypatch.setattr(driver.panel.services, "ensureDependencies", install)
+    driver.click("analyzeButton")
+    assert seen == [True]
+    assert driver.panel.running and driver.core.runs == 1
+
+
+def testAFailedInstallationLeavesThePanelUsable(openPanel, slicer, monkeypatch):
+    from VertebraAnalysisLib.UserError import UserError
+
+    def fail(askUser):
+        askUser("Install PyTorch?")
+        raise UserError("PyTorch could not be installed.", "Check the internet connection.")
+
+    suitableCt(slicer)
+    driver = openPanel(core=ScriptedCore(WAITS))
+    monkeypatch.setattr(driver.panel.services, "ensureDependencies", fail)
+    driver.click("analyzeButton")
+    assert "could not be installed" in driver.panel.messages.text
+    assert not driver.ui.progressPanel.isVisible() and driver.ui.analyzeButton.isEnabled()
+
+
+def testTheSampleIsLoadedOnceHoweverOftenItIsAskedFor(openPanel, slicer):
+    driver = openPanel(core=ScriptedCore(WAITS))
+    for _ in range(2):
+        driver.click("sampleButton")
+        assert driver.panel.running
+        driver.click("analyzeButton")
+        assert driver.waitUntil(lambda: not driver.panel.running)
+    assert len(slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")) == 1
+
+
+def testTheSampleIsAnalyzedWithoutChoicesForAnotherCt(openPanel, slicer):
+    driver = openPanel(core=ScriptedCore(WAITS))
+    driver.panel.parameters.regionOfInterest = slicer.mrmlScene.AddNewNodeByClass(
+        "vtkMRMLMarkupsROINode", "box"
+    )
+    driver.click("sampleButton")
+    assert driver.core.asked[-1][1].roiNode is None
+
+
+def testOneChangeIsSpokenOfAsOne(openPanel, slicer, tmp_path):
+    driver, _ = startedRun(openPanel, slicer, leaves(writeFolder(tmp_path / "results")))
+    driver.waitUntil(lambda: not driver.panel.running)
+    key = driver.panel.session.vertebrae[0].key
+    driver.panel.session.change(lambda r, reader: r.setReviewed(key, True, reader))
+    driver.click("analyzeButton")
+    assert "The one change of its review would be lost." in driver.dialogs.questions[-1]
+
+
 def testAdvancedChoicesReachTheCore(openPanel, slicer, tmp_path):
     driver, _ = startedRun(openPanel, slicer, leaves(writeFolder(tmp_path / "results")))
     driver.waitUntil(lambda: not driver.panel.running)

@@ -20,6 +20,8 @@ from vertebra_core.output.label_map import write_label_map  # noqa: E402
 from vertebra_core.volume import CtVolume, LabelVolume  # noqa: E402
 from VertebraAnalysisLib.Coordinates import LpsGeometry, ijkToRas, matrixFromArray  # noqa: E402
 
+FLIP = np.diag([-1.0, -1.0, 1.0, 1.0])
+
 
 def exampleCt(slicer: Any, name: str = "CT spine") -> Any:
     """Put the CT of the example, oblique and left-handed, into the scene."""
@@ -57,13 +59,26 @@ def writeFolder(
     grid = LabelVolume(labels, own.spacing_xyz_mm, own.origin_lps_mm, own.direction)
     if move is not None:
         grid = moved(grid, move)
-        analysis = replace(analysis, vertebrae=tuple(movedVertebra(v, move) for v in
-                                                     analysis.vertebrae))  # fmt: skip
+        analysis = replace(
+            analysis,
+            vertebrae=tuple(movedVertebra(v, move) for v in analysis.vertebrae),
+            manifest=replace(
+                analysis.manifest,
+                input_origin_lps_mm=grid.origin_lps_mm,
+                input_direction=grid.direction,
+            ),
+        )
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "analysis.json").write_text(analysis_to_json(analysis), "utf-8")
     write_label_map(folder / "labels.nii.gz", labels, grid)
     write_label_map(folder / "bodies.nii.gz", bodies, grid)
     return folder
+
+
+def lpsMove(ras: np.ndarray) -> Any:
+    """Return what `writeFolder` takes as `move`: a matrix, shape (4, 4), of RAS mm, on LPS."""
+    matrix = FLIP @ ras @ FLIP
+    return lambda points: np.asarray(points, float) @ matrix[:3, :3].T + matrix[:3, 3]
 
 
 def moved(grid: LabelVolume, move: Any) -> LabelVolume:

@@ -171,7 +171,7 @@ def test_the_analysis_in_the_json_is_never_touched():
     review.shiftLevels(1, READER)
     review.overrideGrade("v01", 3, "crush", "why", READER)
     kept = json.loads(review.toJson())
-    assert kept.pop("review")["version"] == "1.1"
+    assert kept.pop("review")["version"] == "1.2"
     assert kept == content == given
     assert analysis_from_dict(kept) == analysis
     again = json.loads(Review.fromJson(review.toJson()).toJson())

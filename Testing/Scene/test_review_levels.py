@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
 import pytest
-from review_examples import key_of, levels_of, review_of
+from review_examples import THORACOLUMBAR, key_of, levels_of, review_of, spine
 from vertebra_core.analysis import Flag
+from VertebraAnalysisLib.Review import Review
 from VertebraAnalysisLib.UserError import UserError
 
 READER = "Dr Müller"
@@ -235,6 +239,53 @@ def test_a_gap_that_a_reader_closes_is_no_missed_neighbour_any_more():
     review.setLevel("v03", "T11", READER, scope="below")
     assert levels_of(review) == "T9 T10 T11 T12"
     assert not [f for v in review.vertebrae for f in v.flags]
+
+
+def touching(level, of):
+    """What measuring `level` again gives that touches its neighbour."""
+    flag = Flag("touching_neighbour", f"Its body touches that of {of}.")
+    own = next(v for v in spine(THORACOLUMBAR).vertebrae if v.level == level)
+    return replace(own, flags=(flag,))
+
+
+def reasons(review, key):
+    return [f.reason for f in review.vertebra(key).flags if f.code == "touching_neighbour"]
+
+
+def test_flags_of_a_measurement_follow_later_relabellings():
+    review = review_of()
+    key = key_of(review, "L1")
+    review.setMeasurement(key, touching("L1", "L2"), READER)
+    assert reasons(review, key) == ["Its body touches that of L2."]
+    review.shiftLevels(1, READER)
+    assert reasons(review, key) == ["Its body touches that of L3."]
+    again = Review.fromJson(review.toJson())
+    assert reasons(again, key) == ["Its body touches that of L3."]
+    review.undo()
+    assert reasons(review, key) == ["Its body touches that of L2."]
+
+
+def test_flags_of_a_measurement_under_new_names_follow_the_way_back():
+    review = review_of()
+    key = key_of(review, "L1")
+    review.shiftLevels(-1, READER)
+    review.setMeasurement(key, touching("T12", "L1"), READER)
+    assert reasons(review, key) == ["Its body touches that of L1."]
+    review.shiftLevels(1, READER)
+    assert review.vertebra(key).level == "L1"
+    assert reasons(review, key) == ["Its body touches that of L2."]
+
+
+@pytest.mark.parametrize(("shift", "measured", "of"), [(1, "L1", "L2"), (1, "L2", "L3")])
+def test_a_measurement_of_an_earlier_version_speaks_of_the_names_of_its_own(shift, measured, of):
+    review = review_of()
+    key = key_of(review, "L1")
+    review.setMeasurement(key, touching(measured, of), READER)
+    review.shiftLevels(shift, READER)
+    content = json.loads(review.toJson())
+    kept = content["review"]["vertebrae"][key]
+    assert kept.pop("measured_levels") == [v.ai.level for v in review.vertebrae]
+    assert reasons(Review.fromJson(json.dumps(content)), key) == ["Its body touches that of L3."]
 
 
 def test_the_second_choice_names_the_whole_spine_consistently():

@@ -137,6 +137,40 @@ def test_an_exported_label_map_follows_the_readers_levels_and_own_segments(found
     assert (again.labels == np.where(labels.labels > 0, labels.labels + 1, 0)).all()
 
 
+def test_an_exported_label_map_goes_by_the_review_and_not_by_names_of_segments(found, tmp_path):
+    from vertebra_core.reading import read_label_map
+
+    segmentation = found.segmentationNode.GetSegmentation()
+    for key, name in (("v02", "L1 fracture?"), ("v03", "T12")):
+        segmentation.GetSegment(found.segmentIdOfKey(key)).SetName(name)
+    segmentation.AddEmptySegment("own", "Cage")
+    segmentation.AddEmptySegment("sacrum", "S1")
+    again = read_label_map(LabelMapExport.write(found, tmp_path / "a.nrrd"))
+    _, labels, _, _ = example()
+    assert (again.labels == labels.labels).all()
+    assert LabelMapExport.leftOut(found) == ["Cage"]
+
+
+def test_what_was_rejected_is_not_exported_whatever_its_segment_is_called(found, tmp_path):
+    from vertebra_core.reading import read_label_map
+
+    review = found.loadReview()
+    SceneWriter().update(found, review, review.setRejected("v02", True, "Reader"))
+    segmentation = found.segmentationNode.GetSegmentation()
+    segmentation.GetSegment(found.segmentIdOfKey("v02")).SetName("L1")
+    again = read_label_map(LabelMapExport.write(found, tmp_path / "a.nrrd"))
+    _, labels, _, _ = example()
+    assert (again.labels == np.where(labels.labels == 20, 0, labels.labels)).all()
+    assert LabelMapExport.leftOut(found) == []
+
+
+def test_results_without_a_vertebra_have_no_label_map(found, tmp_path):
+    found.segmentationNode.GetSegmentation().RemoveAllSegments()
+    with pytest.raises(UserError, match="no vertebra") as told:
+        LabelMapExport.write(found, tmp_path / "a.nrrd")
+    assert "nalyze" in told.value.hint
+
+
 def test_a_label_map_that_cannot_be_written_is_told(slicer, found, tmp_path):
     with pytest.raises(UserError, match=r"\.nii\.gz or \.nrrd"):
         LabelMapExport.write(found, tmp_path / "labels.stl")

@@ -14,6 +14,7 @@ from VertebraAnalysisLib.AnalysisRun import AnalysisRun
 from VertebraAnalysisLib.Coordinates import arrayFromMatrix, lpsToRas
 from VertebraAnalysisLib.HeightEditing import HEIGHT_NAMES
 from VertebraAnalysisLib.HeightLinesWriter import needsHeightLines
+from VertebraAnalysisLib.InputPlace import requireInputInPlace
 from VertebraAnalysisLib.LabelMapExport import LabelMapExport
 from VertebraAnalysisLib.ResultSet import ResultSet
 from VertebraAnalysisLib.RunOptions import RunOptions
@@ -70,6 +71,7 @@ def test_a_graded_ct_under_a_transform(slicer, smallPhantom, placed, tmp_path): 
     ct, segmentation, world = placed
     options = RunOptions(device="cpu", threads=1, segmentationNode=segmentation)
     found = gradeAndWrite(ct, options)
+    requireInputInPlace(found)
     review = found.loadReview()
     assert sum(v.heights_mm is not None for v in review.vertebrae) >= 3
     for vertebra in review.vertebrae:
@@ -110,6 +112,7 @@ def test_a_region_of_interest_leaves_results_in_place(slicer, smallPhantom, plac
     roi.SetSize(size[0], size[1], size[2] * 0.7)
     options = RunOptions(device="cpu", threads=1, segmentationNode=segmentation, roiNode=roi)
     found = gradeAndWrite(ct, options)
+    requireInputInPlace(found)
     whole = 0
     for vertebra in found.loadReview().vertebrae:
         number = level_named(vertebra.level).number

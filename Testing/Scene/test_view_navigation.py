@@ -87,6 +87,24 @@ def test_tilting_twice_does_not_add_up_and_can_be_taken_back(slicer, views):
     np.testing.assert_allclose(_matrix(views.Red)[:3, :3], before, atol=1e-9)
 
 
+def test_a_tilt_that_a_saved_scene_brings_back_does_not_add_up_either(slicer, views, tmp_path):
+    from result_folder import reopen
+    from VertebraAnalysisLib.ViewNavigation import ViewNavigation
+
+    before = _matrix(views.Yellow)[:3, :3]
+    ViewNavigation(slicer.mrmlScene).showVertebra(_tiltedVertebra(), alongAxes=True)
+    once = _matrix(views.Yellow)[:3, :3]
+    reopen(slicer, tmp_path / "tilted.mrb")
+    nodes = slicer.util.getNodesByClass("vtkMRMLSliceNode")
+    yellow = next(node for node in nodes if node.GetLayoutName() == "Yellow")
+    later = ViewNavigation(slicer.mrmlScene)
+    later.showVertebra(_tiltedVertebra(), alongAxes=True)
+    np.testing.assert_allclose(_matrix(yellow)[:3, :3], once, atol=1e-4)
+    later.resetAxes()
+    np.testing.assert_allclose(_matrix(yellow)[:3, :3], before, atol=1e-4)
+    assert not [n for n in yellow.GetAttributeNames() if "VertebraAnalysis" in n]
+
+
 def test_a_view_that_the_user_turned_meanwhile_is_left_alone(slicer, views):
     from VertebraAnalysisLib.ViewNavigation import ViewNavigation
 

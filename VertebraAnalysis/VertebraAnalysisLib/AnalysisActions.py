@@ -13,12 +13,12 @@ from slicer.i18n import tr as _
 from .InputSection import InputSection
 from .LogView import LogView
 from .MessageBar import MessageBar
+from .PackageInstallation import PackageInstallation
 from .PanelServices import PanelServices
 from .ParameterNode import ParameterNode
 from .ReviewSession import ReviewSession
 from .RunController import RunController
 from .RunOptions import RunOptions
-from .UserError import UserError
 
 
 class AnalysisActions:
@@ -28,6 +28,7 @@ class AnalysisActions:
     ----------
     services : PanelServices
     runs : RunController
+    packages : PackageInstallation
     inputSection : InputSection
     session : ReviewSession
     messages : MessageBar
@@ -42,6 +43,7 @@ class AnalysisActions:
         self,
         services: PanelServices,
         runs: RunController,
+        packages: PackageInstallation,
         inputSection: InputSection,
         session: ReviewSession,
         messages: MessageBar,
@@ -50,6 +52,7 @@ class AnalysisActions:
         onResults: Callable[[Any], None],
     ) -> None:
         self._services, self._runs, self._input = services, runs, inputSection
+        self._packages = packages
         self._session, self._messages, self._log = session, messages, log
         self._parameters, self._onResults = parameters, onResults
 
@@ -78,13 +81,16 @@ class AnalysisActions:
 
     def loadSampleAndAnalyze(self) -> bool:
         """Load the sample CT, select it, and analyze it."""
-        if self._runs.running:
+        if self._runs.running or self._packages.atWork:
             return False
         with slicer.util.WaitCursor():
             node = self._messages.attempt(self._services.loadSample)
         if node is None:
             return False
-        self._parameters().inputVolume = node
+        parameters = self._parameters()
+        parameters.inputVolume = node
+        # Chosen for another CT.
+        parameters.regionOfInterest = parameters.existingSegmentation = None
         return self.analyze()
 
     def remeasure(self, key: str) -> bool:
@@ -94,14 +100,22 @@ class AnalysisActions:
             return False
         if not self._messages.attempt(self._ensureDependencies):
             return False
-        level = session.review.vertebra(key).level
+        resultSet, level = session.resultSet, session.review.vertebra(key).level
 
         def make(**callbacks: Any) -> Any:
             return self._services.makeRemeasurement(
-                session.resultSet, session.review, [key], self._options(None), **callbacks
+                resultSet, session.review, [key], self._options(None), **callbacks
             )
 
         def take(measured: dict[str, Any]) -> None:
+            if session.resultSet != resultSet or not resultSet.exists:
+                self._messages.warn(
+                    _("The results of {level} are not open any more: nothing was changed.").format(
+                        level=level
+                    ),
+                    _("Open them and press Re-measure again."),
+                )
+                return
             for measuredKey, own in measured.items():
                 session.takeMeasurement(measuredKey, own.vertebra, own.body)
             self._messages.inform(_("{level} was measured again.").format(level=level))
@@ -139,12 +153,7 @@ class AnalysisActions:
         )
 
     def _ensureDependencies(self) -> bool:
-        if not self._services.ensureDependencies(self._services.dialogs.confirm):
-            raise UserError(
-                _("The analysis needs packages that are not installed."),
-                _("Press the button again to install them."),
-            )
-        return True
+        return self._packages.ensure()
 
     def _replaced(self, existing: list[Any]) -> Any:
         shown = self._session.resultSet
@@ -156,6 +165,8 @@ class AnalysisActions:
             name=node.GetName(), old=old.name
         )
         changes = len(self._session.review.standingChanges) if old == self._session.resultSet else 0
-        if changes:
+        if changes == 1:
+            text += " " + _("The one change of its review would be lost.")
+        elif changes:
             text += " " + _("The {n} changes of its review would be lost.").format(n=changes)
         return text

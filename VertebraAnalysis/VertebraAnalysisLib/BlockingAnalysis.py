@@ -58,10 +58,15 @@ class BlockingAnalysis:
             If the volume cannot be analysed, or the analysis failed or was cancelled.
         """
         self._run.start()
-        while self._run.running:
-            self._run.poll()
-            slicer.app.processEvents()
-            time.sleep(_PAUSE_S)
+        try:
+            while self._run.running:
+                self._run.poll()
+                slicer.app.processEvents()
+                time.sleep(_PAUSE_S)
+        except BaseException:
+            # Whoever interrupts the script wants nothing to go on, least of all unseen.
+            self._run.cancel(wait=True)
+            raise
         if self._error is not None:
             raise self._error
         assert self._result is not None

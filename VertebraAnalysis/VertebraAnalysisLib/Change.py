@@ -18,7 +18,8 @@ class Change:
     key : str
         Key of the vertebra.
     action : str
-        ``"level"``, ``"grade"``, ``"heights"``, ``"measurement"``, ``"reviewed"`` or ``"undo"``.
+        ``"level"``, ``"grade"``, ``"heights"``, ``"measurement"``, ``"reviewed"``,
+        ``"rejected"`` or ``"undo"``.
     before, after : str
         The changed value as a reader reads it, e.g. ``"G1 wedge"`` and ``"G2 crush"``.
     reason : str

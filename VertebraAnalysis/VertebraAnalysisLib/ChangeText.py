@@ -5,7 +5,7 @@ from __future__ import annotations
 from vertebra_core.output.grade_names import grade_label
 
 from .HeightEditing import usable
-from .ReviewedVertebra import ReviewedVertebra
+from .ReviewedVertebra import REJECTED_NAME, ReviewedVertebra
 
 
 def changedText(action: str, vertebra: ReviewedVertebra) -> str:
@@ -13,7 +13,7 @@ def changedText(action: str, vertebra: ReviewedVertebra) -> str:
 
     Parameters
     ----------
-    action : {"level", "grade", "heights", "measurement", "reviewed"}
+    action : {"level", "grade", "heights", "measurement", "reviewed", "rejected"}
     vertebra : ReviewedVertebra
         Before or after the action.
     """
@@ -21,6 +21,8 @@ def changedText(action: str, vertebra: ReviewedVertebra) -> str:
         return vertebra.level
     if action == "reviewed":
         return "reviewed" if vertebra.reviewed else "not reviewed"
+    if action == "rejected":
+        return REJECTED_NAME if vertebra.rejected else vertebra.level
     grade = grade_label(vertebra.current)
     if action == "grade":
         return grade

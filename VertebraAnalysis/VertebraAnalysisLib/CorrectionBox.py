@@ -1,4 +1,4 @@
-"""Corrections of one vertebra: its level, grade, heights and mask."""
+"""Corrections of one vertebra: its level, grade, heights and mask, and whether it is one."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 from slicer.i18n import tr as _
 from vertebra_core.levels import MOBILE_LEVELS
 
+from .GradeDrafts import GradeChoice, GradeDrafts
 from .GradeStyle import gradeStyle
 from .MessageBar import MessageBar
 from .ReaderValues import FRACTURE_SHAPES
@@ -53,7 +54,9 @@ class CorrectionBox:
         self._ui, self._session, self._lines = ui, session, linesWriter
         self._messages, self._onLinesShown = messages, onLinesShown
         self._key = ""
+        self._editable = False
         self._filled: ReviewedVertebra | None = None
+        self._drafts, self._inForce = GradeDrafts(), GradeChoice(0, 0, "")
         self._filling = False
         self._fillChoices()
         # A button, because a selector also changes when the mouse wheel turns over it.
@@ -67,24 +70,28 @@ class CorrectionBox:
         ui.heightLinesCheckBox.connect("toggled(bool)", self._showLines)
         ui.editSegmentButton.connect("clicked()", lambda: onEditSegment(self._key))
         ui.remeasureButton.connect("clicked()", lambda: onRemeasure(self._key))
+        ui.rejectButton.connect("clicked()", self.reject)
 
     def show(self, vertebra: ReviewedVertebra | None, enabled: bool) -> None:
         """Show the values of `vertebra`; None when nothing is chosen."""
         ui, review = self._ui, self._session.review
         ui.correctionBox.enabled = enabled and review is not None
         self._key = vertebra.key if vertebra is not None else ""
+        self._editable = vertebra is not None and not vertebra.rejected
         for name in _OF_ONE_VERTEBRA:
-            getattr(ui, name).enabled = vertebra is not None
-        ui.correctionBox.title = (
-            _("Correct {level}").format(level=vertebra.level)
-            if vertebra is not None
-            else _("Correct the selected vertebra")
-        )
+            getattr(ui, name).enabled = self._editable
+        ui.correctionBox.title = _title(vertebra)
+        self._showRejection(vertebra)
         self._showRunnerUp()
+        if vertebra != self._filled:
+            self._keepDraft(vertebra)
         # What is being typed stays unless there is something new to show.
         if vertebra is not None and vertebra != self._filled:
             self._fill(vertebra)
         self._filled = vertebra
+        if self._editable:
+            self._onGradeChosen(ui.gradeSelector.currentIndex)
+            ui.heightLinesCheckBox.enabled = bool(vertebra.height_lines)
 
     def setLevel(self) -> None:
         """Give the vertebra the chosen level; the others follow as chosen."""
@@ -96,7 +103,11 @@ class CorrectionBox:
         """Replace grade and shape by the reader's, or go back to the measured ones."""
         ui = self._ui
         if ui.gradeSelector.currentIndex == len(_GRADES):
-            self._change(lambda review, reader: review.clearGradeOverride(self._key, reader))
+            key = self._key
+            self._change(lambda review, reader: review.clearGradeOverride(key, reader))
+            self._drafts.forget(key)
+            if self._session.isOpen:
+                self._fill(self._session.review.vertebra(key))
             return
         grade = _GRADES[ui.gradeSelector.currentIndex]
         shape = FRACTURE_SHAPES[ui.shapeSelector.currentIndex] if grade else None
@@ -107,6 +118,14 @@ class CorrectionBox:
             return
         key = self._key
         self._change(lambda review, reader: review.overrideGrade(key, grade, shape, reason, reader))
+
+    def reject(self) -> None:
+        """Call it no vertebra, or one again if it was rejected."""
+        key, review = self._key, self._session.review
+        if not key or review is None:
+            return
+        rejected = not review.vertebra(key).rejected
+        self._change(lambda review, reader: review.setRejected(key, rejected, reader))
 
     def _change(self, how: Callable[[Any, str], set[str]]) -> None:
         if not self._session.isOpen:
@@ -138,8 +157,29 @@ class CorrectionBox:
         self._onLinesShown()
 
     def _onGradeChosen(self, index: int) -> None:
-        fractured = bool(_GRADES[index]) if 0 <= index < len(_GRADES) else False
-        self._ui.shapeSelector.enabled = fractured and bool(self._key)
+        self._ui.shapeSelector.enabled = _isFracture(index) and self._editable
+
+    def _keepDraft(self, shown: ReviewedVertebra | None) -> None:
+        """Keep what was chosen for the vertebra shown so far, and say so if another one follows."""
+        left = self._filled
+        if left is not None:
+            chosen = self._inForce if left.rejected else self._choice()
+            kept = self._drafts.keep(left.key, self._inForce, chosen)
+            if kept and (shown is None or shown.key != left.key):
+                self._messages.warn(
+                    _("The grade or reason given for {level} is not kept yet.").format(
+                        level=left.level
+                    ),
+                    _("Go back to its row and press Override."),
+                )
+        if shown is None:
+            self._drafts.clear()
+
+    def _choice(self) -> GradeChoice:
+        ui = self._ui
+        grade = ui.gradeSelector.currentIndex
+        shape = ui.shapeSelector.currentIndex if _isFracture(grade) else 0
+        return GradeChoice(grade, shape, ui.reasonSelector.currentText.strip())
 
     def _fillChoices(self) -> None:
         ui = self._ui
@@ -170,13 +210,30 @@ class CorrectionBox:
             ui.gradeSelector.setCurrentIndex(_GRADES.index(vertebra.grade))
             shape = vertebra.shape if vertebra.shape in FRACTURE_SHAPES else FRACTURE_SHAPES[0]
             ui.shapeSelector.setCurrentIndex(FRACTURE_SHAPES.index(shape))
-            self._onGradeChosen(ui.gradeSelector.currentIndex)
             ui.reasonSelector.setEditText(vertebra.reason)
+            self._inForce = self._choice()
+            choice = self._drafts.of(vertebra.key, self._inForce)
+            if choice != self._inForce:
+                ui.gradeSelector.setCurrentIndex(choice.grade)
+                ui.shapeSelector.setCurrentIndex(choice.shape)
+                ui.reasonSelector.setEditText(choice.reason)
             shown = self._lines.isShown(self._session.resultSet, vertebra.key)
             ui.heightLinesCheckBox.checked = shown
-            ui.heightLinesCheckBox.enabled = bool(vertebra.height_lines)
         finally:
             self._filling = False
+
+    def _showRejection(self, vertebra: ReviewedVertebra | None) -> None:
+        button = self._ui.rejectButton
+        button.enabled = vertebra is not None
+        if vertebra is not None and vertebra.rejected:
+            button.text = _("Restore")
+            button.toolTip = _("Take it for a vertebra again, with all that was known of it")
+        else:
+            button.text = _("Not a vertebra")
+            button.toolTip = _(
+                "Take it out of counts, label map, pictures and views, because it is no vertebra. "
+                "Its row stays, and can be restored."
+            )
 
     def _showRunnerUp(self) -> None:
         review, button = self._session.review, self._ui.runnerUpButton
@@ -195,3 +252,15 @@ class CorrectionBox:
             button.toolTip = _("Rename all vertebrae to the AI's second choice: {names}").format(
                 names=", ".join(changed)
             )
+
+
+def _isFracture(gradeIndex: int) -> bool:
+    return 0 <= gradeIndex < len(_GRADES) and bool(_GRADES[gradeIndex])
+
+
+def _title(vertebra: ReviewedVertebra | None) -> str:
+    if vertebra is None:
+        return _("Correct the selected vertebra")
+    if vertebra.rejected:
+        return _("{level} is no vertebra").format(level=vertebra.level)
+    return _("Correct {level}").format(level=vertebra.level)

@@ -7,8 +7,11 @@ from typing import Any
 
 import qt
 import slicer
+from slicer.i18n import tr as _
 from slicer.util import VTKObservationMixin
+from vertebra_core.analysis import HeightLine
 
+from .HeightEditing import movedLines
 from .HeightLinesWriter import keyOf
 from .ReviewedVertebra import ReviewedVertebra
 from .ReviewSession import ReviewSession
@@ -30,7 +33,12 @@ class HeightLineDragging(VTKObservationMixin):
     onPreview : callable
         (ReviewedVertebra) while a line is dragged.
     onProblem : callable
-        (UserError) when a line is no height; the line has been put back.
+        (UserError) when a line is no height, or none may be changed; it has been put back.
+
+    Attributes
+    ----------
+    enabled : bool
+        Heights may be changed; not while a run is at work.
     """
 
     def __init__(
@@ -43,7 +51,9 @@ class HeightLineDragging(VTKObservationMixin):
         VTKObservationMixin.__init__(self)
         self._session, self._lines = session, linesWriter
         self._onPreview, self._onProblem = onPreview, onProblem
+        self.enabled = True
         self._key = ""
+        self._names: set[str] = set()
         self._dragging = False
         self._timer = qt.QTimer()
         self._timer.setSingleShot(True)
@@ -68,15 +78,13 @@ class HeightLineDragging(VTKObservationMixin):
         key, review = self._key, self._session.review
         if not key or review is None:
             return
-        lines = self._lines.readLines(self._session.resultSet, key)
+        lines = self._movedLines()
         try:
             if self._dragging:
-                self._onPreview(review.previewHeightLines(key, lines))
-                with self._session.writing():
-                    self._lines.showLengths(self._session.resultSet, key)
+                self._preview(key, lines)
             else:
-                self._key = ""
-                self._session.change(lambda r, reader: r.setHeightLines(key, lines, reader))
+                self._key, self._names = "", set()
+                self._keep(key, lines)
         except UserError as error:
             if self._dragging:
                 return
@@ -87,6 +95,27 @@ class HeightLineDragging(VTKObservationMixin):
         """Stop watching."""
         self._timer.stop()
         self.removeObservers()
+
+    def _movedLines(self) -> dict[str, HeightLine]:
+        """The lines that were moved, and none that a script has moved unseen."""
+        lines = self._lines.readLines(self._session.resultSet, self._key)
+        return {name: line for name, line in lines.items() if name in self._names}
+
+    def _preview(self, key: str, lines: dict[str, HeightLine]) -> None:
+        if not self.enabled:
+            return
+        self._onPreview(self._session.review.previewHeightLines(key, lines))
+        with self._session.writing():
+            self._lines.showLengths(self._session.resultSet, key)
+
+    def _keep(self, key: str, lines: dict[str, HeightLine]) -> None:
+        before = self._session.review.vertebra(key).height_lines
+        if not self.enabled and movedLines(before, lines):
+            raise UserError(
+                _("Heights cannot be changed while the analysis is at work."),
+                _("Drag the line again when it has ended."),
+            )
+        self._session.change(lambda r, reader: r.setHeightLines(key, lines, reader))
 
     def _onStart(self, line: Any, _event: Any) -> None:
         self._dragging = True
@@ -105,10 +134,11 @@ class HeightLineDragging(VTKObservationMixin):
         self.settle()
 
     def _note(self, line: Any) -> None:
-        key, _name = keyOf(line)
+        key, name = keyOf(line)
         if self._key and key != self._key:
             # Another body's line is moved before the first one has settled.
             self._dragging, dragging = False, self._dragging
             self.settle()
             self._dragging = dragging
         self._key = key
+        self._names.add(name)

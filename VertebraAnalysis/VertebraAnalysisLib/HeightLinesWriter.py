@@ -11,7 +11,9 @@ from vertebra_core.output.scene_keys import HEIGHT_ATTRIBUTE, HEIGHTS_ROLE, KEY_
 
 from .Coordinates import lpsToRas, rasToLps
 from .GradeStyle import gradeStyle
-from .HeightEditing import HEIGHT_NAMES
+from .HeightEditing import HEIGHT_NAMES, movedLines
+from .InputPlace import transformAbove
+from .ReviewedVertebra import REJECTED_NAME
 from .SubjectHierarchy import SubjectHierarchy
 
 if TYPE_CHECKING:
@@ -28,6 +30,10 @@ _GLYPH_SCALE = 1.5
 _LINE_THICKNESS = 0.3
 _SAME_PLACE_MM = 1e-3
 
+# Attribute of the text node: keys of the bodies whose lines have been made. Lines that are gone
+# since then were deleted by the user.
+_MADE = "VertebraAnalysis.LinesMade"
+
 # Whether a line was shown because its body needs it, or because the reader asked for it.
 _NEEDED = "VertebraAnalysis.Needed"
 _REQUESTED = "VertebraAnalysis.Requested"
@@ -35,7 +41,7 @@ _REQUESTED = "VertebraAnalysis.Requested"
 
 def needsHeightLines(vertebra: ReviewedVertebra) -> bool:
     """Tell whether a body is fractured or borderline, so that its heights are shown unasked."""
-    return bool(vertebra.grade or vertebra.borderline)
+    return bool(vertebra.grade or vertebra.borderline) and not vertebra.rejected
 
 
 def keyOf(lineNode: Any) -> tuple[str, str]:
@@ -72,6 +78,7 @@ class HeightLinesWriter:
             node.SetAttribute(_NEEDED, str(int(needed)))
             node.SetAttribute(_REQUESTED, str(int(not needed)))
             node.SetDisplayVisibility(True)
+        _noteMade(resultSet, _made(resultSet) | {vertebra.key})
 
     @staticmethod
     def hide(resultSet: ResultSet, key: str) -> None:
@@ -91,14 +98,15 @@ class HeightLinesWriter:
     def update(resultSet: ResultSet, vertebrae: Sequence[ReviewedVertebra]) -> None:
         """Make names, colours and ends of the lines of `vertebrae` follow them.
 
-        Bodies that are fractured now get lines. Lines that are needed no more are hidden, unless
-        the reader asked for them or moved one; those of heights that are not known any more go.
+        Bodies that are fractured now get lines, but for those whose lines the user deleted. Lines
+        that are needed no more are hidden, unless the reader asked for them or moved one, and so
+        are those of what is no vertebra; those of heights that are not known any more go.
         """
         there = resultSet.heightLineNodes
         for vertebra in vertebrae:
             own = {name: there.get((vertebra.key, name)) for name in HEIGHT_NAMES}
             if not any(own.values()):
-                if needsHeightLines(vertebra):
+                if needsHeightLines(vertebra) and vertebra.key not in _made(resultSet):
                     HeightLinesWriter.show(resultSet, vertebra)
                 continue
             for name, node in own.items():
@@ -108,9 +116,39 @@ class HeightLinesWriter:
                 if line is None:
                     resultSet.forget(node)
                     SubjectHierarchy(resultSet.scene).removeNode(node)
+                    _noteMade(resultSet, _made(resultSet) - {vertebra.key})
                 else:
                     _follow(node, vertebra, name, line)
-                    _showIfNeeded(node, needsHeightLines(vertebra) or vertebra.heightsChanged)
+                    _showIfNeeded(node, vertebra)
+
+    @staticmethod
+    def putBack(resultSet: ResultSet, vertebrae: Sequence[ReviewedVertebra]) -> list[str]:
+        """Put lines that were moved while nobody reviewed back to where `vertebrae` have them.
+
+        Returns
+        -------
+        list of str
+            Levels of the bodies whose lines were moved.
+        """
+        strays = [
+            vertebra
+            for vertebra in vertebrae
+            if movedLines(
+                vertebra.height_lines, HeightLinesWriter.readLines(resultSet, vertebra.key)
+            )
+        ]
+        HeightLinesWriter.update(resultSet, strays)
+        return [vertebra.level for vertebra in strays]
+
+    @staticmethod
+    def noteAllMade(resultSet: ResultSet, vertebrae: Sequence[ReviewedVertebra]) -> None:
+        """Take lines that need to be there, and are not, for deleted by the user.
+
+        For scenes of earlier versions, which kept no note of the lines that had been made.
+        """
+        if resultSet.textNode.GetAttribute(_MADE) is None:
+            there = {key for key, _ in resultSet.heightLineNodes}
+            _noteMade(resultSet, there | {v.key for v in vertebrae if needsHeightLines(v)})
 
     @staticmethod
     def showLengths(resultSet: ResultSet, key: str) -> None:
@@ -121,7 +159,10 @@ class HeightLinesWriter:
 
     @staticmethod
     def readLines(resultSet: ResultSet, key: str) -> dict[str, HeightLine]:
-        """Return the lines of one body as they are in the scene now, LPS mm in the world."""
+        """Return the lines of one body as they are now, LPS mm.
+
+        In the coordinates of the analysis, wherever a transform above the results takes them.
+        """
         return {
             name: HeightLine(_end(node, 0), _end(node, 1))
             for (own, name), node in resultSet.heightLineNodes.items()
@@ -145,6 +186,9 @@ def _add(resultSet: ResultSet, vertebra: ReviewedVertebra, name: str) -> Any:
     # Name and length in the middle would cover those of the other lines: the ends bear short ones.
     display.SetPropertiesLabelVisibility(False)
     display.SetPointLabelsVisibility(True)
+    transform = transformAbove(resultSet)
+    if transform is not None:
+        node.SetAndObserveTransformNodeID(transform.GetID())
     resultSet.refer(HEIGHTS_ROLE, node)
     hierarchy = SubjectHierarchy(scene)
     folder = hierarchy.folderOf(resultSet)
@@ -158,14 +202,15 @@ def _follow(node: Any, vertebra: ReviewedVertebra, name: str, line: HeightLine) 
 
     modified = node.StartModify()
     node.SetName(_name(vertebra, name))
-    color = gradeStyle(vertebra.grade).color01
-    node.GetDisplayNode().SetColor(*color)
-    node.GetDisplayNode().SetSelectedColor(*color)
+    color, display = gradeStyle(vertebra.grade).color01, node.GetDisplayNode()
+    if display is not None:
+        display.SetColor(*color)
+        display.SetSelectedColor(*color)
     for index, end in enumerate((line.top_lps_mm, line.bottom_lps_mm)):
         if index >= node.GetNumberOfControlPoints():
-            node.AddControlPointWorld(vtk.vtkVector3d(*lpsToRas(end)), "")
+            node.AddControlPoint(vtk.vtkVector3d(*lpsToRas(end)), "")
         elif max(abs(a - b) for a, b in zip(_end(node, index), end, strict=True)) > _SAME_PLACE_MM:
-            node.SetNthControlPointPositionWorld(index, *lpsToRas(end))
+            node.SetNthControlPointPosition(index, *lpsToRas(end))
     _showLength(node)
     node.EndModify(modified)
 
@@ -184,17 +229,28 @@ def _showLength(node: Any) -> None:
             node.SetNthControlPointLabel(index, text)
 
 
-def _showIfNeeded(node: Any, needed: bool) -> None:
+def _showIfNeeded(node: Any, vertebra: ReviewedVertebra) -> None:
+    needed = needsHeightLines(vertebra) or vertebra.heightsChanged
+    state = REJECTED_NAME if vertebra.rejected else str(int(needed))
     # Only when that changes: what the reader hid by hand stays hidden.
-    if (node.GetAttribute(_NEEDED) == "1") == needed:
+    if (node.GetAttribute(_NEEDED) or "0") == state:
         return
-    node.SetAttribute(_NEEDED, str(int(needed)))
-    node.SetDisplayVisibility(needed or node.GetAttribute(_REQUESTED) == "1")
+    node.SetAttribute(_NEEDED, state)
+    wanted = needed or node.GetAttribute(_REQUESTED) == "1"
+    node.SetDisplayVisibility(wanted and not vertebra.rejected)
 
 
 def _end(node: Any, index: int) -> tuple[float, float, float]:
-    return rasToLps(node.GetNthControlPointPositionWorld(index))
+    return rasToLps(node.GetNthControlPointPosition(index))
+
+
+def _made(resultSet: ResultSet) -> set[str]:
+    return set((resultSet.textNode.GetAttribute(_MADE) or "").split())
+
+
+def _noteMade(resultSet: ResultSet, keys: set[str]) -> None:
+    resultSet.textNode.SetAttribute(_MADE, " ".join(sorted(keys)))
 
 
 def _name(vertebra: ReviewedVertebra, name: str) -> str:
-    return f"{vertebra.level} {HEIGHT_SYMBOLS[name]}"
+    return f"{vertebra.title} {HEIGHT_SYMBOLS[name]}"

@@ -19,8 +19,8 @@ class InputSection(VTKObservationMixin):
         With `inputSelector` and `inputMessage`.
     problem, warning : callable
         (volume node) -> one sentence, empty when there is nothing to say.
-    onChanged : callable
-        () when another volume, or other content of it, was looked at.
+    onChecked : callable
+        (other) when a volume was looked at; `other` tells whether another one is selected now.
     """
 
     def __init__(
@@ -28,12 +28,12 @@ class InputSection(VTKObservationMixin):
         ui: Any,
         problem: Callable[[Any], str],
         warning: Callable[[Any], str],
-        onChanged: Callable[[], None],
+        onChecked: Callable[[bool], None],
     ) -> None:
         VTKObservationMixin.__init__(self)
         self._selector, self._label = ui.inputSelector, ui.inputMessage
         self._problem, self._warning = problem, warning
-        self._onChanged = onChanged
+        self._onChecked = onChecked
         self._watched: Any = None
         self.suitable = False
         self._selector.connect("currentNodeChanged(vtkMRMLNode*)", self.check)
@@ -61,7 +61,8 @@ class InputSection(VTKObservationMixin):
     def check(self, *_unused: Any) -> None:
         """Look at the selected volume again."""
         node = self.node
-        if node is not self._watched:
+        other = node is not self._watched
+        if other:
             self.removeObservers()
             self._watched = node
             if node is not None:
@@ -76,7 +77,7 @@ class InputSection(VTKObservationMixin):
             text = _("Choose a CT of the spine, or try the sample.")
         self._label.text = text
         self._label.visible = bool(text)
-        self._onChanged()
+        self._onChecked(other)
 
     def cleanup(self) -> None:
         """Stop watching."""

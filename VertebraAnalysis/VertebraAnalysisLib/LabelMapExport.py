@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .Coordinates import LpsGeometry, ijkToRas, ijkToWorldOfVolume, lpsGeometry
+from .InputPlace import requireInputInPlace
 from .NrrdFile import writeNrrd
+from .ResultSet import segmentIdsByKey
 from .SegmentationExport import SegmentationExport
 from .UserError import UserError
 
@@ -29,7 +31,8 @@ class LabelMapExport:
     def write(resultSet: ResultSet, path: Path | str) -> Path:
         """Write the label map on the grid of the CT, in the world; on its own without the CT.
 
-        Segments that are not named after a level are left out.
+        Vertebrae have the levels of the review, whatever their segments are called. Other segments
+        go by their names; see `leftOut`.
 
         Parameters
         ----------
@@ -68,26 +71,71 @@ class LabelMapExport:
         return path
 
     @staticmethod
-    def labels(resultSet: ResultSet) -> LabelVolume:
+    def labels(
+        resultSet: ResultSet, bodies: bool = False, grid: LabelVolume | None = None
+    ) -> LabelVolume:
         """Return the level numbers of the vertebrae as they are in the scene now, LPS mm.
+
+        Parameters
+        ----------
+        resultSet : ResultSet
+        bodies : bool
+            Of the vertebral bodies instead.
+        grid : LabelVolume, optional
+            Whose voxels are wanted; by default those of the CT, or their own without one.
 
         Raises
         ------
         UserError
-            If the segmentation was deleted or is empty.
+            If the segmentation was deleted, is empty, lies elsewhere than the CT since one of them
+            was moved, or the analysis cannot be read.
         """
-        node = resultSet.segmentationNode
+        node = resultSet.bodiesNode if bodies else resultSet.segmentationNode
         if node is None:
             raise UserError(
                 "The segmentation of these results was deleted.", "Run the analysis again."
             )
+        requireInputInPlace(resultSet)
+        if not node.GetSegmentation().GetNumberOfSegments():
+            raise UserError(
+                "These results hold no vertebra to save.", "Choose other results, or analyze again."
+            )
+        numbers = _levelNumbers(resultSet, node)
         found = SegmentationExport.labels(node)
         table = np.zeros(max(int(found.voxels.max()), *found.names) + 1, np.uint8)
-        for number, name in found.names.items():
-            table[number] = _levelNumber(name)
-        grid = _grid(resultSet.inputNode)
+        for number, segmentId in found.ids.items():
+            table[number] = numbers[segmentId]
         own = _volume(table[found.voxels], found.ijkToWorld)
-        return own if grid is None else _onGrid(own, found.ijkToWorld, *grid)
+        wanted = _grid(resultSet.inputNode) if grid is None else _gridOf(grid)
+        return own if wanted is None else _onGrid(own, found.ijkToWorld, *wanted)
+
+    @staticmethod
+    def leftOut(resultSet: ResultSet) -> list[str]:
+        """Return the names of the reader's own segments that no label map holds.
+
+        They are neither vertebrae of the analysis nor named after a level.
+        """
+        node = resultSet.segmentationNode
+        if node is None:
+            return []
+        vertebrae = set(segmentIdsByKey(node).values())
+        return [
+            node.GetSegmentation().GetSegment(segmentId).GetName()
+            for segmentId, number in _levelNumbers(resultSet, node).items()
+            if not number and segmentId not in vertebrae
+        ]
+
+
+def _levelNumbers(resultSet: ResultSet, node: Any) -> dict[str, int]:
+    """Return ID of segment -> number of its level; 0 where it has none, or was rejected."""
+    segmentation = node.GetSegmentation()
+    levels = {v.key: v.level for v in resultSet.loadReview().accepted}
+    keys = {own: key for key, own in segmentIdsByKey(node).items()}
+    names = {
+        own: levels.get(keys[own], "") if own in keys else segmentation.GetSegment(own).GetName()
+        for own in segmentation.GetSegmentIDs()
+    }
+    return {own: _levelNumber(name) for own, name in names.items()}
 
 
 def _levelNumber(name: str) -> int:
@@ -107,6 +155,11 @@ def _grid(volumeNode: Any) -> tuple[np.ndarray, tuple[int, int, int]] | None:
         return ijkToWorldOfVolume(volumeNode), volumeNode.GetImageData().GetDimensions()
     except ValueError:
         return None
+
+
+def _gridOf(labels: LabelVolume) -> tuple[np.ndarray, tuple[int, int, int]]:
+    geometry = LpsGeometry(labels.spacing_xyz_mm, labels.origin_lps_mm, labels.direction)
+    return ijkToRas(geometry), labels.size_xyz
 
 
 def _volume(voxels: np.ndarray, ijkToWorld: np.ndarray) -> LabelVolume:

@@ -13,11 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
+from .GridDifference import VoxelGrid
 from .UserError import UserError
 
 _GZIP_FORMAT = 16 + zlib.MAX_WBITS
 _MOST_DEFLATE_RATIO = 1032
 _HEADER_BYTES = 348
+_BEGINNING_BYTES = 4096
 _UINT8 = 2
 _SFORM_ROWS = 280
 # A voxel grid counts as that of the input if no corner is farther off than this, in voxels: the
@@ -74,9 +76,7 @@ class LabelMapFile:
             size, fileIjkToRas, offset = _header(content)
             labels = np.frombuffer(content, np.uint8, int(np.prod(size)), offset)
         except (OSError, ValueError, struct.error, zlib.error) as error:
-            raise UserError(
-                f"The result {path.name} cannot be read.", "Run the analysis again."
-            ) from error
+            raise _unreadable(path) from error
         labels = labels.reshape(size[::-1])
         box, first = _used(labels)
         onInput = _onGrid(fileIjkToRas, inputIjkToRas, size)
@@ -84,6 +84,27 @@ class LabelMapFile:
             shifted = tuple(int(f + s) for f, s in zip(first, onInput, strict=True))
             return LabelMapFile(labels[box], shifted, np.asarray(inputIjkToRas, float))
         return LabelMapFile(labels[box], first, fileIjkToRas)
+
+    @staticmethod
+    def grid(path: Path) -> VoxelGrid:
+        """Return the voxels of the label map at `path`; only its beginning is read.
+
+        Raises
+        ------
+        UserError
+            If the file is missing or something else.
+        """
+        try:
+            with path.open("rb") as file:
+                packed = file.read(_BEGINNING_BYTES)
+            size, matrix, _ = _header(zlib.decompressobj(_GZIP_FORMAT).decompress(packed))
+        except (OSError, ValueError, struct.error, zlib.error) as error:
+            raise _unreadable(path) from error
+        return VoxelGrid(matrix, size)
+
+
+def _unreadable(path: Path) -> UserError:
+    return UserError(f"The result {path.name} cannot be read.", "Run the analysis again.")
 
 
 def _unpacked(packed: bytes) -> bytes:

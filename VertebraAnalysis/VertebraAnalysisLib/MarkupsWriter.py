@@ -10,6 +10,7 @@ from vertebra_core.output.scene_keys import KEYS_ATTRIBUTE
 
 from .Coordinates import lpsToRas
 from .GradeStyle import GRADE_STYLES, gradeText
+from .ReviewedVertebra import REJECTED_NAME
 
 if TYPE_CHECKING:
     from .ReviewedVertebra import ReviewedVertebra
@@ -20,6 +21,8 @@ _GLYPH_SCALE = 1.5
 
 def pointLabel(vertebra: ReviewedVertebra) -> str:
     """Return the label of a vertebra's point, such as ``"L1  G2 wedge"``."""
+    if vertebra.rejected:
+        return vertebra.title
     text = gradeText(vertebra.grade, vertebra.shape, vertebra.borderline)
     return f"{vertebra.level}  {text}"
 
@@ -89,6 +92,7 @@ class MarkupsWriter:
             index = node.AddControlPointWorld(position, pointLabel(vertebra))
             # Point by point: a list locked as a whole would not answer clicks.
             node.SetNthControlPointLocked(index, True)
+            node.SetNthControlPointVisibility(index, not vertebra.rejected)
             _describe(node, index, vertebra)
         node.SetAttribute(KEYS_ATTRIBUTE, " ".join(v.key for v in vertebrae))
         # Neither added to nor taken from, points and keys stay in step.
@@ -106,19 +110,28 @@ class MarkupsWriter:
         for vertebra in vertebrae:
             index = keys.index(vertebra.key) if vertebra.key in keys else -1
             if 0 <= index < node.GetNumberOfControlPoints():
-                node.SetNthControlPointLabel(index, pointLabel(vertebra))
+                _label(node, index, vertebra)
                 _describe(node, index, vertebra)
                 _move(node, index, lpsToRas(vertebra.center_lps_mm))
         node.EndModify(modified)
 
 
+def _label(node: Any, index: int, vertebra: ReviewedVertebra) -> None:
+    before, now = node.GetNthControlPointLabel(index), pointLabel(vertebra)
+    node.SetNthControlPointLabel(index, now)
+    # Only when that changes: what the reader hid by hand stays hidden.
+    if (before == REJECTED_NAME) != vertebra.rejected:
+        node.SetNthControlPointVisibility(index, not vertebra.rejected)
+
+
 def _describe(node: Any, index: int, vertebra: ReviewedVertebra) -> None:
     node.SetNthControlPointDescription(index, pointDescription(vertebra))
-    node.SetNthControlPointSelected(index, bool(vertebra.grade))
+    node.SetNthControlPointSelected(index, vertebra.fractured)
 
 
 def _move(node: Any, index: int, position: tuple[float, float, float]) -> None:
-    # Re-measuring an edited segment moves its centre.
-    now = node.GetNthControlPointPositionWorld(index)
+    # Re-measuring an edited segment moves its centre. A transform above the results moves the
+    # point by itself, so it is not the world's coordinates that count.
+    now = node.GetNthControlPointPosition(index)
     if max(abs(a - b) for a, b in zip(now, position, strict=True)) > 1e-3:
-        node.SetNthControlPointPositionWorld(index, *position)
+        node.SetNthControlPointPosition(index, *position)

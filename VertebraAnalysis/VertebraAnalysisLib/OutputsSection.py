@@ -1,4 +1,4 @@
-"""What leaves the panel: surfaces in the 3D view and files."""
+"""What leaves the panel: surfaces in the 3D view, the copied table, and files."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import qt
 import slicer
 from slicer.i18n import tr as _
 
+from .LabelMapExport import FILE_ENDINGS
 from .MessageBar import MessageBar
 from .PanelServices import PanelServices
 from .ReviewSession import ReviewSession
+from .TableText import tableText
 
 
 class OutputsSection:
@@ -34,45 +37,66 @@ class OutputsSection:
         self._folder = Path.home()
         self._filling = False
         ui.surfacesCheckBox.connect("toggled(bool)", self._show3D)
+        ui.copyTableButton.connect("clicked()", self.copyTable)
         ui.exportCsvButton.connect("clicked()", self.saveCsv)
         ui.exportJsonButton.connect("clicked()", self.saveJson)
         ui.exportLabelsButton.connect("clicked()", self.saveLabels)
         ui.exportPicturesButton.connect("clicked()", self.savePictures)
+        ui.exportReportButton.connect("clicked()", self.saveReport)
+        # The table's own answer to these keys is to copy a single cell.
+        self._copyShortcut = qt.QShortcut(qt.QKeySequence("Ctrl+C"), ui.resultsTable)
+        self._copyShortcut.setContext(qt.Qt.WidgetShortcut)
+        # Ambiguous where the application has them in a menu too.
+        for signal in ("activated()", "activatedAmbiguously()"):
+            self._copyShortcut.connect(signal, self.copyTable)
         session.onChanged(lambda _keys: self.refresh())
         self.refresh()
 
     def refresh(self) -> None:
         """Offer what there is."""
         ui, isOpen = self._ui, self._session.isOpen
-        for name in ("surfacesCheckBox", "exportCsvButton", "exportJsonButton",
-                     "exportLabelsButton", "exportPicturesButton"):  # fmt: skip
-            getattr(ui, name).enabled = isOpen
-        fractured = any(v.grade for v in self._session.vertebrae)
+        for name in ("copyTable", "exportCsv", "exportJson", "exportReport"):
+            getattr(ui, f"{name}Button").enabled = isOpen
+        masks = isOpen and _hasSegments(self._session.resultSet)
+        ui.surfacesCheckBox.enabled = ui.exportLabelsButton.enabled = masks
+        fractured = any(v.fractured for v in self._session.vertebrae)
         ui.exportPicturesButton.enabled = isOpen and fractured
         self._filling = True
-        ui.surfacesCheckBox.checked = isOpen and self._services.shows3D(self._session.resultSet)
+        ui.surfacesCheckBox.checked = masks and self._services.shows3D(self._session.resultSet)
         self._filling = False
+
+    def copyTable(self) -> None:
+        """Put the table on the clipboard."""
+        if self._session.isOpen:
+            qt.QApplication.clipboard().setText(tableText(self._session.review.accepted))
+            self._messages.inform(_("The table was copied."))
 
     def saveCsv(self) -> None:
         """Ask for a file and write the table."""
         self._saveFile(
-            _("Save the table"), "vertebrae.csv", "CSV (*.csv)",
+            _("Save the table"), "vertebrae", "CSV (*.csv)", (".csv",),
             lambda path: self._services.writeCsv(self._session.review, path),
         )  # fmt: skip
 
     def saveJson(self) -> None:
         """Ask for a file and write analysis and review."""
         self._saveFile(
-            _("Save the analysis"), "vertebrae.json", "JSON (*.json)",
+            _("Save the analysis"), "vertebrae", "JSON (*.json)", (".json",),
             lambda path: self._services.writeJson(self._session.review, path),
         )  # fmt: skip
 
     def saveLabels(self) -> None:
         """Ask for a file and write the label map."""
-        self._saveFile(
-            _("Save the label map"), "labels.nii.gz", "NIfTI (*.nii.gz);;NRRD (*.nrrd)",
+        path = self._saveFile(
+            _("Save the label map"), "labels", "NIfTI (*.nii.gz);;NRRD (*.nrrd)", FILE_ENDINGS,
             lambda path: self._services.writeLabels(self._session.resultSet, path),
         )  # fmt: skip
+        leftOut = self._services.leftOutOfLabels(self._session.resultSet) if path else []
+        if leftOut:
+            self._messages.warn(
+                _("Saved {path}.").format(path=path),
+                _("Left out, as they are no levels: {names}.").format(names=", ".join(leftOut)),
+            )
 
     def savePictures(self) -> None:
         """Ask for a folder and write a picture of each fractured level."""
@@ -84,29 +108,70 @@ class OutputsSection:
                 lambda: self._services.writePictures(self._session.resultSet, Path(folder))
             )
         if paths is not None:
-            self._messages.inform(
-                _("{n} pictures were saved in {folder}.").format(n=len(paths), folder=folder)
-            )
+            text = _("{n} pictures were saved in {folder}.")
+            if len(paths) == 1:
+                text = _("1 picture was saved in {folder}.")
+            self._messages.inform(text.format(n=len(paths), folder=folder))
 
-    def _saveFile(self, title: str, ending: str, kinds: str, write: Callable[[Path], Any]) -> None:
-        suggested = self._folder / f"{fileNameOf(self._session.resultSet.inputNode)}{ending}"
+    def saveReport(self) -> None:
+        """Ask for a file and write the page with pictures."""
+        self._saveFile(
+            _("Save the report"), "report", "HTML (*.html)", (".html",),
+            lambda path: self._services.writeReport(self._session.resultSet, path),
+        )  # fmt: skip
+
+    def _saveFile(
+        self,
+        title: str,
+        name: str,
+        kinds: str,
+        endings: tuple[str, ...],
+        write: Callable[[Path], Any],
+    ) -> Path | None:
+        """Ask for a file and write it; returns its path if it was written."""
+        beginning = fileNameOf(self._session.resultSet.inputNode)
+        suggested = self._folder / f"{beginning}{name}{endings[0]}"
         chosen = self._services.dialogs.saveFile(title, str(suggested), kinds)
         if not chosen:
-            return
-        path = Path(chosen)
-        if not path.suffix:
-            path = path.with_name(path.name + ending[ending.index(".") :])
+            return None
+        path = withEnding(Path(chosen), endings)
+        # The dialog has asked about the name as it was typed only.
+        if path != Path(chosen) and path.exists():
+            question = _("{name} is there already. Replace it?").format(name=path.name)
+            if not self._services.dialogs.confirm(question):
+                return None
         self._folder = path.parent
         with slicer.util.WaitCursor():
             done = self._messages.attempt(lambda: (write(path), True)[1])
-        if done:
-            self._messages.inform(_("Saved {path}.").format(path=path))
+        if not done:
+            return None
+        self._messages.inform(_("Saved {path}.").format(path=path))
+        return path
 
     def _show3D(self, shown: bool) -> None:
         if self._filling or not self._session.isOpen:
             return
         with slicer.util.WaitCursor():
             self._services.show3D(self._session.resultSet, shown)
+
+
+def _hasSegments(resultSet: Any) -> bool:
+    node = resultSet.segmentationNode if resultSet.exists else None
+    return node is not None and node.GetSegmentation().GetNumberOfSegments() > 0
+
+
+def withEnding(path: Path, endings: tuple[str, ...]) -> Path:
+    """Return a path that ends in one of `endings`; the first is added where none is there.
+
+    What follows a dot is no ending by itself: ``T 1.5 mm`` becomes ``T 1.5 mm.csv``, while
+    ``map.nii`` becomes ``map.nii.gz``.
+    """
+    name, ending = path.name.lower(), endings[0]
+    if name.endswith(endings):
+        return path
+    begun = Path(ending).stem
+    missing = ending.removeprefix(begun) if name.endswith(begun) else ending
+    return path.with_name(path.name + missing)
 
 
 def fileNameOf(volumeNode: Any) -> str:

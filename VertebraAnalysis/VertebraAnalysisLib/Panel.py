@@ -10,10 +10,13 @@ from slicer.util import VTKObservationMixin
 from vertebra_core.output.scene_keys import RESULT_SET_ATTRIBUTE
 
 from .AnalysisActions import AnalysisActions
+from .AnalyzeButton import AnalyzeButton
+from .ImportAction import ImportAction
 from .InputSection import InputSection
 from .LogView import LogView
 from .MessageBar import MessageBar
 from .OutputsSection import OutputsSection
+from .PackageInstallation import PackageInstallation
 from .PanelServices import PanelServices
 from .ParameterNode import ParameterNode
 from .ProgressView import ProgressView
@@ -45,36 +48,46 @@ class Panel(VTKObservationMixin):
         self.parameters: ParameterNode | None = None
         self._guiTag: Any = None
         self._unfolded: bool | None = None
+        self._hadInput = False
 
         self.messages, self.log = MessageBar(ui), LogView(ui)
-        self.runs = RunController(ProgressView(ui), self.messages, self.log, self._showState)
+        progress = ProgressView(ui)
+        self.runs = RunController(progress, self.messages, self.log, self._showState)
+        self.packages = PackageInstallation(services, progress, self._showState)
         self.session = ReviewSession(services.sceneWriter, lambda: self.reader)
         self.input = InputSection(
-            ui, services.inputProblem, services.inputWarning, self._onInputChanged
+            ui, services.inputProblem, services.inputWarning, self._onInputChecked
         )
+        self._analyzeButton = AnalyzeButton(ui, self.input)
         self.actions = AnalysisActions(
-            services, self.runs, self.input, self.session, self.messages, self.log,
+            services, self.runs, self.packages, self.input, self.session, self.messages, self.log,
             lambda: self.parameters, self._onResults,
         )  # fmt: skip
+        self.importing = ImportAction(
+            ui, services, self.input, self.messages, self.log, self._onResults
+        )
         self.review = ReviewSection(
             ui, self.session, services.linesWriter, self.messages, self.showVertebra,
-            self._editSegment, self.actions.remeasure,
+            lambda key: services.editSegment(self.session.resultSet, key), self.actions.remeasure,
         )  # fmt: skip
         self.outputs = OutputsSection(ui, self.session, services, self.messages)
 
         ui.resultsSelector.addAttribute("vtkMRMLTextNode", RESULT_SET_ATTRIBUTE, "1")
         ui.resultsSelector.connect("currentNodeChanged(vtkMRMLNode*)", self._onResultsSelected)
+        for selector in (ui.roiSelector, ui.segmentationSelector):
+            selector.connect("currentNodeChanged(vtkMRMLNode*)", lambda _node: self._showState())
         ui.analyzeButton.connect("clicked()", self._onAnalyzeButton)
         ui.sampleButton.connect("clicked()", self.actions.loadSampleAndAnalyze)
-        ui.alongAxesCheckBox.connect("toggled(bool)", lambda _on: self.review.showAgain())
+        ui.alongAxesCheckBox.connect("toggled(bool)", self._onAlongAxes)
         ui.readerEdit.text = services.readerName()
-        ui.readerEdit.connect("editingFinished()", lambda: services.keepReaderName(self.reader))
+        ui.readerEdit.connect("editingFinished()", self._onReaderEdited)
         uiWidget.setMRMLScene(slicer.mrmlScene)
 
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.StartCloseEvent, self._onSceneStartClose)
         self.addObserver(scene, scene.EndCloseEvent, self._onSceneEndClose)
         self.addObserver(scene, scene.EndImportEvent, self._onSceneImported)
+        self.addObserver(scene, scene.NodeRemovedEvent, self._onNodeRemoved)
         self._takeParameters()
         self.input.check()
 
@@ -113,8 +126,14 @@ class Panel(VTKObservationMixin):
         return self.actions.loadSampleAndAnalyze()
 
     def showVertebra(self, vertebra: ReviewedVertebra) -> None:
-        """Bring a vertebra into view, along its own axes if the user wants that."""
-        self.services.navigation.showVertebra(vertebra, alongAxes=self.ui.alongAxesCheckBox.checked)
+        """Bring a vertebra of the results into view, along its own axes if the user wants that."""
+        if self.resultSet is None:
+            return
+        self.services.showVolume(self.resultSet.inputNode)
+        self.services.navigation.showVertebra(
+            self.services.inWorld(self.resultSet, vertebra),
+            alongAxes=self.ui.alongAxesCheckBox.checked,
+        )
 
     # Called by the module's widget
 
@@ -123,6 +142,9 @@ class Panel(VTKObservationMixin):
         self._takeParameters()
         self.input.selectAny()
         self.input.check()
+        if self.parameters.results is None and not self.runs.running:
+            self._selectResults()
+        self._takeInOtherModules()
 
     def exit(self) -> None:
         """Another module is opened; a run goes on."""
@@ -161,6 +183,7 @@ class Panel(VTKObservationMixin):
 
     def _onSceneStartClose(self, _caller: Any, _event: Any) -> None:
         self._releaseParameters()
+        self._hadInput = False
         self.session.open(None)
         self.messages.clear()
 
@@ -173,6 +196,19 @@ class Panel(VTKObservationMixin):
         self._selectResults()
         self.input.check()
 
+    def _onNodeRemoved(self, _caller: Any, _event: Any) -> None:
+        if self.session.isOpen:
+            self.outputs.refresh()
+
+    def _takeInOtherModules(self) -> None:
+        """Bring in line what was done to the nodes of the results in other modules."""
+        if self.session.isOpen and self.resultSet.exists:
+            with self.session.writing():
+                self.services.nameSegments(self.resultSet, self.session.review)
+        if self.session.placeProblem:
+            self.messages.warn(self.session.placeProblem)
+        self.outputs.refresh()
+
     # Reactions
 
     def _onAnalyzeButton(self) -> None:
@@ -181,21 +217,39 @@ class Panel(VTKObservationMixin):
         else:
             self.actions.analyze()
 
-    def _onInputChanged(self) -> None:
-        node = self.input.node
-        shown = self.session.resultSet
-        if node is not None and self.parameters is not None and not self.runs.running:
-            sets = self.services.resultSets(node)
-            if sets and shown not in sets:
-                self.parameters.results = sets[-1].textNode
+    def _onReaderEdited(self) -> None:
+        self.services.keepReaderName(self.ui.readerEdit.text.strip())
+        # Who signs without a name of their own is seen as well.
+        self.ui.readerEdit.text = self.reader
+
+    def _onAlongAxes(self, on: bool) -> None:
+        if not on:
+            self.services.navigation.resetAxes()
+        self.review.showAgain()
+
+    def _onInputChecked(self, other: bool) -> None:
+        # Only when another CT is selected: results that the reader chose stay.
+        if other and self.input.node is not None and self.parameters is not None:
+            self._onInputSelected(self.input.node)
         self._showState()
+
+    def _onInputSelected(self, node: Any) -> None:
+        # Told before the parameter node has it, whose changes would put the selector back.
+        self.parameters.inputVolume = node
+        if self._hadInput:
+            # They were chosen for another CT, and may lie folded away.
+            self.parameters.regionOfInterest = self.parameters.existingSegmentation = None
+        self._hadInput = True
+        sets = self.services.resultSets(node)
+        if self.session.resultSet not in sets and not self.runs.running:
+            self.parameters.results = sets[-1].textNode if sets else None
 
     def _selectResults(self) -> None:
         """Show results that the scene holds, if none are shown."""
         if self.parameters is None:
             return
         if self.parameters.results is None:
-            sets = self.services.resultSets(self.input.node) or self.services.resultSets()
+            sets = self.services.resultSets(self.input.node)
             if sets:
                 self.parameters.results = sets[-1].textNode
         self._onResultsSelected(self.parameters.results)
@@ -208,6 +262,11 @@ class Panel(VTKObservationMixin):
             self.session.open(resultSet)
         except UserError as error:
             self.messages.error(error.message, error.hint)
+        if self.session.notices:
+            self.messages.warn(" ".join(self.session.notices))
+        if self.session.isOpen and resultSet.inputNode is not None:
+            self.parameters.results = textNode
+            self.parameters.inputVolume = resultSet.inputNode
         self._showState()
 
     def _onResults(self, resultSet: Any) -> None:
@@ -215,34 +274,26 @@ class Panel(VTKObservationMixin):
         self.parameters.results = resultSet.textNode
         self._onResultsSelected(resultSet.textNode)
         warnings = self.session.review.analysis.warnings if self.session.isOpen else ()
+        warnings = (*self.session.notices, *warnings)
         if not self.session.vertebrae:
             self.messages.warn(_("No vertebra was found."), _("Check that the CT shows the spine."))
         elif warnings:
             self.messages.warn(" ".join(warnings))
 
-    def _editSegment(self, key: str) -> None:
-        self.messages.attempt(lambda: self.services.editSegment(self.session.resultSet, key))
-
     def _showState(self) -> None:
         ui, running = self.ui, self.runs.running
-        ui.analyzeButton.text = _("&Cancel") if running else _("&Analyze spine")
-        ui.analyzeButton.enabled = not self.runs.cancelling if running else self.input.suitable
-        ui.analyzeButton.toolTip = self._analyzeToolTip(running)
+        free = not running and not self.packages.atWork
+        startable = self.input.suitable and free
+        self._analyzeButton.show(running, not self.runs.cancelling if running else startable)
         for name in ("inputSelector", "sampleButton", "resultsSelector", "advancedSection"):
-            getattr(ui, name).enabled = not running
+            getattr(ui, name).enabled = free
         ui.sampleButton.visible = not running and not self.session.isOpen
-        ui.resultsSection.enabled = ui.outputsSection.enabled = self.session.isOpen
-        self.review.setEnabled(not running)
+        # The selector of results must be within reach while there are any.
+        ui.resultsSection.enabled = self.session.isOpen or bool(self.services.resultSets())
+        ui.outputsSection.enabled = self.session.isOpen
+        self.importing.showState(not free)
+        self.review.setEnabled(free)
         if self._unfolded != self.session.isOpen:
             # Only when there begin or cease to be results: what the user folded stays folded.
             self._unfolded = self.session.isOpen
             ui.resultsSection.collapsed = ui.outputsSection.collapsed = not self._unfolded
-
-    def _analyzeToolTip(self, running: bool) -> str:
-        if running:
-            return _("Stop; the scene stays as it is")
-        if self.input.node is None:
-            return _("Choose a CT first")
-        if not self.input.suitable:
-            return self.input.message
-        return _("Find, segment, name and grade the vertebrae of the CT")

@@ -106,6 +106,19 @@ class PanelServices:
             self._navigation = ViewNavigation(slicer.mrmlScene)
         return self._navigation
 
+    def showVolume(self, volumeNode: Any) -> None:
+        """Show the CT of results in the slice views; see `ShownVolume.showVolume`."""
+        from .ShownVolume import showVolume
+
+        showVolume(volumeNode)
+
+    def inWorld(self, resultSet: Any, vertebra: Any) -> Any:
+        """The `Vertebra` that holds, where a transform above the results has taken it."""
+        from .InputPlace import resultsToWorld
+        from .MovedVertebra import movedVertebra
+
+        return movedVertebra(vertebra.current, resultsToWorld(resultSet))
+
     def resultSet(self, textNode: Any) -> Any:
         """The result set of a text node; None without one."""
         from .ResultSet import ResultSet
@@ -121,6 +134,12 @@ class PanelServices:
             return ResultSet.findAll(slicer.mrmlScene)
         return ResultSet.forInput(volumeNode)
 
+    def importResults(self, folder: Path, volumeNode: Any) -> Any:
+        """Open a folder of the command line as results of a CT."""
+        from .ResultImport import importResults
+
+        return importResults(folder, volumeNode, self.sceneWriter)
+
     def show3D(self, resultSet: Any, shown: bool) -> None:
         """Show or hide the surfaces of the vertebrae."""
         from .SegmentationWriter import SegmentationWriter
@@ -134,13 +153,33 @@ class PanelServices:
         return SegmentationWriter.isShown3D(resultSet)
 
     def editSegment(self, resultSet: Any, key: str) -> None:
-        """Open a vertebra in Segment Editor."""
+        """Open a vertebra in Segment Editor.
+
+        Raises
+        ------
+        UserError
+            If its segment, or the whole segmentation, was deleted.
+        """
+        from .UserError import UserError
+
+        segmentId = resultSet.segmentIdOfKey(key)
+        if not segmentId:
+            raise UserError(
+                "The mask of this vertebra was deleted.", "Undo that, or analyze the CT again."
+            )
         slicer.util.selectModule("SegmentEditor")
         editor = slicer.modules.segmenteditor.widgetRepresentation().self().editor
         editor.setSegmentationNode(resultSet.segmentationNode)
         if resultSet.inputNode is not None:
             editor.setSourceVolumeNode(resultSet.inputNode)
-        editor.setCurrentSegmentID(resultSet.segmentIdOfKey(key))
+        editor.setCurrentSegmentID(segmentId)
+
+    def nameSegments(self, resultSet: Any, review: Review) -> None:
+        """Name segments by the levels of the review, which an undo elsewhere may have changed."""
+        from .SegmentationWriter import SegmentationWriter
+
+        for node in (resultSet.segmentationNode, resultSet.bodiesNode):
+            SegmentationWriter.update(node, review.vertebrae)
 
     # Files
 
@@ -162,11 +201,23 @@ class PanelServices:
 
         LabelMapExport.write(resultSet, path)
 
+    def leftOutOfLabels(self, resultSet: Any) -> list[str]:
+        """Names of the segments that the label map cannot hold."""
+        from .LabelMapExport import LabelMapExport
+
+        return LabelMapExport.leftOut(resultSet)
+
     def writePictures(self, resultSet: Any, folder: Path) -> list[Path]:
         """Write a picture of each fractured level."""
         from .Screenshots import Screenshots
 
         return Screenshots(resultSet).export(folder)
+
+    def writeReport(self, resultSet: Any, path: Path) -> None:
+        """Write the report of the results as reviewed."""
+        from .ReportExport import writeReport
+
+        writeReport(resultSet, path)
 
     def readerName(self) -> str:
         """Who is at the computer: as told last, else as the application or the system knows.
@@ -187,5 +238,8 @@ class PanelServices:
             return ""
 
     def keepReaderName(self, name: str) -> None:
-        """Remember who reviews at this computer."""
-        qt.QSettings().setValue(_READER_SETTING, name)
+        """Remember who reviews at this computer; forget who did if there is no name."""
+        if name:
+            qt.QSettings().setValue(_READER_SETTING, name)
+        else:
+            qt.QSettings().remove(_READER_SETTING)

@@ -43,14 +43,21 @@ class ReaderValues:
         Those of ``anterior``, ``middle`` and ``posterior`` that the reader moved, LPS mm.
     measurement : Vertebra or None
         From measuring an edited segment again.
+    measuredLevels : tuple of str
+        Names that all vertebrae had then, head to foot, in which its flags speak; empty for what
+        was no vertebra. Without a measurement, or in files of earlier versions, there are none.
     reviewed : bool
+    rejected : bool
+        It is no vertebra.
     """
 
     level: str | None = None
     override: GradeOverride | None = None
     heightLines: dict[str, HeightLine] = field(default_factory=dict)
     measurement: Vertebra | None = None
+    measuredLevels: tuple[str, ...] = ()
     reviewed: bool = False
+    rejected: bool = False
 
 
 def checkedOverride(grade: int | None, shape: str | None, reason: str) -> GradeOverride:

@@ -57,6 +57,10 @@ def reviewedVertebrae(
         before = _assessed([b.level for b in bases], bases, voxelMm)
         edited = [_withLines(b, v) for b, v in zip(bases, values, strict=True)]
         after = _assessed(levels, edited, voxelMm)
+        if any(v.rejected for v in values):
+            # What is no vertebra is no measure of the others.
+            accepted = [i for i, v in enumerate(values) if not v.rejected]
+            after |= _assessed(levels, edited, voxelMm, accepted)
         bases = edited
     for i, base in enumerate(bases):
         vertebra = _named(base, analysed[i], levels[i])
@@ -72,13 +76,16 @@ def reviewedVertebrae(
 
 
 def _assessed(
-    levels: Sequence[str], bodies: Sequence[Vertebra], voxelMm: float
+    levels: Sequence[str],
+    bodies: Sequence[Vertebra],
+    voxelMm: float,
+    among: Sequence[int] | None = None,
 ) -> dict[int, Morphometry]:
-    """Morphometry of all bodies that have heights and a norm, by index."""
+    """Morphometry of all bodies, or some, that have heights and a norm, by index."""
     at = [
         i
-        for i, body in enumerate(bodies)
-        if usable(body.heights_mm) and why_not_graded(levels[i]) is None
+        for i in (range(len(bodies)) if among is None else among)
+        if usable(bodies[i].heights_mm) and why_not_graded(levels[i]) is None
     ]
     measured = [
         MeasuredBody(
@@ -195,14 +202,13 @@ def _withFlagsNamed(
     levels: Sequence[str],
 ) -> list[Vertebra]:
     """Let flags speak of the names that hold now, and drop doubts that the reader has settled."""
-    new = {ai.level: level for ai, level in zip(analysed, levels, strict=True)}
-    if all(a == b for a, b in new.items()):
+    first = [ai.level for ai in analysed]
+    if first == list(levels) and not any(v.measuredLevels for v in values):
         return list(found)
     gaps = (1, *Relabelling(levels, [v.center_lps_mm for v in analysed]).gaps, 1)
     results = []
     for i, vertebra in enumerate(found):
-        # A new measurement was made under the names of its time: they need no translation.
-        said = {} if values[i].measurement else new
+        said = dict(zip(_namesSpoken(values[i], first, levels[i]) or levels, levels, strict=False))
         settled = vertebra.level != analysed[i].level
         near = range(max(i - 1, 0), min(i + 2, len(levels)))
         renamed = any(levels[k] != analysed[k].level for k in near)
@@ -215,6 +221,15 @@ def _withFlagsNamed(
         )
         results.append(replace(vertebra, flags=flags))
     return results
+
+
+def _namesSpoken(values: ReaderValues, first: Sequence[str], level: str) -> Sequence[str]:
+    """Names that all vertebrae had when the flags of one were written; empty if unknown."""
+    measured = values.measurement
+    if measured is None or values.measuredLevels:
+        return values.measuredLevels or first
+    # An earlier version kept the name of the measured one alone.
+    return () if measured.level == level else first
 
 
 def _renamed(text: str, new: dict[str, str]) -> str:
@@ -246,4 +261,5 @@ def _reviewed(key: str, ai: Vertebra, computed: Vertebra, values: ReaderValues) 
         heightsChanged=bool(values.heightLines),
         remeasured=values.measurement is not None,
         reason=override.reason if override else "",
+        rejected=values.rejected,
     )

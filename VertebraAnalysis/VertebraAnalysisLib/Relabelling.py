@@ -12,8 +12,10 @@ from vertebra_core.levels import MOBILE_LEVELS, level_named
 from .UserError import UserError
 
 _WITH_T13 = tuple(level.name for level in MOBILE_LEVELS)
-_REGULAR = tuple(name for name in _WITH_T13 if name != "T13")
-_WITHOUT_T12 = tuple(name for name in _REGULAR if name != "T12")
+REGULAR_LEVELS: tuple[str, ...] = tuple(name for name in _WITH_T13 if name != "T13")
+"""The levels of an ordinary spine, and L6, head to foot."""
+
+_WITHOUT_T12 = tuple(name for name in REGULAR_LEVELS if name != "T12")
 
 SCOPES: tuple[str, ...] = ("all", "below", "above", "one")
 """Who follows a vertebra that gets another level: all others, or some only."""
@@ -132,7 +134,7 @@ class Relabelling:
             return _WITH_T13
         pairs = list(pairwise(self._levels))
         if ("T11", "L1") not in pairs or "T12" in self._levels:
-            return _REGULAR
+            return REGULAR_LEVELS
         distances = [math.dist(a, b) for a, b in pairwise(self._centers)]
         at = pairs.index(("T11", "L1"))
         usual = sorted(
@@ -142,7 +144,7 @@ class Relabelling:
         )
         if not usual or distances[at] <= _ABSENT_REACH * usual[len(usual) // 2]:
             return _WITHOUT_T12
-        return _REGULAR
+        return REGULAR_LEVELS
 
     def _stepsBetween(self) -> tuple[int, ...]:
         places = [self._spine.index(name) for name in self._levels]
@@ -151,7 +153,7 @@ class Relabelling:
     def _spinesFor(self, level: str) -> tuple[tuple[str, ...], ...]:
         if level == "T13":
             return (_WITH_T13,)
-        spines = dict.fromkeys((_REGULAR, self._spine))
+        spines = dict.fromkeys((REGULAR_LEVELS, self._spine))
         return tuple(spine for spine in spines if level in spine)
 
     def _walk(

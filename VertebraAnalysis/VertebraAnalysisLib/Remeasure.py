@@ -17,7 +17,9 @@ from .Coordinates import ijkToWorldOfVolume
 from .CoreCommand import CoreCommand
 from .CoreRun import CoreRun
 from .InputChecks import inputProblem
+from .InputPlace import requireInputInPlace, resultsToWorld
 from .LabelMapFile import LabelMapFile
+from .MovedVertebra import movedVertebra
 from .ProgressLine import ProgressLine
 from .RunOptions import RunOptions
 from .SegmentationExport import SegmentationExport, SegmentLabels
@@ -87,7 +89,7 @@ class Remeasure(CoreRun):
         inputNode = resultSet.inputNode
         super().__init__(inputNode, onProgress, onFinished, onFailed, onCancelled, onLog, core)
         self._resultSet, self._options = resultSet, options
-        self._levels = {v.key: v.level for v in review.vertebrae}
+        self._levels = {v.key: v.level for v in review.accepted}
         self._keys = tuple(keys)
 
     def _check(self) -> None:
@@ -98,11 +100,14 @@ class Remeasure(CoreRun):
         problem = inputProblem(self._inputNode)
         if problem:
             raise UserError(problem)
+        requireInputInPlace(self._resultSet)
         if self._resultSet.segmentationNode is None:
             raise UserError(
                 "The segmentation of these results was deleted.", "Analyze the CT again."
             )
         for key in self._keys:
+            if key not in self._levels:
+                raise UserError("What is no vertebra is not measured.", "Restore it first.")
             if not self._resultSet.segmentIdOfKey(key):
                 raise UserError(
                     f"The segment of {self._levels[key]} was deleted.",
@@ -110,6 +115,7 @@ class Remeasure(CoreRun):
                 )
 
     def _command(self, folder: Path) -> list[str]:
+        self._places = self._placesNow()
         ct, segmentation = folder / "ct.nrrd", folder / "segmentation.seg.nrrd"
         labels = SegmentationExport.labels(self._resultSet.segmentationNode)
         part = labels.part(self._numbers(labels))
@@ -120,6 +126,10 @@ class Remeasure(CoreRun):
         return self._core.grade(ct, segmentation, folder / "results", self._options)
 
     def _read(self, resultFolder: Path) -> dict[str, Measured]:
+        if not np.array_equal(self._placesNow(), self._places):
+            raise UserError(
+                "The CT or its results were moved while they were measured.", "Re-measure again."
+            )
         try:
             analysis = read_analysis(resultFolder / "analysis.json")
         except InputError as error:
@@ -132,7 +142,16 @@ class Remeasure(CoreRun):
                     "Undo the last edit, or paint the vertebra again.",
                 )
         shapes = self._bodies(resultFolder)
-        return {key: Measured(measured[self._levels[key]], shapes.get(key)) for key in self._keys}
+        # The core measures in the world, the review keeps the coordinates of the analysis.
+        back = np.linalg.inv(resultsToWorld(self._resultSet))
+        return {
+            key: Measured(movedVertebra(measured[self._levels[key]], back), shapes.get(key))
+            for key in self._keys
+        }
+
+    def _placesNow(self) -> np.ndarray:
+        """Matrices to the world of CT and results, shape (2, 4, 4)."""
+        return np.array([ijkToWorldOfVolume(self._inputNode), resultsToWorld(self._resultSet)])
 
     def _bodies(self, resultFolder: Path) -> dict[str, SegmentShape | None]:
         node = self._resultSet.bodiesNode

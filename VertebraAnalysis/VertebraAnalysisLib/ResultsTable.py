@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import qt
@@ -93,26 +93,34 @@ class ResultsTable:
         """What a cell shows."""
         return self._widget.item(self._keys.index(key), self._columns.index(column)).text()
 
-    def fill(self, vertebrae: Sequence[ReviewedVertebra]) -> None:
-        """Show other vertebrae; none is chosen then."""
+    def fill(self, vertebrae: Sequence[ReviewedVertebra], edited: Collection[str] = ()) -> None:
+        """Show other vertebrae; none is chosen then.
+
+        Parameters
+        ----------
+        vertebrae : sequence of ReviewedVertebra
+        edited : collection of str
+            Keys of those whose masks were edited since they were measured.
+        """
         self._filling = True
         try:
             self._keys = [v.key for v in vertebrae]
             self._widget.setRowCount(0)
             self._widget.setRowCount(len(vertebrae))
             for row, vertebra in enumerate(vertebrae):
-                self._fillRow(row, vertebra)
+                self._fillRow(row, vertebra, vertebra.key in edited)
             self._widget.setCurrentCell(-1, -1)
         finally:
             self._filling = False
         self._fit()
 
-    def update(self, vertebrae: Sequence[ReviewedVertebra]) -> None:
-        """Show new values of vertebrae that are in the table."""
+    def update(self, vertebrae: Sequence[ReviewedVertebra], edited: Collection[str] = ()) -> None:
+        """Show new values of vertebrae that are in the table; see `fill`."""
         self._filling = True
         try:
             for vertebra in vertebrae:
-                self._fillRow(self._keys.index(vertebra.key), vertebra)
+                row = self._keys.index(vertebra.key)
+                self._fillRow(row, vertebra, vertebra.key in edited)
         finally:
             self._filling = False
 
@@ -122,27 +130,35 @@ class ResultsTable:
             self._widget.setCurrentCell(self._keys.index(key), 0)
             self._justChosen = False
 
-    def _fillRow(self, row: int, vertebra: ReviewedVertebra) -> None:
+    def _fillRow(self, row: int, vertebra: ReviewedVertebra, edited: bool) -> None:
         for column, (name, cell) in enumerate(cells(vertebra).items()):
             item = self._widget.item(row, column)
             if item is None:
                 item = qt.QTableWidgetItem()
                 self._widget.setItem(row, column, item)
-            item.setText(cell.text + ("*" if cell.changed else ""))
-            item.setToolTip(cell.toolTip)
+            text = cell.text + ("*" if cell.changed else "")
+            toolTip = cell.toolTip
+            if name == "Flags" and edited:
+                text = f"{_('mask edited')} {text}".strip()
+                toolTip = f"{_('The mask was edited: press Re-measure.')}\n{toolTip}".strip()
+            item.setText(text)
+            item.setToolTip(toolTip)
             font = item.font()
             font.setBold(cell.changed)
+            font.setStrikeOut(vertebra.rejected and name != "Flags")
             item.setFont(font)
             if name in ("Loss", "Ha", "Hm", "Hp", "HU", "Conf."):
                 item.setTextAlignment(qt.Qt.AlignRight | qt.Qt.AlignVCenter)
             if name == "Grade":
-                style = gradeStyle(vertebra.grade)
+                style = gradeStyle(None if vertebra.rejected else vertebra.grade)
                 item.setBackground(qt.QBrush(qt.QColor(*style.color)))
                 item.setForeground(qt.QBrush(qt.QColor(*style.textColor)))
                 # The colour of the grade must not vanish under that of the selection.
                 item.setFlags(qt.Qt.ItemIsEnabled)
             if name == "Level":
-                item.setFlags(item.flags() | qt.Qt.ItemIsUserCheckable)
+                plain = qt.Qt.ItemIsEnabled | qt.Qt.ItemIsSelectable
+                tickable = item.flags() | qt.Qt.ItemIsUserCheckable
+                item.setFlags(plain if vertebra.rejected else tickable)
                 item.setCheckState(qt.Qt.Checked if vertebra.reviewed else qt.Qt.Unchecked)
 
     def _fit(self) -> None:
@@ -162,9 +178,12 @@ class ResultsTable:
         if self._filling or row == rowBefore or not 0 <= row < len(self._keys):
             return
         self._justChosen = True
+        self._widget.selectRow(row)
         self._onChosen(self._keys[row])
 
     def _onClicked(self, row: int, _column: int) -> None:
+        # Qt selects nothing at a press on the grade, which cannot be selected itself.
+        self._widget.selectRow(row)
         # The press that came before has already chosen the row, unless it was the current one.
         if not self._justChosen and 0 <= row < len(self._keys):
             self._onChosen(self._keys[row])

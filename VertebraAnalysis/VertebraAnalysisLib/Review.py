@@ -7,15 +7,14 @@ from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import cached_property
 from typing import Any
 
 from vertebra_core.analysis import HeightLine, SpineAnalysis, Vertebra
 
 from .Change import Change
 from .HeightEditing import checkedLines, movedLines
+from .LevelNaming import LevelNaming
 from .ReaderValues import ReaderValues, checkedOverride
-from .Relabelling import Relabelling
 from .ReviewedVertebra import ReviewedVertebra
 from .ReviewHistory import ReviewHistory
 from .ReviewJson import keptVertebra, parsedJson, reviewFromDict, reviewToDict
@@ -77,8 +76,13 @@ class Review:
 
     @property
     def vertebrae(self) -> tuple[ReviewedVertebra, ...]:
-        """All vertebrae, head to foot."""
+        """All vertebrae, head to foot, the rejected ones too."""
         return self._history.vertebrae
+
+    @property
+    def accepted(self) -> tuple[ReviewedVertebra, ...]:
+        """The vertebrae without those that the reader rejected, head to foot."""
+        return tuple(v for v in self.vertebrae if not v.rejected)
 
     def vertebra(self, key: str) -> ReviewedVertebra:
         """Return the vertebra of a key; `KeyError` if there is none."""
@@ -104,7 +108,7 @@ class Review:
     @property
     def remaining(self) -> int:
         """How many vertebrae are left to review."""
-        return sum(not v.reviewed for v in self.vertebrae)
+        return sum(not v.reviewed for v in self.accepted)
 
     # Levels
 
@@ -116,9 +120,7 @@ class Review:
         UserError
             If a level would lie above C1 or below L6.
         """
-        if not self.keys:
-            return set()
-        return self._rename(self._relabelling().shifted(steps), reader)
+        return self._rename(LevelNaming(self.vertebrae).shifted(steps), reader)
 
     def setLevel(self, key: str, level: str, reader: str, scope: str = "all") -> set[str]:
         """Rename one vertebra and let others follow in order.
@@ -132,25 +134,16 @@ class Review:
         Raises
         ------
         UserError
-            If the vertebrae cannot be named so.
+            If the vertebrae cannot be named so, or this one is rejected.
         """
-        i = self.keys.index(self.vertebra(key).key)
+        self._values(key)
         if level == self.vertebra(key).level:
             return set()
-        return self._rename(self._relabelling().anchored(i, level, scope), reader)
+        return self._rename(LevelNaming(self.vertebrae).anchored(key, level, scope), reader)
 
     def runnerUpLabelling(self) -> dict[str, str] | None:
-        """Return the analysis' second choice of all levels by key.
-
-        Returns
-        -------
-        dict of str or None
-            None if there is no second choice, or if it holds already.
-        """
-        names = self._runnerUp
-        if names is None or names == tuple(v.level for v in self.vertebrae):
-            return None
-        return dict(zip(self.keys, names, strict=True))
+        """Return the analysis' second choice of all levels by key; see `LevelNaming.runnerUp`."""
+        return LevelNaming(self.vertebrae).runnerUp()
 
     def applyRunnerUp(self, reader: str) -> set[str]:
         """Rename all vertebrae to `runnerUpLabelling`.
@@ -163,7 +156,7 @@ class Review:
         labelling = self.runnerUpLabelling()
         if labelling is None:
             raise UserError("There is no other labelling to choose.", "Set a level by hand.")
-        return self._rename(tuple(labelling.values()), reader)
+        return self._rename(labelling, reader)
 
     # Grades and heights
 
@@ -186,7 +179,7 @@ class Review:
         Raises
         ------
         UserError
-            If the reason or the shape of a fracture is missing.
+            If the reason or the shape of a fracture is missing, or it is rejected.
         """
         values = self._values(key)
         override = checkedOverride(grade, shape, reason)
@@ -211,18 +204,12 @@ class Review:
         Raises
         ------
         UserError
-            If a line is no height of a vertebral body.
+            If a line is no height of a vertebral body, or it is rejected.
         """
         return self._history.set("heights", reader, self._withLines(key, lines))
 
     def previewHeightLines(self, key: str, lines: Mapping[str, HeightLine]) -> ReviewedVertebra:
-        """Return the vertebra as `setHeightLines` would make it; nothing is changed.
-
-        Raises
-        ------
-        UserError
-            As `setHeightLines`.
-        """
+        """Return the vertebra as `setHeightLines` would make it; nothing is changed."""
         changed = self._history.derived(self._withLines(key, lines))
         return changed[self.keys.index(key)]
 
@@ -235,8 +222,30 @@ class Review:
         the body's segment before, as in `Change`.
         """
         values = self._values(key)
-        values = replace(values, measurement=keptVertebra(measured), heightLines={})
+        names = tuple("" if v.rejected else v.level for v in self.vertebrae)
+        measurement = keptVertebra(measured)
+        values = replace(values, measurement=measurement, measuredLevels=names, heightLines={})
         return self._history.set("measurement", reader, {key: values}, body=body)
+
+    # What is no vertebra
+
+    def setRejected(self, key: str, rejected: bool, reader: str) -> set[str]:
+        """Say that a row is no vertebra, or that it is one after all; others keep their levels.
+
+        Raises
+        ------
+        UserError
+            If a restored one would have no level between its neighbours.
+        """
+        values = self._history.values[key]
+        if rejected == values.rejected:
+            return set()
+        level = values.level
+        if not rejected:
+            name = LevelNaming(self.vertebrae).restored(key)
+            level = None if name == self.vertebra(key).ai.level else name
+        values = replace(values, rejected=bool(rejected), level=level)
+        return self._history.set("rejected", reader, {key: values})
 
     # Progress and the way back
 
@@ -247,7 +256,7 @@ class Review:
 
     def acceptAll(self, reader: str) -> set[str]:
         """Mark all vertebrae as reviewed, in one step."""
-        values = {key: replace(own, reviewed=True) for key, own in self._history.values.items()}
+        values = {v.key: replace(self._values(v.key), reviewed=True) for v in self.accepted}
         return self._history.set("reviewed", reader, values)
 
     @property
@@ -266,27 +275,20 @@ class Review:
 
     # How it works
 
-    @cached_property
-    def _runnerUp(self) -> tuple[str, ...] | None:
-        own = self.analysis.vertebrae
-        if not own:
-            return None
-        labelling = Relabelling([v.level for v in own], [v.center_lps_mm for v in own])
-        return labelling.runnerUp(own)
-
     def _values(self, key: str) -> ReaderValues:
-        return self._history.values[key]
+        """Values that may be changed: what is no vertebra has nothing to correct."""
+        values = self._history.values[key]
+        if values.rejected:
+            raise UserError(
+                f"{self.vertebra(key).level} was rejected: it is no vertebra.", "Restore it first."
+            )
+        return values
 
-    def _relabelling(self) -> Relabelling:
-        return Relabelling(
-            [v.level for v in self.vertebrae], [v.ai.center_lps_mm for v in self.vertebrae]
-        )
-
-    def _rename(self, names: tuple[str, ...], reader: str) -> set[str]:
+    def _rename(self, names: Mapping[str, str], reader: str) -> set[str]:
         values = {}
-        for vertebra, name in zip(self.vertebrae, names, strict=True):
-            level = None if name == vertebra.ai.level else name
-            values[vertebra.key] = replace(self._values(vertebra.key), level=level)
+        for key, name in names.items():
+            level = None if name == self.vertebra(key).ai.level else name
+            values[key] = replace(self._values(key), level=level)
         return self._history.set("level", reader, values)
 
     def _withLines(self, key: str, lines: Mapping[str, HeightLine]) -> dict[str, ReaderValues]:

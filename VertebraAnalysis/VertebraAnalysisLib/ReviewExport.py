@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
-import errno
 import io
 import json
-import uuid
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,7 @@ from vertebra_core.output.analysis_csv import COLUMNS, analysis_to_csv
 
 from .Review import Review
 from .ReviewedVertebra import ReviewedVertebra
-from .UserError import UserError
+from .WholeFile import writeWhole
 
 _AI_FIGURES: tuple[str, ...] = (
     "level",
@@ -30,6 +28,7 @@ _AI_FIGURES: tuple[str, ...] = (
     "volume_ml",
 )
 _REVIEW_COLUMNS: tuple[str, ...] = (
+    "rejected",
     "level_changed",
     "grade_changed",
     "grade_overridden",
@@ -52,6 +51,24 @@ CSV_COLUMNS: tuple[str, ...] = (
 """Header of the table: those of ``vertebrae.csv`` with the values that hold now, the analysis'
 own values as ``ai_...``, and who changed what when."""
 
+_OF_A_VERTEBRA: tuple[str, ...] = (
+    "level",
+    "level_probability",
+    "runner_up_level",
+    "runner_up_probability",
+    "level_margin",
+    "grade",
+    "shape",
+    "grade_probabilities",
+    *(f"grade_{g}_probability" for g in range(4)),
+    "morphometric_grade",
+    "learned_grade",
+    "borderline",
+)
+"""What is left empty of what the reader rejected, so that nobody counts it."""
+
+_NO_VERTEBRA = "Not a vertebra, says the reader."
+
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -63,6 +80,8 @@ def reviewToCsv(review: Review) -> str:
     table = csv.DictWriter(text, CSV_COLUMNS, lineterminator="\r\n")
     table.writeheader()
     for vertebra, row, ai in zip(review.vertebrae, now, analysed, strict=True):
+        if vertebra.rejected:
+            row |= _emptied(row, "") | {"not_measured": f"level: {_NO_VERTEBRA}"}
         own = {name: _cell(value) for name, value in _reviewFigures(review, vertebra).items()}
         table.writerow(
             {"key": vertebra.key, **row, **{f"ai_{n}": ai[n] for n in _AI_FIGURES}, **own}
@@ -78,6 +97,9 @@ def reviewToJson(review: Review) -> str:
     """
     content = json.loads(review.toJson())
     current = analysis_to_dict(review.currentAnalysis)["vertebrae"]
+    for vertebra, entry in zip(review.vertebrae, current, strict=True):
+        if vertebra.rejected:
+            entry |= _emptied(entry, None) | {"not_measured": {"level": _NO_VERTEBRA}}
     content["review"]["current"] = [
         {"key": vertebra.key, **entry, **_reviewFigures(review, vertebra)}
         for vertebra, entry in zip(review.vertebrae, current, strict=True)
@@ -94,12 +116,12 @@ def writeCsv(review: Review, path: Path | str) -> None:
         If it cannot be written; an earlier file is untouched then.
     """
     # Spreadsheets take a file for UTF-8 only if it begins with the mark.
-    _write(Path(path), reviewToCsv(review).encode("utf-8-sig"))
+    writeWhole(path, reviewToCsv(review).encode("utf-8-sig"))
 
 
 def writeJson(review: Review, path: Path | str) -> None:
     """Write `reviewToJson` to a file, whole or not at all; errors as in `writeCsv`."""
-    _write(Path(path), reviewToJson(review).encode("utf-8"))
+    writeWhole(path, reviewToJson(review).encode("utf-8"))
 
 
 def _reviewFigures(review: Review, vertebra: ReviewedVertebra) -> dict[str, Any]:
@@ -107,6 +129,7 @@ def _reviewFigures(review: Review, vertebra: ReviewedVertebra) -> dict[str, Any]
     edits = [c for c in own if c.action != "reviewed"]
     marks = [c for c in own if c.action == "reviewed"] if vertebra.reviewed else []
     return {
+        "rejected": vertebra.rejected,
         "level_changed": vertebra.levelChanged,
         "grade_changed": vertebra.gradeChanged,
         "grade_overridden": vertebra.gradeOverridden,
@@ -121,6 +144,10 @@ def _reviewFigures(review: Review, vertebra: ReviewedVertebra) -> dict[str, Any]
     }
 
 
+def _emptied(row: Mapping[str, Any], empty: str | None) -> dict[str, str | None]:
+    return {name: empty for name in _OF_A_VERTEBRA if name in row}
+
+
 def _rows(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text, newline="")))
 
@@ -131,27 +158,3 @@ def _cell(value: object) -> str:
     # What a reader typed must not run as a formula of the spreadsheet.
     text = str(value)
     return f"'{text}" if text.startswith(_FORMULA) else text
-
-
-def _write(path: Path, content: bytes) -> None:
-    # Beside its goal, so on the same disk, where renaming is atomic.
-    partial = path.with_name(f".{uuid.uuid4().hex}.partial")
-    try:
-        partial.write_bytes(content)
-        partial.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink()
-        raise _notWritten(path, error) from error
-
-
-def _notWritten(path: Path, error: OSError) -> UserError:
-    if error.errno == errno.ENOSPC:
-        return UserError(
-            f"{path.name} does not fit: the disk is full.", "Make room or choose another folder."
-        )
-    reason = (error.strerror or str(error)).rstrip(".")
-    return UserError(
-        f"{path.name} cannot be written to {path.parent}: {reason}.",
-        "Choose a folder that you may write to, and close the file in other programs.",
-    )

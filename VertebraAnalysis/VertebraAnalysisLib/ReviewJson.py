@@ -17,7 +17,7 @@ from .ReaderValues import GradeOverride, ReaderValues, checkedOverride
 from .SegmentShape import SegmentShape
 from .UserError import UserError
 
-REVIEW_VERSION = "1.1"
+REVIEW_VERSION = "1.2"
 """A later minor version only adds keys."""
 
 _LEVELS = frozenset(level.name for level in MOBILE_LEVELS)
@@ -37,8 +37,12 @@ def readerValuesToDict(values: ReaderValues) -> dict[str, Any]:
         }
     if values.measurement is not None:
         content["measurement"] = _vertebraToDict(values.measurement)
+    if values.measuredLevels:
+        content["measured_levels"] = list(values.measuredLevels)
     if values.reviewed:
         content["reviewed"] = True
+    if values.rejected:
+        content["rejected"] = True
     return content
 
 
@@ -57,7 +61,9 @@ def readerValuesFromDict(content: dict[str, Any]) -> ReaderValues:
         override=None if override is None else _override(override),
         heightLines=checkedLines(lines),
         measurement=vertebraFromDict(measurement) if measurement is not None else None,
+        measuredLevels=tuple(str(name) for name in content.get("measured_levels", ())),
         reviewed=bool(content.get("reviewed", False)),
+        rejected=bool(content.get("rejected", False)),
     )
 
 
@@ -157,7 +163,10 @@ def parsedJson(text: str) -> tuple[SpineAnalysis, dict[str, Any]]:
     try:
         return analysis_from_dict(content), content
     except InputError as error:
-        raise UserError(error.message, error.hint) from error
+        # The core's own hint is for who names a file.
+        damaged = error.code == "not_an_analysis"
+        hint = "Analyze the CT again." if damaged else error.hint
+        raise UserError(error.message, hint) from error
 
 
 def _major(version: str) -> int:

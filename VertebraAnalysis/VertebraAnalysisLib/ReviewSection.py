@@ -9,6 +9,7 @@ import qt
 from slicer.i18n import tr as _
 
 from .CorrectionBox import CorrectionBox
+from .EditedSegments import EditedSegments
 from .HeightLineDragging import HeightLineDragging
 from .MessageBar import MessageBar
 from .PointClicks import PointClicks
@@ -55,7 +56,9 @@ class ReviewSection:
             ui, session, linesWriter, messages, self.dragging.follow, self._edit, onRemeasure
         )
         self._onEditSegment = onEditSegment
-        self._edited: set[str] = set()
+        self._opened: set[str] = set()
+        self._changesSeen = 0
+        self.edited = EditedSegments(session, self._onEdited)
         session.onChanged(self._onChanged)
         ui.reviewedButton.connect("clicked()", self.toggleReviewed)
         ui.undoButton.connect("clicked()", self.undo)
@@ -76,14 +79,16 @@ class ReviewSection:
 
     def setEnabled(self, enabled: bool) -> None:
         """Allow changes or not, while a run is at work."""
-        self._enabled = enabled
+        self._enabled = self.dragging.enabled = enabled
         self._showState()
 
     def refresh(self) -> None:
         """Show the session as it is, from the beginning."""
-        self._edited.clear()
-        self.table.fill(self._session.vertebrae)
+        self._opened.clear()
+        self.edited.follow()
+        self.table.fill(self._session.vertebrae, self.edited.keys)
         self._shown = self._session.review
+        self._changesSeen = len(self._shown.changes) if self._shown is not None else 0
         self.clicks.follow(self._session.resultSet)
         self.dragging.follow()
         self._showState()
@@ -91,7 +96,7 @@ class ReviewSection:
     def toggleReviewed(self) -> None:
         """Mark the chosen vertebra as reviewed and go to the next one, or take the mark back."""
         chosen = self.selected
-        if chosen is None:
+        if chosen is None or chosen.rejected:
             return
         self._onTicked(chosen.key, not chosen.reviewed)
         if not chosen.reviewed:
@@ -99,7 +104,14 @@ class ReviewSection:
 
     def undo(self) -> None:
         """Take back the last change."""
+        review = self._session.review
+        last = review.lastStep if review is not None else ()
         self._attempt(self._session.undo)
+        measured = {change.key for change in last if change.action == "measurement"}
+        if measured and review.lastStep != last:
+            # The mask is not what the numbers are of any more.
+            self.edited.mark(measured)
+            self._onEdited(measured)
 
     def acceptAll(self) -> None:
         """Mark all vertebrae as reviewed."""
@@ -114,11 +126,24 @@ class ReviewSection:
         """Stop watching the scene."""
         self.dragging.cleanup()
         self.clicks.cleanup()
+        self.edited.cleanup()
 
     def _edit(self, key: str) -> None:
-        self._edited.add(key)
+        def opened() -> set[str]:
+            self._onEditSegment(key)
+            return {key}
+
+        self._messages.clear()
+        self._opened |= self._messages.attempt(opened) or set()
         self._showState()
-        self._onEditSegment(key)
+
+    def _onEdited(self, keys: set[str]) -> None:
+        self._updateRows(keys)
+        self._showState()
+
+    def _updateRows(self, keys: set[str]) -> None:
+        shown = [v for v in self._session.vertebrae if v.key in keys]
+        self.table.update(shown, self.edited.keys)
 
     def _change(self, how: Callable[[Any, str], set[str]]) -> None:
         self._attempt(lambda: self._session.change(how))
@@ -134,7 +159,7 @@ class ReviewSection:
         review = self._session.review
         # Head to foot, then what was left out above.
         for other in (*keys[start:], *keys[:start]):
-            if not review.vertebra(other).reviewed:
+            if not review.vertebra(other).reviewed and not review.vertebra(other).rejected:
                 self.table.select(other)
                 return
 
@@ -153,13 +178,16 @@ class ReviewSection:
         if review is None or review is not self._shown:
             self.refresh()
             return
-        self._edited -= {c.key for c in review.changes[-1:] if c.action == "measurement"}
-        self.table.update([v for v in self._session.vertebrae if v.key in keys])
+        new, self._changesSeen = review.changes[self._changesSeen :], len(review.changes)
+        measured = {change.key for change in new if change.action == "measurement"}
+        self._opened -= measured
+        self.edited.unmark(measured)
+        self._updateRows(keys)
         self.dragging.follow()
         self._showState()
 
     def _preview(self, vertebra: ReviewedVertebra) -> None:
-        self.table.update([vertebra])
+        self.table.update([vertebra], self.edited.keys)
         if vertebra.key == self.table.selectedKey:
             self._ui.detailsLabel.text = detailsHtml(vertebra)
 
@@ -169,7 +197,7 @@ class ReviewSection:
         ui.summaryLabel.visible = bool(ui.summaryLabel.text)
         ui.detailsLabel.text = self._details(chosen) if chosen else _hint(review)
         ui.detailsLabel.visible = bool(ui.detailsLabel.text)
-        ui.reviewedButton.enabled = self._enabled and chosen is not None
+        ui.reviewedButton.enabled = self._enabled and chosen is not None and not chosen.rejected
         isReviewed = chosen is not None and chosen.reviewed
         ui.reviewedButton.text = _("Not &reviewed") if isReviewed else _("Mark &reviewed")
         ui.undoButton.enabled = self._enabled and review is not None and review.canUndo
@@ -179,8 +207,10 @@ class ReviewSection:
     def _details(self, vertebra: ReviewedVertebra) -> str:
         changes = self._session.review.standingChanges
         text = detailsHtml(vertebra, [c for c in changes if c.key == vertebra.key])
-        if vertebra.key in self._edited:
-            # Edits of a segment change no number by themselves, which is easily forgotten.
+        # Edits of a segment change no number by themselves, which is easily forgotten.
+        if vertebra.key in self.edited.keys:
+            return text + "<br><b>" + _("Its mask was edited: press Re-measure.") + "</b>"
+        if vertebra.key in self._opened:
             text += "<br><b>" + _("Opened for editing: press Re-measure when done.") + "</b>"
         return text
 
@@ -196,15 +226,21 @@ def summary(review: Any) -> str:
     """One line about all vertebrae: how many, how many fractured, how many left to review."""
     if review is None:
         return ""
-    found = review.vertebrae
-    fractured = sum(bool(v.grade) for v in found)
+    found = review.accepted
+    rejected = len(review.vertebrae) - len(found)
+    fractured = sum(v.fractured for v in found)
     ungraded = sum(v.grade is None for v in found)
-    parts = [
-        _("{n} vertebrae").format(n=len(found)),
-        _("{n} fractured").format(n=fractured) if fractured else _("none fractured"),
-    ]
-    if ungraded:
+    if not review.vertebrae:
+        return _("No vertebra was found")
+    parts = [_("1 vertebra") if len(found) == 1 else _("{n} vertebrae").format(n=len(found))]
+    if ungraded < len(found):
+        parts.append(_("{n} fractured").format(n=fractured) if fractured else _("none fractured"))
+    if ungraded == len(found):
+        parts += [_("none graded")] if found else []
+    elif ungraded:
         parts.append(_("{n} not graded").format(n=ungraded))
+    if rejected:
+        parts.append(_("{n} rejected").format(n=rejected))
     left = review.remaining
     parts.append(_("{n} left to review").format(n=left) if left else _("all reviewed"))
     return " \N{MIDDLE DOT} ".join(parts)

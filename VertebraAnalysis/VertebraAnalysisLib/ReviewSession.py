@@ -30,6 +30,8 @@ class ReviewSession:
         self.resultSet: Any = None
         self.review: Review | None = None
         self.busy = False
+        self.notices: tuple[str, ...] = ()
+        """What the reader should know about the results that were opened last."""
 
     @property
     def isOpen(self) -> bool:
@@ -41,25 +43,33 @@ class ReviewSession:
         """Head to foot; empty when nothing is open."""
         return self.review.vertebrae if self.review is not None else ()
 
+    @property
+    def placeProblem(self) -> str:
+        """That the CT is not where it was analysed, and what to do; empty if it is."""
+        isThere = self.review is not None and self.resultSet.exists
+        return self._writer.placeProblem(self.resultSet) if isThere else ""
+
     def onChanged(self, listener: Callable[[set[str]], None]) -> None:
         """Have `listener` called with the keys that are different now; all after opening."""
         self._listeners.append(listener)
 
     def open(self, resultSet: Any) -> None:
-        """Review `resultSet`, or nothing when it is None.
+        """Review `resultSet`, or nothing when it is None; only what is reviewed is displayed.
 
         Raises
         ------
         UserError
             If it cannot be read; nothing is open then.
         """
-        self.resultSet = self.review = None
+        left, self.resultSet, self.review, self.notices = self.resultSet, None, None, ()
         try:
             if resultSet is not None:
                 self.review = resultSet.loadReview()
                 self.resultSet = resultSet
                 with self.writing():
-                    self._writer.complete(resultSet, self.review)
+                    self.notices = self._writer.prepare(resultSet, self.review)
+            elif left is not None:
+                self._writer.leave(left)
         finally:
             self._tell(v.key for v in self.vertebrae)
 
@@ -75,9 +85,11 @@ class ReviewSession:
             return set()
         changed = how(self.review, self._reader())
         if changed:
-            with self.writing():
-                self._writer.update(self.resultSet, self.review, changed)
-            self._tell(changed)
+            try:
+                with self.writing():
+                    self._writer.update(self.resultSet, self.review, changed)
+            finally:
+                self._tell(changed)
         return changed
 
     def takeMeasurement(

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from vertebra_core.analysis import Flag, HeightLine, HeightLoss, Heights, Vertebra
 
+REJECTED_NAME = "not a vertebra"
+"""What is called so where others bear their level."""
+
 
 @dataclass(frozen=True)
 class ReviewedVertebra:
@@ -30,6 +33,8 @@ class ReviewedVertebra:
         An edited segment was measured again.
     reason : str
         Why the reader overrode the grade; empty otherwise.
+    rejected : bool
+        The reader says that it is no vertebra: it counts nowhere, and `level` is the one it had.
     """
 
     key: str
@@ -42,6 +47,7 @@ class ReviewedVertebra:
     heightsChanged: bool = False
     remeasured: bool = False
     reason: str = ""
+    rejected: bool = False
 
     @property
     def levelChanged(self) -> bool:
@@ -57,7 +63,18 @@ class ReviewedVertebra:
     @property
     def changed(self) -> bool:
         """The reader changed anything but whether it is reviewed."""
-        return self.levelChanged or self.gradeChanged or self.heightsChanged or self.remeasured
+        corrected = self.levelChanged or self.gradeChanged or self.heightsChanged
+        return corrected or self.remeasured or self.rejected
+
+    @property
+    def fractured(self) -> bool:
+        """It is a vertebra of grade 1 or more."""
+        return bool(self.grade) and not self.rejected
+
+    @property
+    def title(self) -> str:
+        """Its level, or that it is no vertebra."""
+        return REJECTED_NAME if self.rejected else self.level
 
     @property
     def level(self) -> str:

@@ -12,6 +12,8 @@ CATEGORY = "Spine"
 SAMPLE_NAME = "SpinePhantomCT"
 FILE_NAME = "spine_phantom_ct.nii.gz"
 
+_SAMPLE_ATTRIBUTE = "VertebraAnalysis.Sample"
+
 _MODULE_FOLDER = Path(__file__).resolve().parents[1]
 _PLACES = (
     _MODULE_FOLDER / "Resources" / "SampleData",  # an installed extension
@@ -58,13 +60,25 @@ def registerSampleData() -> None:
 
 
 def loadSample() -> Any:
-    """Load the sample CT into the scene, show it in the slice views, and return its node.
+    """Show the sample CT in the slice views and return its node, loaded unless it is there.
 
     Raises
     ------
     UserError
         If it is missing or cannot be read.
     """
+    import slicer
+
+    volumes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+    loaded = [node for node in volumes if node.GetAttribute(_SAMPLE_ATTRIBUTE)]
+    node = loaded[0] if loaded else _readSample()
+    application = slicer.app.applicationLogic()
+    application.GetSelectionNode().SetActiveVolumeID(node.GetID())
+    application.PropagateVolumeSelection(1)
+    return node
+
+
+def _readSample() -> Any:
     import slicer
 
     path = samplePath()
@@ -74,7 +88,5 @@ def loadSample() -> Any:
             "The sample CT cannot be read.",
             "Install VertebraAnalysis again with the Extensions Manager.",
         )
-    application = slicer.app.applicationLogic()
-    application.GetSelectionNode().SetActiveVolumeID(node.GetID())
-    application.PropagateVolumeSelection(1)
+    node.SetAttribute(_SAMPLE_ATTRIBUTE, "1")
     return node

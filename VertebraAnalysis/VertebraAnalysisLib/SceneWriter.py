@@ -11,9 +11,11 @@ from vertebra_core.output.scene_keys import INPUT_ROLE, RESULT_SET_ATTRIBUTE
 
 from .Coordinates import ijkToWorldOfVolume
 from .HeightLinesWriter import HeightLinesWriter
+from .InputPlace import noteInputPlace, requireInputInPlace
 from .LabelMapFile import LabelMapFile
 from .MarkupsWriter import MarkupsWriter
 from .ResultSet import ResultSet
+from .ResultVisibility import hide, showOnly
 from .SegmentationWriter import SegmentationWriter
 from .SegmentShape import SegmentShape
 from .SubjectHierarchy import SubjectHierarchy
@@ -92,6 +94,8 @@ class SceneWriter:
         """
         if not resultSet.exists:
             return
+        # First: whatever becomes of the nodes, what the reader did is kept.
+        resultSet.saveReview(review)
         everything = review.vertebrae
         keys = {v.key for v in everything} if changedKeys is None else set(changedKeys)
         changed = [v for v in everything if v.key in keys]
@@ -102,21 +106,55 @@ class SceneWriter:
         MarkupsWriter.update(resultSet.centersNode, changed)
         HeightLinesWriter.update(resultSet, changed)
         TableWriter.update(resultSet.tableNode, everything)
-        resultSet.saveReview(review)
 
-    def complete(self, resultSet: ResultSet, review: Review) -> None:
-        """Give results of the command line, once, what only the panel adds.
+    def prepare(self, resultSet: ResultSet, review: Review) -> tuple[str, ...]:
+        """Make a result set ready for its review, and the only one that is displayed.
 
-        Height lines, the table that tells AI and reader apart, and a folder.
+        Results of the command line get, once, what only the panel adds. Height lines that were
+        moved while nobody reviewed go back to where the review has them, so that both agree.
 
         Parameters
         ----------
         resultSet : ResultSet
         review : Review
             Its review.
+
+        Returns
+        -------
+        tuple of str
+            What the reader should know.
         """
-        if not resultSet.exists or not resultSet.isPlain:
-            return
+        if resultSet.isPlain:
+            self._complete(resultSet, review)
+        HeightLinesWriter.noteAllMade(resultSet, review.vertebrae)
+        showOnly(resultSet)
+        problem = self.placeProblem(resultSet)
+        if problem:
+            # Lines that were moved with the CT are left with it.
+            return (problem,)
+        noteInputPlace(resultSet)
+        levels = HeightLinesWriter.putBack(resultSet, review.vertebrae)
+        if not levels:
+            return ()
+        return (
+            f"Height lines of {', '.join(levels)} had been moved while these results were not "
+            "open; they were put back. Drag them again to change a height.",
+        )
+
+    def placeProblem(self, resultSet: ResultSet) -> str:
+        """Return that the CT is not where it was analysed, and what to do; empty if it is."""
+        try:
+            requireInputInPlace(resultSet)
+        except UserError as error:
+            return f"{error.message} {error.hint}"
+        return ""
+
+    def leave(self, resultSet: ResultSet) -> None:
+        """Display a result set no more, whose review ends."""
+        if resultSet.exists and not resultSet.scene.IsClosing():
+            hide(resultSet)
+
+    def _complete(self, resultSet: ResultSet, review: Review) -> None:
         hierarchy = SubjectHierarchy(resultSet.scene)
         folder = hierarchy.addFolder(resultSet.inputNode, resultSet.name)
         for node in resultSet.nodes:
@@ -171,6 +209,7 @@ class _Writing:
             resultSet.refer(role, node)
             self._hierarchy.place(node, self._folder)
         HeightLinesWriter.write(resultSet, vertebrae)
+        noteInputPlace(resultSet)
         return resultSet
 
     def takeBack(self) -> None:

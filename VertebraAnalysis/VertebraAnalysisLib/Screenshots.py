@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,10 @@ from vtk.util.numpy_support import vtk_to_numpy
 
 from .Coordinates import arrayFromMatrix
 from .FracturePicture import FracturePicture
+from .InputPlace import requireInputInPlace, resultsToWorld
+from .MovedVertebra import movedVertebra
 from .SagittalPlane import SagittalPlane
+from .SegmentNaming import isRejectedId
 from .UserError import UserError
 
 if TYPE_CHECKING:
@@ -51,9 +55,10 @@ class Screenshots:
         Raises
         ------
         UserError
-            If no vertebra is fractured, the CT is gone, or the folder cannot be written to.
+            If no vertebra is fractured, the CT is gone or was moved, or the folder cannot be
+            written to.
         """
-        fractured = [v for v in self._resultSet.loadReview().vertebrae if v.grade]
+        fractured = [v for v in self._resultSet.loadReview().vertebrae if v.fractured]
         if not fractured:
             raise UserError(
                 _("No vertebra of this result is graded as fractured."),
@@ -64,6 +69,7 @@ class Screenshots:
                 _("The CT of this result is not in the scene any more."),
                 _("Load it again, or open the scene that was saved with it."),
             )
+        requireInputInPlace(self._resultSet)
         folder = Path(folder)
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -82,7 +88,8 @@ class Screenshots:
 
     def picture(self, vertebra: ReviewedVertebra) -> Any:
         """Return the picture of one vertebra as `PictureCanvas`."""
-        picture = FracturePicture(vertebra)
+        current = movedVertebra(vertebra.current, resultsToWorld(self._resultSet))
+        picture = FracturePicture(replace(vertebra, current=current))
         return picture.draw(self._huOn(picture.plane), self._outlinesOn(picture.plane))
 
     def _huOn(self, plane: SagittalPlane) -> np.ndarray:
@@ -110,6 +117,8 @@ class Screenshots:
             segment = segmentation.GetNthSegment(index)
             image = segment.GetRepresentation(representation)
             if image is None or image.GetPointData().GetScalars() is None:
+                continue
+            if isRejectedId(segmentation.GetNthSegmentID(index)):
                 continue
             labels, worldToIjk = _labels(image)
             worldToIjk = worldToIjk @ worldToNode

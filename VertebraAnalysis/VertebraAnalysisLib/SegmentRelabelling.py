@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from vertebra_core.levels import level_named
-from vertebra_core.output.scene_keys import segment_id
+from vertebra_core.levels import MOBILE_LEVELS, level_named
 
-from .SegmentNaming import nameSegment
+from .SegmentNaming import idOfSegment, isRejectedId, nameSegment
+
+_FREE_VALUES = range(max(level.number for level in MOBILE_LEVELS) + 1, 256)
+"""Label values that are no number of a level."""
 
 _DISPLAY_PROPERTIES = (
     "Visibility",
@@ -41,15 +43,15 @@ class SegmentRelabelling:
         self._segmentation = segmentationNode.GetSegmentation()
         self._binary = slicer.vtkSegmentationConverter.GetBinaryLabelmapRepresentationName()
 
-    def apply(self, levels: dict[str, str]) -> None:
+    def apply(self, levels: dict[str, str | None]) -> None:
         """Rename segments.
 
         Parameters
         ----------
         levels : dict of str
-            ID of a segment -> its level from now on.
+            ID of a segment -> its level from now on; None where it is no vertebra.
         """
-        levels = {old: level for old, level in levels.items() if segment_id(level) != old}
+        levels = {old: level for old, level in levels.items() if not _isCalled(old, level)}
         if not levels:
             return
         everything = [
@@ -57,9 +59,9 @@ class SegmentRelabelling:
             for i in range(self._segmentation.GetNumberOfSegments())
         ]
         newIds: dict[str, str] = {}
-        for old in filter(levels.get, everything):
+        for old in (segmentId for segmentId in everything if segmentId in levels):
             taken = (set(everything) - set(levels)) | set(newIds.values())
-            newIds[old] = _freeId(segment_id(levels[old]), taken)
+            newIds[old] = _freeId(idOfSegment(levels[old]), taken)
         segments = {old: self._segmentation.GetSegment(old) for old in everything}
         images = {old: s.GetRepresentation(self._binary) for old, s in segments.items()}
         shown = {old: self._displayOf(old) for old in levels}
@@ -83,7 +85,7 @@ class SegmentRelabelling:
             self._node.EndModify(modified)
 
     def _relabelVoxels(
-        self, segments: dict[str, Any], images: dict[str, Any], levels: dict[str, str]
+        self, segments: dict[str, Any], images: dict[str, Any], levels: dict[str, str | None]
     ) -> None:
         layers: dict[int, tuple[Any, list[str]]] = {}
         for old, image in images.items():
@@ -110,6 +112,10 @@ class SegmentRelabelling:
             getattr(display, f"SetSegment{name}")(segmentId, value)
 
 
+def _isCalled(segmentId: str, level: str | None) -> bool:
+    return isRejectedId(segmentId) if level is None else segmentId == idOfSegment(level)
+
+
 def _freeId(wanted: str, taken: set[str]) -> str:
     # A reader's own segment may already be called so.
     number, segmentId = 1, wanted
@@ -119,18 +125,20 @@ def _freeId(wanted: str, taken: set[str]) -> str:
     return segmentId
 
 
-def _labelValues(before: dict[str, int], levels: dict[str, str]) -> dict[str, int]:
+def _labelValues(before: dict[str, int], levels: dict[str, str | None]) -> dict[str, int]:
     """Return ID -> new label value: of its level, or the old one, or else a free one.
 
     No two segments get the same value, or they would become one for good.
     """
-    wanted = {old: level_named(levels[old]).number for old in before if old in levels}
+    named = {old: level for old, level in levels.items() if level is not None and old in before}
+    wanted = {old: level_named(level).number for old, level in named.items()}
     wanted |= {old: value for old, value in before.items() if old not in levels}
     after: dict[str, int] = {}
-    for old, value in wanted.items():
-        reserved = {*after.values(), *wanted.values()}
-        if value in after.values():
-            value = next(n for n in range(1, 256) if n not in reserved)
+    for old in (*wanted, *(o for o in before if o not in wanted)):
+        value = wanted.get(old)
+        if value is None or value in after.values():
+            reserved = {*after.values(), *wanted.values()}
+            value = next(n for n in _FREE_VALUES if n not in reserved)
         after[old] = value
     return after
 

@@ -10,7 +10,7 @@ from vertebra_core.output.scene_keys import ALGORITHM_NAME, KEY_ATTRIBUTE, segme
 
 from .LabelmapImage import orientedImage
 from .ResultSet import segmentIdsByKey
-from .SegmentNaming import nameSegment
+from .SegmentNaming import isRejectedId, nameSegment
 from .SegmentRelabelling import SegmentRelabelling
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class SegmentationWriter:
         display.SetVisibility(visible)
         display.SetOpacity2DFill(_FILL_OPACITY_2D)
         display.SetVisibility3D(False)
-        if any(v.level != v.ai.level for v in vertebrae):
+        if any(v.rejected or v.levelChanged for v in vertebrae):
             SegmentationWriter.update(node, vertebrae)
         return node
 
@@ -80,14 +80,18 @@ class SegmentationWriter:
     def update(node: Any, vertebrae: Iterable[ReviewedVertebra]) -> None:
         """Make names, IDs, colours, terminology and label values follow the levels.
 
-        Segments that the reader added, deleted or edited are left as they are otherwise.
+        What is no vertebra any more is hidden, and shown again when it is restored. Segments that
+        the reader added, deleted or edited are left as they are otherwise.
         """
         if node is None:
             return
-        wanted = {v.key: v.level for v in vertebrae}
-        present = segmentIdsByKey(node)
-        levels = {segmentId: wanted[key] for key, segmentId in present.items() if key in wanted}
-        SegmentRelabelling(node).apply(levels)
+        wanted = {v.key: None if v.rejected else v.level for v in vertebrae}
+        present = {key: own for key, own in segmentIdsByKey(node).items() if key in wanted}
+        turned = [key for key, own in present.items() if isRejectedId(own) != (not wanted[key])]
+        SegmentRelabelling(node).apply({own: wanted[key] for key, own in present.items()})
+        display, ids = node.GetDisplayNode(), segmentIdsByKey(node)
+        for key in turned if display is not None else ():
+            display.SetSegmentVisibility(ids[key], wanted[key] is not None)
 
     @staticmethod
     def show3D(resultSet: ResultSet, visible: bool) -> None:

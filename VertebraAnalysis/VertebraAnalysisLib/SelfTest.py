@@ -82,6 +82,7 @@ class SelfTest:
         key = self._lookAtTheWorst()
         self._dragHeightLine(key)
         self._editAndRemeasure(key)
+        self._rejectAndUndo(key)
         expected = self._correct(key)
         with tempfile.TemporaryDirectory(prefix="VertebraAnalysis é ") as name:
             self._export(Path(name))
@@ -162,6 +163,24 @@ class SelfTest:
         case.assertLess(after.volume_ml, before.volume_ml)
         case.assertEqual(after.ai, before.ai, "the AI's values are kept")
 
+    def _rejectAndUndo(self, key: str) -> None:
+        """Call the chosen row no vertebra: its point and segment go, and come back."""
+        panel, case = self._panel, self._case
+
+        def shown() -> list[bool]:
+            results = panel.resultSet
+            display = results.segmentationNode.GetDisplayNode()
+            return [
+                bool(display.GetSegmentVisibility(results.segmentIdOfKey(key))),
+                bool(results.centersNode.GetNthControlPointVisibility(results.pointOfKey(key))),
+            ]
+
+        for button, wanted in ((panel.ui.rejectButton, False), (panel.ui.undoButton, True)):
+            button.click()
+            self._settle()
+            case.assertEqual(panel.session.review.vertebra(key).rejected, not wanted)
+            case.assertEqual(shown(), [wanted, wanted])
+
     def _correct(self, key: str) -> dict[str, tuple[str, int | None]]:
         """Shift all levels and back, override a grade, accept; return level and grade by key."""
         panel, case = self._panel, self._case
@@ -195,6 +214,8 @@ class SelfTest:
         case.assertEqual(len(content["vertebrae"]), number)
         panel.services.writeLabels(panel.resultSet, folder / "labels.nii.gz")
         case.assertGreater((folder / "labels.nii.gz").stat().st_size, 1000)
+        panel.services.writeReport(panel.resultSet, folder / "report.html")
+        case.assertIn("<svg", (folder / "report.html").read_text("utf-8"))
         pictures = panel.services.writePictures(panel.resultSet, folder / "pictures")
         case.assertEqual(len(pictures), sum(bool(v.grade) for v in panel.session.vertebrae))
 

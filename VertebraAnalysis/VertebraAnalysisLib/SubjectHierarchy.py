@@ -61,6 +61,19 @@ class SubjectHierarchy:
         else:
             self._hierarchy.SetItemParent(item, folder)
 
+    def isSameStudy(self, first: Any, second: Any) -> bool:
+        """Tell whether two volumes are of one DICOM study."""
+        items = [self._hierarchy.GetItemByDataNode(node) for node in (first, second)]
+        if _INVALID in items:
+            return False
+        one, other = (self._hierarchy.GetItemAncestorAtLevel(i, self._studyLevel) for i in items)
+        return one == other != _INVALID
+
+    def seriesUid(self, node: Any) -> str:
+        """Return the UID of the DICOM series of a volume; empty if it is of none."""
+        item = self._hierarchy.GetItemByDataNode(node)
+        return self._hierarchy.GetItemUID(item, "DICOM") if item != _INVALID else ""
+
     def folderOf(self, resultSet: ResultSet) -> int:
         """Return the folder of a result set: where its text node is; 0 if that is no folder."""
         return self._folderAbove(self._hierarchy.GetItemByDataNode(resultSet.textNode))

@@ -122,13 +122,20 @@ def _height(name: str, ai: bool = False) -> Callable[[ReviewedVertebra], float |
 
 def _gradeProbability(v: ReviewedVertebra) -> float | None:
     probabilities: Any = v.grade_probabilities
-    return None if v.grade is None or probabilities is None else _percent(probabilities[v.grade])
+    if v.rejected or v.grade is None or probabilities is None:
+        return None
+    return _percent(probabilities[v.grade])
 
 
 def _notes(v: ReviewedVertebra) -> str:
     current: Vertebra = v.current
     reasons = [*(flag.reason for flag in v.flags), *missing_reasons(current).values()]
     return " ".join(dict.fromkeys(reasons))
+
+
+def _ofVertebra(name: str, value: Callable[[Any], Any] = lambda x: x) -> Callable[..., Any]:
+    """Return what reads an attribute of a vertebra, and nothing of what is none."""
+    return lambda v: None if v.rejected else value(getattr(v, name))
 
 
 def _changedByReader(v: ReviewedVertebra) -> str:
@@ -145,10 +152,10 @@ _SHAPES = ("wedge", "biconcave", "crush")
 _HEIGHTS = {"Ha": "anterior", "Hm": "middle", "Hp": "posterior"}
 
 COLUMNS: tuple[TableColumn, ...] = (
-    TableColumn("Level", str, lambda v: v.level),
-    TableColumn("Grade", int, lambda v: v.grade, "", "Genant grade 0-3; -1 is not graded"),
-    TableColumn("Shape", str, lambda v: v.shape),
-    TableColumn("Borderline", str, lambda v: _yes(v.borderline)),
+    TableColumn("Level", str, _ofVertebra("level")),
+    TableColumn("Grade", int, _ofVertebra("grade"), "", "Genant grade 0-3; -1 is not graded"),
+    TableColumn("Shape", str, _ofVertebra("shape")),
+    TableColumn("Borderline", str, _ofVertebra("borderline", _yes)),
     *(TableColumn(f"{shape.capitalize()} loss (%)", float, _loss(shape), "%") for shape in _SHAPES),
     *(
         TableColumn(f"{symbol} (mm)", float, _height(name), "mm", f"{name} height of the body")
@@ -156,15 +163,16 @@ COLUMNS: tuple[TableColumn, ...] = (
     ),
     TableColumn("Density (HU)", float, lambda v: v.density_hu, "HU", "mean trabecular density"),
     TableColumn("Volume (ml)", float, lambda v: v.volume_ml, "ml", "whole vertebra"),
-    TableColumn("Level probability (%)", float, lambda v: _percent(v.level_probability), "%"),
+    TableColumn("Level probability (%)", float, _ofVertebra("level_probability", _percent), "%"),
     TableColumn("Grade probability (%)", float, _gradeProbability, "%"),
-    TableColumn("Runner-up level", str, lambda v: v.runner_up_level),
+    TableColumn("Runner-up level", str, _ofVertebra("runner_up_level")),
     TableColumn(
-        "Runner-up probability (%)", float, lambda v: _percent(v.runner_up_probability), "%"
+        "Runner-up probability (%)", float, _ofVertebra("runner_up_probability", _percent), "%"
     ),
     TableColumn("Flags", str, lambda v: ", ".join(flag.code for flag in v.flags)),
     TableColumn("Notes", str, _notes),
     TableColumn("Reviewed", str, lambda v: _yes(v.reviewed)),
+    TableColumn("Rejected", str, lambda v: _yes(v.rejected), "", "no vertebra, says the reader"),
     TableColumn("Changed by reader", str, _changedByReader),
     TableColumn("Reader's reason", str, lambda v: v.reason),
     TableColumn("AI level", str, lambda v: v.ai.level),

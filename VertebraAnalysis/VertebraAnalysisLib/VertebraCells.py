@@ -9,7 +9,7 @@ from vertebra_core.flagging import probability_percent
 from vertebra_core.missing import missing_reasons
 
 from .GradeStyle import gradeStyle, gradeText
-from .ReviewedVertebra import ReviewedVertebra
+from .ReviewedVertebra import REJECTED_NAME, ReviewedVertebra
 
 MISSING = "\N{EN DASH}"
 
@@ -62,7 +62,7 @@ def cells(vertebra: ReviewedVertebra) -> dict[str, Cell]:
         )
         for short, name in (("Ha", "anterior"), ("Hm", "middle"), ("Hp", "posterior"))
     }
-    return {
+    found = {
         "Level": Cell(v.level, _was(ai.level, v.levelChanged), v.levelChanged),
         "Grade": _gradeCell(v, why),
         "Shape": Cell(
@@ -84,6 +84,7 @@ def cells(vertebra: ReviewedVertebra) -> dict[str, Cell]:
         "Conf.": _confidenceCell(v, why),
         "Flags": Cell(flagsText(v), "\n".join(flag.reason for flag in v.flags)),
     }
+    return found | _rejectedCells(v) if v.rejected else found
 
 
 def gradedLoss(loss: HeightLoss | None, shape: str | None) -> float | None:
@@ -111,6 +112,16 @@ def flagsText(vertebra: ReviewedVertebra) -> str:
     return f"\N{WARNING SIGN} {len(codes)}: " + ", ".join(
         FLAG_TEXTS.get(code, code.replace("_", " ")) for code in codes
     )
+
+
+def _rejectedCells(v: ReviewedVertebra) -> dict[str, Cell]:
+    """Cells that say, beside being struck through, that the row is no vertebra."""
+    why = f"{REJECTED_NAME.capitalize()}, says the reader"
+    return {
+        "Level": Cell(v.level, why),
+        "Grade": Cell(MISSING, why),
+        "Flags": Cell("rejected", why),
+    }
 
 
 def _gradeCell(v: ReviewedVertebra, why: dict[str, str]) -> Cell:

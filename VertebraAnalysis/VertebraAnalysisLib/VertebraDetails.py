@@ -25,13 +25,25 @@ def detailsHtml(vertebra: ReviewedVertebra, changes: Sequence[Change] = ()) -> s
     changes : sequence of Change
         Of this vertebra, oldest first.
     """
-    lines = [_grades(vertebra)]
-    losses = lossText(vertebra)
-    if losses:
-        lines.append(_("Height loss: {losses}").format(losses=losses) + _posteriorNote(vertebra))
-    lines += [f"\N{BULLET} {escape(flag.reason)}" for flag in vertebra.flags]
+    lines = [_rejected(vertebra)] if vertebra.rejected else _findings(vertebra)
     lines += [f"<i>{escape(_changeText(change))}</i>" for change in changes[-_CHANGES_SHOWN:]]
     return "<br>".join(lines)
+
+
+def _findings(v: ReviewedVertebra) -> list[str]:
+    lines = [_grades(v)]
+    losses = lossText(v)
+    if losses:
+        lines.append(_("Height loss: {losses}").format(losses=losses) + _posteriorNote(v))
+    return lines + [f"\N{BULLET} {escape(flag.reason)}" for flag in v.flags]
+
+
+def _rejected(v: ReviewedVertebra) -> str:
+    before = gradeText(v.ai.grade, v.ai.shape, v.ai.borderline)
+    return _(
+        "<b><s>{level}</s></b>: not a vertebra, says the reader "
+        "\N{MIDDLE DOT} AI: {aiLevel} {before}"
+    ).format(level=escape(v.level), aiLevel=escape(v.ai.level), before=escape(before))
 
 
 def _grades(v: ReviewedVertebra) -> str:

@@ -15,13 +15,16 @@ if TYPE_CHECKING:
     from .ReviewedVertebra import ReviewedVertebra
 
 _SAME_ORIENTATION = 1e-4
+_BEFORE_ATTRIBUTE = "VertebraAnalysis.AxesBeforeTilt"
+_TILTED_ATTRIBUTE = "VertebraAnalysis.TiltedAxes"
 
 
 class ViewNavigation:
     """Centres slice views and 3D views on vertebrae.
 
     Layout, zoom, and what the views show are left as they are. Slice views are tilted only on
-    request, and can be put back.
+    request, and can be put back: a tilted view node carries its axes from before, also in a saved
+    scene.
 
     Parameters
     ----------
@@ -31,8 +34,6 @@ class ViewNavigation:
 
     def __init__(self, scene: Any = None) -> None:
         self._scene = slicer.mrmlScene if scene is None else scene
-        # Slice node ID -> orientation before it was tilted, and the one it was tilted to.
-        self._tilted: dict[str, tuple[np.ndarray, np.ndarray]] = {}
 
     def showVertebra(self, vertebra: ReviewedVertebra | Vertebra, alongAxes: bool = False) -> None:
         """Centre all slice views and 3D views on the body of a vertebra.
@@ -59,20 +60,20 @@ class ViewNavigation:
     def resetAxes(self) -> None:
         """Put tilted slice views back as they were; they stay where they are."""
         for node in self._nodes("vtkMRMLSliceNode"):
-            before, tilted = self._tilted.pop(node.GetID(), (None, None))
-            # A view that was turned by hand since then belongs to the user again.
-            if before is not None and _same(_orientation(node), tilted):
+            before = _axesBeforeTilt(node)
+            if before is not None:
                 _setOrientation(node, before)
-        self._tilted.clear()
+            for name in (_BEFORE_ATTRIBUTE, _TILTED_ATTRIBUTE):
+                node.RemoveAttribute(name)
 
     def _tilt(self, rotation: np.ndarray) -> None:
         for node in self._nodes("vtkMRMLSliceNode"):
-            now = _orientation(node)
-            before, tilted = self._tilted.get(node.GetID(), (now, now))
-            if not _same(now, tilted):
-                before = now
+            before = _axesBeforeTilt(node)
+            if before is None:
+                before = _orientation(node)
             _setOrientation(node, rotation @ before)
-            self._tilted[node.GetID()] = before, _orientation(node)
+            node.SetAttribute(_BEFORE_ATTRIBUTE, _text(before))
+            node.SetAttribute(_TILTED_ATTRIBUTE, _text(_orientation(node)))
 
     def _focus(self, camera: Any, center: np.ndarray) -> None:
         shift = center - np.array(camera.GetFocalPoint())
@@ -104,6 +105,30 @@ def bodyRotation(axesLps: tuple[tuple[float, float, float], ...]) -> np.ndarray:
     # The nearest true rotation: measured axes are orthogonal to within rounding only.
     left, _, right = np.linalg.svd(axes)
     return left @ np.diag([1.0, 1.0, np.linalg.det(left @ right)]) @ right
+
+
+def _axesBeforeTilt(node: Any) -> np.ndarray | None:
+    """Return the axes of a slice view before it was tilted; None if it is not tilted.
+
+    A view that was turned by hand since then belongs to the user again.
+    """
+    before, tilted = (
+        _matrix(node.GetAttribute(name)) for name in (_BEFORE_ATTRIBUTE, _TILTED_ATTRIBUTE)
+    )
+    if before is None or tilted is None or not _same(_orientation(node), tilted):
+        return None
+    return before
+
+
+def _text(matrix: np.ndarray) -> str:
+    return " ".join(repr(float(value)) for value in matrix.ravel())
+
+
+def _matrix(text: str | None) -> np.ndarray | None:
+    try:
+        return np.array([float(word) for word in (text or "").split()]).reshape(3, 3)
+    except ValueError:
+        return None
 
 
 def _orientation(node: Any) -> np.ndarray:

@@ -14,6 +14,7 @@ from ..analysis import Manifest, SpineAnalysis, Vertebra
 from ..errors import Cancelled
 from ..volume import CtVolume, LabelVolume
 from .grade_names import grade_label
+from .report_review import Reading, reading_html
 from .report_style import STYLE
 from .report_svg import Drawing, overview_svg, zoom_svg
 from .report_table import grade_key_html, needs_attention, percent, summary_html, table_html
@@ -29,9 +30,10 @@ RESEARCH_USE = (
 def report_html(
     analysis: SpineAnalysis,
     ct: CtVolume | None,
-    labels: LabelVolume,
-    bodies: np.ndarray,
+    labels: LabelVolume | None,
+    bodies: np.ndarray | None,
     cancelled: Callable[[], bool] | None = None,
+    reading: Reading | None = None,
 ) -> str:
     """Return the report as an HTML page.
 
@@ -40,37 +42,38 @@ def report_html(
     analysis : SpineAnalysis
     ct : CtVolume or None
         The input; without it the pictures show outlines only.
-    labels : LabelVolume
-        Whole vertebrae, VerSe numbers.
-    bodies : ndarray of uint8, shape (z, y, x)
+    labels : LabelVolume or None
+        Whole vertebrae, VerSe numbers; without them there are no pictures.
+    bodies : ndarray of uint8, shape (z, y, x), or None
         Bodies, on the grid of `labels`.
     cancelled : callable, optional
         Asked before every picture; True ends with `Cancelled`.
+    reading : Reading, optional
+        A reader's review, whose values `analysis` holds.
     """
     found = analysis.vertebrae
-    boxes = label_boxes(labels.labels)
+    overviews = zooms = ""
+    if found and labels is not None:
+        boxes = label_boxes(labels.labels)
 
-    def picture(surface: Surface) -> SpinePicture:
-        if cancelled is not None and cancelled():
-            raise Cancelled()
-        return take_picture(surface, ct, labels, bodies, boxes)
+        def picture(surface: Surface) -> SpinePicture:
+            if cancelled is not None and cancelled():
+                raise Cancelled()
+            return take_picture(surface, ct, labels, bodies, boxes)
 
+        spine = ("<h2>The spine</h2>", grade_key_html(), _overviews(analysis, labels, picture))
+        overviews, zooms = "\n".join(spine), _zooms(found, picture)
     parts = [
         "<h1>Vertebra analysis</h1>",
         _head(analysis.manifest),
         f"<p class='research' role='note'><b>Research use.</b> {RESEARCH_USE}</p>",
         summary_html(analysis),
         _warnings(analysis.warnings),
+        reading_html(reading) if reading is not None else "",
+        overviews,
     ]
     if found:
-        parts += [
-            "<h2>The spine</h2>",
-            grade_key_html(),
-            _overviews(analysis, labels, picture),
-            "<h2>Vertebrae</h2>",
-            table_html(found),
-            _zooms(found, picture),
-        ]
+        parts += ["<h2>Vertebrae</h2>", table_html(found), zooms]
     parts += ["<h2>How this was made</h2>", _manifest(analysis.manifest)]
     page = "\n".join(p for p in parts if p)
     return (

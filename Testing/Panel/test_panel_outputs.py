@@ -1,0 +1,133 @@
+"""What leaves the panel: files, the clipboard, and what is said about them."""
+
+from __future__ import annotations
+
+import pytest
+from example_ct import suitableCt
+from result_folder import writeFolder
+
+
+@pytest.fixture
+def driver(openPanel, slicer, tmp_path):
+    """A panel that shows the example: T12 G0, L1 G1, L2 not graded."""
+    from VertebraAnalysisLib.SceneWriter import SceneWriter
+
+    SceneWriter().write(writeFolder(tmp_path / "results"), suitableCt(slicer))
+    return openPanel()
+
+
+def segmentOf(driver, level):
+    key = next(v.key for v in driver.panel.session.vertebrae if v.level == level)
+    results = driver.panel.resultSet
+    return results.segmentationNode.GetSegmentation().GetSegment(results.segmentIdOfKey(key))
+
+
+def testMessageNamesTheSegmentsThatTheLabelMapLeavesOut(driver, tmp_path):
+    segmentOf(driver, "L1").SetName("L1 fracture?")
+    driver.panel.resultSet.segmentationNode.GetSegmentation().AddEmptySegment("own", "Cage")
+    driver.dialogs.path = str(tmp_path / "labels.nii.gz")
+    driver.click("exportLabelsButton")
+    assert driver.panel.messages.kind == "warning"
+    assert "Cage" in driver.panel.messages.text and "L1" not in driver.panel.messages.text
+
+
+@pytest.mark.parametrize(
+    ("typed", "written"),
+    [("T 1.5 mm", "T 1.5 mm.csv"), ("plain", "plain.csv"), ("Upper.CSV", "Upper.CSV")],
+)
+def testTablesGetTheirEndingWhateverDotsTheNameHas(driver, tmp_path, typed, written):
+    driver.dialogs.path = str(tmp_path / typed)
+    driver.click("exportCsvButton")
+    assert (tmp_path / written).read_text("utf-8")
+    assert driver.dialogs.questions[1:] == []
+
+
+@pytest.mark.parametrize(
+    ("typed", "written"),
+    [("map", "map.nii.gz"), ("map.nii", "map.nii.gz"), ("map 1.5", "map 1.5.nii.gz"),
+     ("map.nrrd", "map.nrrd")],
+)  # fmt: skip
+def testLabelMapsGetTheirEnding(driver, tmp_path, typed, written):
+    driver.dialogs.path = str(tmp_path / typed)
+    driver.click("exportLabelsButton")
+    assert (tmp_path / written).stat().st_size
+
+
+@pytest.mark.parametrize("yes", [True, False])
+def testAFileThatTheAddedEndingHitsIsReplacedOnlyAfterAsking(driver, tmp_path, yes):
+    (tmp_path / "old.csv").write_text("mine")
+    driver.dialogs.path, driver.dialogs.yes = str(tmp_path / "old"), yes
+    driver.click("exportCsvButton")
+    assert "old.csv" in driver.dialogs.questions[-1]
+    assert ((tmp_path / "old.csv").read_text("utf-8") == "mine") is not yes
+
+
+def testOnePictureIsSpokenOfAsOne(driver, tmp_path, monkeypatch):
+    monkeypatch.setattr(driver.panel.services, "writePictures", lambda results, folder: [folder])
+    driver.dialogs.path = str(tmp_path)
+    driver.click("exportPicturesButton")
+    assert driver.panel.messages.text == f"1 picture was saved in {tmp_path}."
+
+
+def testWithoutASegmentationThereIsNothingToShowOrSave(driver, slicer):
+    assert driver.ui.surfacesCheckBox.isEnabled() and driver.ui.exportLabelsButton.isEnabled()
+    slicer.mrmlScene.RemoveNode(driver.panel.resultSet.segmentationNode)
+    driver.settle()
+    assert not driver.ui.surfacesCheckBox.isEnabled()
+    assert not driver.ui.exportLabelsButton.isEnabled()
+    assert driver.ui.exportCsvButton.isEnabled()
+
+
+def testHidingTheSurfacesElsewhereUnticksTheBox(driver):
+    driver.click("surfacesCheckBox")
+    driver.panel.resultSet.segmentationNode.GetDisplayNode().SetVisibility3D(False)
+    driver.panel.enter()
+    assert not driver.ui.surfacesCheckBox.checked
+
+
+def testSegmentEditorsUndoDoesNotBringOldLevelsBack(driver, slicer):
+    history = slicer.vtkSegmentationHistory()
+    history.SetSegmentation(driver.panel.resultSet.segmentationNode.GetSegmentation())
+    history.SaveState()
+    driver.click("shiftDownButton")
+    history.RestorePreviousState()
+    segmentation = driver.panel.resultSet.segmentationNode.GetSegmentation()
+    assert "vertebra_T12" in segmentation.GetSegmentIDs()
+    driver.panel.enter()
+    levels = ["L1", "L2", "L3"]
+    assert [segmentOf(driver, level).GetName() for level in levels] == levels
+
+
+def clipboard():
+    import qt
+
+    return qt.QApplication.clipboard().text()
+
+
+@pytest.mark.parametrize("how", ["button", "key"])
+def testTheTableIsCopiedForAReport(driver, how):
+    from PySide6 import QtCore, QtTest
+
+    key = driver.panel.session.vertebrae[1].key
+    driver.panel.session.change(lambda r, reader: r.setReviewed(key, True, reader))
+    if how == "button":
+        driver.click("copyTableButton")
+    else:
+        driver.clickRow(1)
+        driver.ui.resultsTable.setFocus()
+        QtTest.QTest.keyClick(driver.ui.resultsTable, QtCore.Qt.Key_C, QtCore.Qt.ControlModifier)
+    lines = [line.split("\t") for line in clipboard().splitlines()]
+    header, t12, l1, l2 = lines
+    assert header[:5] == ["Level", "Grade", "Shape", "Loss", "Ha (mm)"]
+    assert len({len(line) for line in lines}) == 1
+    assert (t12[0], t12[1], t12[-1]) == ("T12", "G0", "")
+    assert (l1[0], l1[1], l1[2], l1[-1]) == ("L1", "G1?", "wedge", "yes")
+    assert l2[1] == "not graded"
+    assert driver.panel.messages.kind == "information"
+
+
+def testWhatWasRejectedIsNotCopied(driver):
+    key = driver.panel.session.vertebrae[0].key
+    driver.panel.session.change(lambda r, reader: r.setRejected(key, True, reader))
+    driver.click("copyTableButton")
+    assert [line.split("\t")[0] for line in clipboard().splitlines()] == ["Level", "L1", "L2"]

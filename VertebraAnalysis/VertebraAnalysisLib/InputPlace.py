@@ -1,0 +1,123 @@
+"""Whether the CT of a result set still is where it was analysed.
+
+Results are in the coordinates of the world at the time of the analysis. A transform above CT and
+results together moves both and changes nothing between them; any other movement parts them.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .Coordinates import arrayFromMatrix, ijkToWorldOfVolume
+from .GridDifference import VoxelGrid
+from .UserError import UserError
+
+if TYPE_CHECKING:
+    from .ResultSet import ResultSet
+
+_NOTE = "VertebraAnalysis.InputGrid"
+"""Attribute of the text node: the voxel grid of the CT when results and CT were first together."""
+
+_TOLERANCE_MM = 0.1
+"""Far below what heights are known to, far above the decimals that files keep."""
+
+_STRETCH = 1e-3
+
+
+def requireInputInPlace(resultSet: ResultSet) -> None:
+    """Raise `UserError` if the CT was moved or changed since the analysis.
+
+    Without a CT in the scene there is nothing to compare.
+    """
+    ct = resultSet.inputNode
+    if ct is None or ct.GetImageData() is None:
+        return
+    now = _gridNow(resultSet)
+    if now is None or not _onSameVoxels(now, _noted(resultSet) or _analysed(resultSet)):
+        raise UserError(
+            f"{ct.GetName()} is not where it was when it was analyzed, seen from these results.",
+            "Undo its transform, or analyze it again.",
+        )
+
+
+def noteInputPlace(resultSet: ResultSet) -> None:
+    """Keep where the CT is, if it is in place and that was not kept before.
+
+    The analysis itself knows of its part of the CT only.
+    """
+    ct = resultSet.inputNode
+    if ct is None or ct.GetImageData() is None or resultSet.textNode.GetAttribute(_NOTE):
+        return
+    now = _gridNow(resultSet)
+    if now is not None and _onSameVoxels(now, _analysed(resultSet)):
+        content = {"size": list(now.size), "ijk_to_ras": now.ijkToRas.tolist()}
+        resultSet.textNode.SetAttribute(_NOTE, json.dumps(content))
+
+
+def transformAbove(resultSet: ResultSet) -> Any:
+    """Return the vtkMRMLTransformNode above the results, or None."""
+    node = resultSet.segmentationNode or resultSet.centersNode
+    return node.GetParentTransformNode() if node is not None else None
+
+
+def resultsToWorld(resultSet: ResultSet) -> np.ndarray:
+    """Return the matrix, shape (4, 4), from coordinates of the analysis to the world now, RAS mm.
+
+    The identity where the results lie under a transform that is not linear.
+    """
+    import vtk
+
+    matrix, transform = vtk.vtkMatrix4x4(), transformAbove(resultSet)
+    if transform is not None and transform.IsTransformToWorldLinear():
+        transform.GetMatrixTransformToWorld(matrix)
+    return arrayFromMatrix(matrix)
+
+
+def _gridNow(resultSet: ResultSet) -> VoxelGrid | None:
+    """The CT as it is now, seen from the results; None if that is bent or stretched."""
+    ct, transform = resultSet.inputNode, transformAbove(resultSet)
+    if transform is not None and not transform.IsTransformToWorldLinear():
+        return None
+    toWorld = resultsToWorld(resultSet)
+    axes = toWorld[:3, :3]
+    if np.abs(axes.T @ axes - np.eye(3)).max() > _STRETCH or np.linalg.det(axes) < 0:
+        return None
+    try:
+        own = ijkToWorldOfVolume(ct)
+    except ValueError:
+        return None
+    return VoxelGrid(np.linalg.inv(toWorld) @ own, ct.GetImageData().GetDimensions())
+
+
+def _noted(resultSet: ResultSet) -> VoxelGrid | None:
+    text = resultSet.textNode.GetAttribute(_NOTE)
+    if not text:
+        return None
+    content = json.loads(text)
+    return VoxelGrid(np.array(content["ijk_to_ras"]), tuple(content["size"]))
+
+
+def _analysed(resultSet: ResultSet) -> VoxelGrid:
+    return VoxelGrid.ofManifest(resultSet.loadReview().analysis.manifest)
+
+
+def _onSameVoxels(own: VoxelGrid, other: VoxelGrid) -> bool:
+    """Tell whether all voxels of one grid are voxels of the other; either may be a part.
+
+    One axis may run the other way: left-handed voxels are turned around when a file is read.
+    """
+    toOther = np.linalg.inv(other.ijkToRas)
+    between = toOther @ own.ijkToRas
+    turned = np.rint(between[:3, :3])
+    if not (np.abs(turned) == np.eye(3)).all() or (turned < 0).sum() > 1:
+        return False
+    places = own.corners() @ toOther[:3, :3].T + toOther[:3, 3]
+    nearest = np.rint(places)
+    off = (places - nearest) @ other.ijkToRas[:3, :3].T
+    if np.linalg.norm(off, axis=1).max() > _TOLERANCE_MM:
+        return False
+    first, last, end = nearest.min(0), nearest.max(0), np.array(other.size) - 1
+    return bool((((first >= 0) & (last <= end)) | ((first <= 0) & (last >= end))).all())

@@ -1,0 +1,99 @@
+"""What a reader made of the results, as a section of the report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+
+
+@dataclass(frozen=True)
+class Correction:
+    """One thing that a reader changed.
+
+    Attributes
+    ----------
+    vertebra : str
+        What it is called now, such as ``"L1"``.
+    before, after : str
+        As a reader reads them, such as ``"G1 wedge"`` and ``"G2 crush"``.
+    reader : str
+    time : str
+        ISO 8601, UTC.
+    reason : str
+        May be empty.
+    """
+
+    vertebra: str
+    before: str
+    after: str
+    reader: str
+    time: str
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A reader's review of an analysis.
+
+    Attributes
+    ----------
+    vertebrae, reviewed : int
+        How many there are, without rejected ones, and how many of them were marked as reviewed.
+    readers : tuple of str
+        Who marked them.
+    corrections : tuple of Correction
+        Those that hold, oldest first.
+    rejected : tuple of str
+        What rows that are no vertebra, and no part of the report otherwise, were called.
+    """
+
+    vertebrae: int
+    reviewed: int
+    readers: tuple[str, ...] = ()
+    corrections: tuple[Correction, ...] = ()
+    rejected: tuple[str, ...] = ()
+
+
+def reading_html(reading: Reading) -> str:
+    """Return the section: how much was reviewed by whom, what was rejected and what changed."""
+    parts = ["<h2>Review</h2>"]
+    if reading.vertebrae:
+        parts.append(f"<p>{_progress(reading)}</p>")
+    if reading.rejected:
+        names = escape(", ".join(reading.rejected))
+        parts.append(f"<p><b>Not a vertebra, and left out here: {names}.</b></p>")
+    if reading.corrections:
+        parts.append(_table(reading.corrections))
+    else:
+        parts.append("<p>Nothing was changed: all values are those of the analysis.</p>")
+    return "\n".join(parts)
+
+
+def _progress(reading: Reading) -> str:
+    total, done = reading.vertebrae, reading.reviewed
+    noun = "vertebra" if total == 1 else "vertebrae"
+    if not done:
+        return f"None of the {total} {noun} was marked as reviewed."
+    by = f", by {escape(', '.join(reading.readers))}" if reading.readers else ""
+    verb = "was" if done == 1 else "were"
+    return f"{done} of {total} {noun} {verb} marked as reviewed{by}."
+
+
+def _table(corrections: tuple[Correction, ...]) -> str:
+    head = "".join(
+        f"<th class='text' scope='col'>{name}</th>"
+        for name in ("Vertebra", "Before", "Now", "Reader", "When, UTC", "Reason")
+    )
+    rows = "".join(f"<tr>{_cells(c)}</tr>" for c in corrections)
+    return (
+        "<div class='table'><table><caption>Changes by readers, oldest first.</caption>"
+        f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+    )
+
+
+def _cells(c: Correction) -> str:
+    # Minutes are enough to read.
+    time = c.time[:16].replace("T", " ")
+    words = (c.vertebra, c.before, c.after, c.reader, time)
+    plain = "".join(f"<td class='text'>{escape(word)}</td>" for word in words)
+    return f"{plain}<td class='notes'>{escape(c.reason)}</td>"
