@@ -21,11 +21,7 @@ HERE = Path(__file__).resolve().parent
 @pytest.fixture(scope="module")
 def done(tmp_path_factory) -> tuple[Path, list[dict], str]:
     """What two processes left and said: their folder, one report each, standard output."""
-    for _ in range(2):
-        out, run = _trained_by_two(tmp_path_factory.mktemp("parallel"))
-        # Now and then PyTorch aborts a process that has done its work and ends (seen twice in 17).
-        if "terminate called without an active exception" not in run.stderr:
-            break
+    out, run = _trained_by_two(tmp_path_factory.mktemp("parallel"))
     assert run.returncode == 0, run.stderr[-3000:]
     return out, [json.loads((out / f"rank{i}.json").read_text()) for i in range(2)], run.stdout
 
