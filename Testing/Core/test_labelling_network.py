@@ -13,7 +13,11 @@ from vertebra_core.labelling.crops import (
     cut_crop,
     stack_sequences,
 )
-from vertebra_core.labelling.label import label_vertebrae, level_log_probabilities
+from vertebra_core.labelling.label import (
+    label_vertebrae,
+    level_log_probabilities,
+    row_log_probabilities,
+)
 from vertebra_core.labelling.network import (
     N_CLASSES,
     NO_VERTEBRA,
@@ -183,6 +187,21 @@ def test_a_ct_is_named_through_crops_in_the_order_of_its_centres():
     assignment, alone = label_vertebrae(ct, centres[mixed], _ReadsTheMiddle())
     assert [v.name for v in assignment.levels] == [names[i] for i in mixed]
     assert list(alone) == [names[i] for i in mixed]
+
+
+def test_asked_twice_the_network_calls_a_row_what_it_calls_its_mirror_image():
+    crops, positions = a_row(4)
+    positions[:, 2] = torch.tensor([1.0, 4.0, 0.0, -6.0])
+    row = stack_sequences([(crops, positions)])
+    image = stack_sequences([(crops.flip(-1), positions * torch.tensor([1.0, 1.0, -1.0]))])
+    network = a_network()
+    once = [row_log_probabilities(network, one) for one in (row, image)]
+    assert not torch.allclose(*once, atol=1e-3)
+    twice = [row_log_probabilities(network, one, mirrored=True) for one in (row, image)]
+    assert torch.allclose(*twice, atol=1e-5)
+    mean = torch.log_softmax((once[0] + once[1]) / 2, 1)
+    assert torch.allclose(twice[0], mean, atol=1e-5)
+    assert torch.allclose(twice[0].exp().sum(1), torch.ones(4), atol=1e-5)
 
 
 def test_what_the_network_calls_no_vertebra_is_left_out():

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from vertebra_core import methods
 from vertebra_core.errors import WeightsError
 from vertebra_core.fracture_stage import FractureStage
 from vertebra_core.grading_stage import GradingStage
@@ -14,6 +15,7 @@ from vertebra_core.lesion_stage import LesionStage
 from vertebra_core.methods import LESION_FINDER
 from vertebra_core.models import MODELS_FOLDER, available_networks, register_weights, save_weights
 from vertebra_core.networks.registry import build_network
+from vertebra_core.settings import SETTINGS
 from vertebra_core.stages import bundled_stages
 
 TINY = {
@@ -69,6 +71,14 @@ def test_an_analysis_takes_the_four_networks_of_its_road(weights):
     road = ("locnet", "segmentation", "labelling", "grading")
     assert stages.weights_sha256 == sums(folder, *road)
     assert isinstance(stages.grade, GradingStage)
+
+
+@pytest.mark.parametrize("setting", SETTINGS.values(), ids=str)
+def test_rows_are_named_twice_where_the_setting_says_so(setting, weights, monkeypatch):
+    given = []
+    monkeypatch.setattr(methods, "make_labeller", lambda *words: given.append(words))
+    bundled_stages("cpu", 1, weights(*TINY), setting=setting)
+    assert [words[3] for words in given] == [setting.mirrored]
 
 
 def test_an_analysis_looks_for_lesions_where_it_is_asked_to(weights):

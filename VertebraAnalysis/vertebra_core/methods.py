@@ -51,8 +51,13 @@ def make_localiser(
     return lambda ct, progress, cancelled: localise(ct, network, where, progress, cancelled, device)
 
 
-def make_labeller(labeller: str, network: nn.Module, device: str) -> Callable:
-    """Return what names candidates: (CT on the 2 mm grid, candidates) -> assignment and levels."""
+def make_labeller(
+    labeller: str, network: nn.Module, device: str, mirrored: bool = False
+) -> Callable:
+    """Return what names candidates: (CT on the 2 mm grid, candidates) -> assignment and levels.
+
+    With `mirrored` the network of whole rows is asked twice; see `label.row_log_probabilities`.
+    """
     if labeller == SINGLE:
         return lambda ct, candidates: label_single_vertebrae(
             [c.mask for c in candidates],
@@ -66,6 +71,7 @@ def make_labeller(labeller: str, network: nn.Module, device: str) -> Callable:
         network,
         device=device,
         masks=[c.mask for c in candidates],
+        mirrored=mirrored,
     )
 
 

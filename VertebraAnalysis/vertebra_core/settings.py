@@ -19,6 +19,9 @@ with the weights of one or two stages of training before the bundled ones:
   nothing there. Best keeps it for where localisation is wrong.
 - Averaging with mirrored crops makes segmentation take twice as long and gives 0.920 and 0.920
   instead of 0.917 and 0.920 on the abdomen. Best does it, fast does not.
+- Naming rows once more mirrored lowers the log loss of levels in 39 pieces of three real scans from
+  0.36 to 0.30 (cut down to 70 and 50 mm around the bodies: 0.30 to 0.27, 0.29 to 0.24). Best does
+  it, fast does not.
 - float32 takes 1.8 times as long; its masks agree with those of bfloat16 by 0.999.
 - A compressed CT in ``scene.mrb`` takes half a second of the whole process on the chest, and the
   file has 27 instead of 41 MB. Best compresses it, fast does not.
@@ -60,7 +63,7 @@ class Setting:
         Segment again around the body that was found, if it lies further than this from the centre
         that was found first; 0 never does.
     mirrored : bool
-        Average the segmentation with that of the mirrored crop.
+        Average segmentation and names with those of mirrored crops.
     bfloat16 : bool
         Localisation and segmentation compute in bfloat16, where the device can, instead of float32.
     packed_scene : bool

@@ -149,7 +149,7 @@ def bundled_stages(
             ct, centres, networks["segmentation"], how, progress, cancelled, chosen
         ),
         judge=judge,
-        label=methods.make_labeller(labeller, networks[namer], chosen),
+        label=methods.make_labeller(labeller, networks[namer], chosen, setting.mirrored),
         grade=grade,
         weights_sha256=sums,
         device=str(chosen),

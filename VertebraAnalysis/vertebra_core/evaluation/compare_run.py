@@ -65,7 +65,7 @@ def base_stages(networks: dict[str, nn.Module], device: str) -> Stages:
             ct, centres, networks["segmentation"], how, progress, cancelled, device
         ),
         judge=judge,
-        label=methods.make_labeller("sequence", networks["labelling"], device),
+        label=methods.make_labeller("sequence", networks["labelling"], device, BEST.mirrored),
         grade=methods.make_grader(networks["grading"], device),
         weights_sha256={},
         device=device,

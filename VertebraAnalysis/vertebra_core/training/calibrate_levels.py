@@ -14,14 +14,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from ..evaluation.calibration import expected_calibration_error
 from ..labelling.chain_model import PositionalOptions
 from ..labelling.crops import CROP_SPACING_MM
-from ..labelling.label import IMAGE_OPTIONS, IMAGE_TEMPERATURE, split_evidence
-from ..labelling.network import NO_VERTEBRA, SACRUM, SEQUENCE_HEAD, LabellingNetwork
+from ..labelling.label import (
+    IMAGE_OPTIONS,
+    IMAGE_TEMPERATURE,
+    row_log_probabilities,
+    split_evidence,
+)
+from ..labelling.network import NO_VERTEBRA, SACRUM, LabellingNetwork
 from ..labelling.positional_logic import assign_levels
+from ..settings import BEST
 from .alone import run_alone
 from .arguments import count, number
 from .bank import check_bank
@@ -79,7 +84,7 @@ class LevelFigures:
 def collect_rows(
     bank: Path, network: LabellingNetwork, count: int, seed: int = 0
 ) -> list[LabelledRow]:
-    """Draw `count` rows from the scenes of `bank` held aside and ask the network.
+    """Draw `count` rows from the scenes of `bank` held aside and ask the network, as `best` does.
 
     Raises
     ------
@@ -92,18 +97,16 @@ def collect_rows(
     if not names:
         raise ValueError(f"no scene of {bank} is held aside; build a larger bank")
     rows = []
-    network.eval()
     for index in range(count):
         rng = np.random.default_rng([seed, 91, index])
         sample = source.draw(names[int(rng.integers(len(names)))], rng)
         inputs, targets = task.prepare([sample], None)
-        with torch.no_grad():
-            logits = network(*inputs)[0, :, SEQUENCE_HEAD].float() / float(network.temperature)
+        evidence = row_log_probabilities(network, inputs, mirrored=BEST.mirrored)
         positions = sample["centers"].numpy()[:, ::-1] * CROP_SPACING_MM
         rows.append(
             LabelledRow(
                 np.ascontiguousarray(positions, float),
-                torch.log_softmax(logits, 1).numpy().astype(float),
+                evidence.numpy().astype(float),
                 targets["classes"][0].numpy(),
             )
         )
