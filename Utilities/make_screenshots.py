@@ -22,7 +22,7 @@ import numpy as np
 REPOSITORY = Path(__file__).resolve().parents[1]
 TARGET = REPOSITORY / "Resources" / "Screenshots"
 PANEL_WIDTH = 470
-VIEW_SIZE = (540, 500)
+VIEW_SIZE = (540, 520)
 FIELD_OF_VIEW_MM = 150
 READER = "First reader"
 
@@ -148,7 +148,7 @@ def _correct(application: Application) -> np.ndarray:
     panel.table.select(min(fractured, key=lambda v: v.grade).key)
     application.settle()
     ui.gradeSelector.setCurrentIndex(1)
-    ui.reasonSelector.setEditText("Old fracture, healed")
+    ui.reasonSelector.setEditText("Old, healed fracture")
     ui.overrideButton.click()
     chosen = panel.table.selectedKey
     ui.reviewedButton.click()
@@ -162,10 +162,14 @@ def _progress(bar: Any) -> float:
 
 
 def save_png(pixels: np.ndarray, path: Path) -> None:
-    """Write uint8 RGB pixels as PNG."""
-    from VertebraAnalysisLib.PictureCanvas import writePng
+    """Write uint8 RGB pixels as PNG, as small as Qt can."""
+    from PySide6.QtGui import QImage
 
-    writePng(pixels, path)
+    rows, columns = pixels.shape[:2]
+    data = np.ascontiguousarray(pixels).tobytes()
+    image = QImage(data, columns, rows, 3 * columns, QImage.Format.Format_RGB888)
+    if not image.save(str(path), "PNG", 0):
+        raise SystemExit(f"{path} could not be written.")
 
 
 def _array_of(image: Any) -> np.ndarray:

@@ -68,3 +68,16 @@ def write_plain_case(root: Path, name: str) -> None:
     """Write a CT beside label maps of vertebrae and bodies, stored in LPS axes."""
     for role, image in zip(("ct", "labels", "bodies"), images("LPS"), strict=True):
         sitk.WriteImage(image, root / f"{name}_{role}.nii.gz")
+
+
+def painted_ct(mask: sitk.Image) -> sitk.Image:
+    """Paint a CT on a mask of real vertebrae, whose own CT is not public."""
+    labels = sitk.GetArrayFromImage(mask)
+    hu = np.random.default_rng(0).normal(0, 12, labels.shape) + np.where(labels > 0, 400, 40)
+    # Fat and air as well: what a CT must show to be taken for one.
+    edge = labels.shape[0] // 8
+    hu[: 2 * edge][labels[: 2 * edge] == 0] -= 140
+    hu[:edge][labels[:edge] == 0] = -1000
+    ct = sitk.GetImageFromArray(np.rint(hu).astype(np.int16))
+    ct.CopyInformation(mask)
+    return ct

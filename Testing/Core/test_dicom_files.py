@@ -124,6 +124,12 @@ def test_a_linked_subfolder_is_followed_but_not_round_and_round(tmp_path):
     assert again.warnings == ()
 
 
+def test_a_folder_that_a_link_shows_twice_is_read_once(tmp_path):
+    write_dicom_series(tmp_path / "scan", CT)
+    (tmp_path / "again").symlink_to(tmp_path / "scan", target_is_directory=True)
+    assert read_ct(tmp_path).warnings == ()
+
+
 @pytest.mark.parametrize("where", ["files", "folder"])
 def test_names_that_are_no_text_are_read(tmp_path, where):
     # In a process of its own: the toolkit aborts on such a name.

@@ -120,6 +120,14 @@ def test_a_borderline_loss_is_told_with_its_error_and_threshold():
     assert error_band("T2", found.loss_sd) > error_band("T8", found.loss_sd) == found.loss_sd
 
 
+def test_a_borderline_loss_that_holds_the_posterior_one_says_so():
+    sunken = _spine({"T10": {"middle": 0.70, "anterior": 0.80, "posterior": 0.86}})["T10"]
+    assert sunken.effective_loss > sunken.loss.biconcave + 0.02
+    loss = round(100 * sunken.effective_loss)
+    reason = borderline_reason("T10", sunken)
+    assert reason.startswith(f"A height loss of {loss} % with the posterior loss added (error ")
+
+
 def test_the_band_is_wider_outside_the_levels_genant_defined():
     found = assess_spine([_body(n, anterior=0.842) for n in ("T2", "T3", "T9", "T10")])
     by_level = dict(zip(("T2", "T3", "T9", "T10"), found, strict=True))

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813
+from refusals import refusal
 from simple_ct import FEET_FIRST, simple_ct
-from vertebra_core.errors import InputError
 from vertebra_core.reading import read_ct, read_label_map
 from vertebra_core.volume import same_grid, to_sitk
 
@@ -38,13 +38,6 @@ def without_line(path: Path, key: bytes) -> Path:
     assert colon
     path.write_bytes(head + rest.partition(b"\n")[2])
     return path
-
-
-def refusal(path: Path, read=read_ct) -> InputError:
-    with pytest.raises(InputError) as caught:
-        read(path)
-    assert "\n" not in caught.value.message and caught.value.hint.endswith(".")
-    return caught.value
 
 
 @pytest.mark.parametrize("name", ["ct.mha", "ct.mhd"])

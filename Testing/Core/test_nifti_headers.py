@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813
+from refusals import refusal
 from simple_ct import OBLIQUE, simple_ct
-from vertebra_core.errors import InputError
 from vertebra_core.reading import read_ct, read_label_map
 from vertebra_core.volume import CtVolume, same_grid, to_sitk
 
@@ -36,13 +36,6 @@ def changed(path: Path, **changes: tuple[str, object]) -> Path:
 
 def sform_of(path: Path) -> np.ndarray:
     return np.reshape(struct.unpack_from("<12f", path.read_bytes(), SFORM), (3, 4))
-
-
-def refusal(path: Path, read=read_ct) -> InputError:
-    with pytest.raises(InputError) as caught:
-        read(path)
-    assert "\n" not in caught.value.message and caught.value.hint.endswith(".")
-    return caught.value
 
 
 def same(ct: CtVolume) -> bool:

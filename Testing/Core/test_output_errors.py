@@ -42,6 +42,11 @@ def test_a_reason_without_a_number_is_told_as_it_is():
     assert "no such luck." in output_error(OSError("no such luck"), "They", "out").message
 
 
+def test_a_file_that_may_be_open_elsewhere_is_to_be_closed_there():
+    assert "other programs" in output_error(_raised(errno.EACCES), "They", "out").hint
+    assert "other programs" not in output_error(_raised(errno.EIO), "They", "out").hint
+
+
 def test_a_full_disk_is_told_of_weights_results_and_phantoms(tmp_path, monkeypatch, capsys):
     def full(self, *_, **__):
         raise _raised(errno.ENOSPC)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from labelled_folder import write_verse_subject
-from safetensors.torch import load_file
+from toy_bank import kept_tensors
 from vertebra_core.models import available_networks, load_weights_file
 from vertebra_core.training.parallel import Processes
 
@@ -39,10 +39,6 @@ def _trained_by_two(root: Path) -> tuple[Path, subprocess.CompletedProcess[str]]
         [*launch, *case], env=environment, capture_output=True, text=True, timeout=1800
     )
     return out, run
-
-
-def tensors(out: Path) -> dict[str, torch.Tensor]:
-    return load_file(out / "checkpoint" / "tensors.safetensors")
 
 
 @pytest.mark.slow
@@ -76,7 +72,7 @@ def test_only_the_first_process_validates_and_writes(done):
 def test_stopping_one_process_stops_both_and_resuming_is_exact(done):
     out, said, _ = done
     assert [one["stopped_at"] for one in said] == [2, 2]
-    expected, found = tensors(out / "whole"), tensors(out / "parts")
+    expected, found = kept_tensors(out / "whole"), kept_tensors(out / "parts")
     assert [k for k in expected if not torch.equal(expected[k], found[k])] == []
 
 

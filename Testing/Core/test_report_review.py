@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -35,6 +36,12 @@ def test_the_report_says_who_changed_what_when_and_why(page):
                    "Burst & seen"):  # fmt: skip
         assert wanted in text, wanted
     assert "<b>Öz</b>" in text, "names are no markup"
+
+
+def test_a_row_of_the_table_says_what_a_reader_changed_in_it(page):
+    rows = dict(re.findall(r"scope='row'>(\w+)(.*?)</tr>", page, re.DOTALL))
+    note = "Changed by a reader: G1 wedge \N{RIGHTWARDS ARROW} G2 crush."
+    assert [name for name, row in rows.items() if note in row] == ["L1"]
 
 
 def test_the_report_says_how_much_is_reviewed_and_what_was_rejected(page):

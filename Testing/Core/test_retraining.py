@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813
 import torch
-from labelled_folder import CENTERS_LPS, write_plain_case, write_verse_subject
+from labelled_folder import CENTERS_LPS, painted_ct, write_plain_case, write_verse_subject
 from safetensors.torch import load_file
 from vertebra_core.command_line import make_parser
 from vertebra_core.errors import InputError, WeightsError
 from vertebra_core.evaluation.grade_table import read_grades
-from vertebra_core.grading.network import SHAPE_NAMES
+from vertebra_core.grading.shape_names import SHAPE_NAMES
 from vertebra_core.labelling.network import NO_VERTEBRA, SACRUM
 from vertebra_core.levels import level_numbered
 from vertebra_core.models import MODELS_FOLDER, available_networks, load_weights_file
@@ -66,15 +66,7 @@ def real(tmp_path_factory, shared_data) -> Path:
     for name in ("sub-verse004_seg-vert_msk.nii.gz", "sub-verse004_seg-subreg_ctd.json"):
         shutil.copyfile(shared_data / "masks" / name, derived / name)
     mask = sitk.ReadImage(str(derived / "sub-verse004_seg-vert_msk.nii.gz"))
-    labels = sitk.GetArrayFromImage(mask)
-    hu = np.random.default_rng(0).normal(0, 12, labels.shape) + np.where(labels > 0, 400, 40)
-    # Fat and air as well: what a CT must show to be taken for one.
-    edge = labels.shape[0] // 8
-    hu[: 2 * edge][labels[: 2 * edge] == 0] -= 140
-    hu[:edge][labels[:edge] == 0] = -1000
-    ct = sitk.GetImageFromArray(np.rint(hu).astype(np.int16))
-    ct.CopyInformation(mask)
-    sitk.WriteImage(ct, raw / "sub-verse004_ct.nii.gz")
+    sitk.WriteImage(painted_ct(mask), raw / "sub-verse004_ct.nii.gz")
     return root
 
 

@@ -14,6 +14,7 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
+from toy_bank import kept_tensors
 from vertebra_core.errors import Cancelled, InputError
 from vertebra_core.models import load_weights_file
 from vertebra_core.phantom.codes import BODY_BIT, Tissue
@@ -144,10 +145,6 @@ def stop_after(run: Trainer, step: int) -> None:
     run._train_step = take_step_and_stop
 
 
-def tensors(out: Path) -> dict[str, torch.Tensor]:
-    return load_file(out / "checkpoint" / "tensors.safetensors")
-
-
 @pytest.mark.parametrize(
     ("kind", "hard_share"), [("segmentation", 0.0), ("segmentation", 0.8), ("locnet", 0.0)]
 )
@@ -160,7 +157,7 @@ def test_resumed_run_ends_with_the_very_same_weights(kind, hard_share, bank, tmp
         interrupted.run()
     assert interrupted.step == 4
     trainer(kind, bank, configuration(parts, hard_share=hard_share, resume=True)).run()
-    expected, found = tensors(whole), tensors(parts)
+    expected, found = kept_tensors(whole), kept_tensors(parts)
     assert expected.keys() == found.keys()
     assert [k for k in expected if not torch.equal(expected[k], found[k])] == []
     start = trainer(kind, bank, configuration(tmp_path / "start")).network.state_dict()
@@ -197,7 +194,7 @@ def test_training_learns_the_toy(bank, tmp_path):
 
 def test_saved_weights_are_the_moving_average(bank, tmp_path):
     trainer("segmentation", bank, configuration(tmp_path, steps=3)).run()
-    saved, checkpoint = load_file(tmp_path / "segmentation.safetensors"), tensors(tmp_path)
+    saved, checkpoint = load_file(tmp_path / "segmentation.safetensors"), kept_tensors(tmp_path)
     for name, value in saved.items():
         # Kernels are stored as float16.
         assert torch.allclose(value.float(), checkpoint[f"average/{name}"], rtol=2e-3, atol=1e-4)
@@ -226,11 +223,11 @@ def test_checkpoint_cut_off_while_replacing_is_recovered(bank, tmp_path):
 
 def test_another_network_begins_beside_the_checkpoint_that_is_there(bank, tmp_path):
     trainer("segmentation", bank, configuration(tmp_path, steps=1)).run()
-    before = tensors(tmp_path)
+    before = kept_tensors(tmp_path)
     other = trainer("locnet", bank, configuration(tmp_path, steps=1, resume=True))
     assert other.step == 0
     other.run()
-    assert all(torch.equal(v, before[k]) for k, v in tensors(tmp_path).items())
+    assert all(torch.equal(v, before[k]) for k, v in kept_tensors(tmp_path).items())
     assert trainer("locnet", bank, configuration(tmp_path, resume=True)).step == 1
 
 

@@ -6,8 +6,7 @@ import shutil
 
 import pytest
 import torch
-from safetensors.torch import load_file
-from toy_bank import quick_training, toy_bank
+from toy_bank import kept_tensors, quick_training, toy_bank
 from vertebra_core.errors import InputError
 from vertebra_core.training.loop import Trainer
 from vertebra_core.training.train_segmentation import SegmentationConfig, SegmentationTask
@@ -17,10 +16,6 @@ def trainer(bank, out, **changes) -> Trainer:
     training = quick_training(out, steps=6, batch_size=2, replay_size=0, **changes)
     config = SegmentationConfig(training, bank, crop_shape=(16, 32, 32), widths=(8, 16))
     return Trainer(SegmentationTask(config), training)
-
-
-def tensors(out) -> dict[str, torch.Tensor]:
-    return load_file(out / "checkpoint" / "tensors.safetensors")
 
 
 def test_a_training_goes_on_from_the_step_before_a_case_that_could_not_be_read(tmp_path):
@@ -50,7 +45,7 @@ def test_a_training_goes_on_from_the_step_before_a_case_that_could_not_be_read(t
     resumed = trainer(bank, tmp_path / "out", resume=True)
     assert resumed.step == 2
     resumed.run()
-    expected, found = tensors(tmp_path / "expected"), tensors(tmp_path / "out")
+    expected, found = kept_tensors(tmp_path / "expected"), kept_tensors(tmp_path / "out")
     assert [k for k in expected if not torch.equal(expected[k], found[k])] == []
 
 

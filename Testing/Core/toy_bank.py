@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import torch
+from safetensors.torch import load_file
 from toy_phantom import toy_scene
 from vertebra_core.phantom.scene import PhantomScene, save_scene
 from vertebra_core.training.task import TrainingConfig
@@ -50,3 +52,8 @@ def quick_training(out: Path, steps: int = 2, **changes) -> TrainingConfig:
         "device": "cpu",
     }
     return TrainingConfig(out=out, **(settings | changes))
+
+
+def kept_tensors(out: Path) -> dict[str, torch.Tensor]:
+    """Return the tensors of the checkpoint of a training that writes to `out`."""
+    return load_file(out / "checkpoint" / "tensors.safetensors")

@@ -52,6 +52,10 @@ class PanelDriver:
         self.widget.deleteLater()
         self.settle()
 
+    def keyOf(self, level: str) -> str:
+        """Return the key of the vertebra that has a level."""
+        return next(v.key for v in self.panel.session.vertebrae if v.level == level)
+
     def settle(self) -> None:
         """Let Qt do what waits to be done."""
         for _ in range(3):

@@ -42,3 +42,14 @@ def openPanel(slicer):
     import qt
 
     qt.QSettings().clear()
+
+
+@pytest.fixture
+def driver(openPanel, slicer, tmp_path):
+    """A panel that shows the example: T12 G0, L1 G1 wedge, borderline, L2 not graded."""
+    from example_ct import suitableCt
+    from result_folder import writeFolder
+    from VertebraAnalysisLib.SceneWriter import SceneWriter
+
+    SceneWriter().write(writeFolder(tmp_path / "results"), suitableCt(slicer))
+    return openPanel()

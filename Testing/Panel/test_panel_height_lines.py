@@ -20,10 +20,6 @@ def two(openPanel, slicer, tmp_path):
     return driver, first, second
 
 
-def keyOf(driver, level):
-    return next(v.key for v in driver.panel.session.vertebrae if v.level == level)
-
-
 def shorten(line, mm):
     x, y, z = line.GetNthControlPointPositionWorld(0)
     line.SetNthControlPointPositionWorld(0, x, y, z - mm)
@@ -45,7 +41,7 @@ def lengthOf(line):
 def testALineMovedWhileOtherResultsWereShownIsPutBackAndToldOf(two):
     driver, first, second = two
     driver.choose("resultsSelector", second.name)
-    key = keyOf(driver, "L1")
+    key = driver.keyOf("L1")
     line = first.heightLineNodes[key, "anterior"]
     drag(driver, line, 8)
     driver.choose("resultsSelector", first.name)
@@ -58,7 +54,7 @@ def testALineMovedWhileOtherResultsWereShownIsPutBackAndToldOf(two):
 def testADragChangesTheDraggedLineAlone(two):
     driver, first, _ = two
     driver.choose("resultsSelector", first.name)
-    key = keyOf(driver, "L1")
+    key = driver.keyOf("L1")
     with driver.panel.session.writing():
         # As when a script moves it while the panel does not look.
         shorten(first.heightLineNodes[key, "anterior"], 8)
@@ -72,7 +68,7 @@ def testADragChangesTheDraggedLineAlone(two):
 def testTwoLinesOfABodyMovedInOneGoAreBothKept(two):
     driver, first, _ = two
     driver.choose("resultsSelector", first.name)
-    key = keyOf(driver, "L1")
+    key = driver.keyOf("L1")
     for name in ("anterior", "middle"):
         shorten(first.heightLineNodes[key, name], 3)
     assert driver.waitUntil(lambda: driver.panel.session.review.changes, 5)
@@ -83,7 +79,7 @@ def testTwoLinesOfABodyMovedInOneGoAreBothKept(two):
 def testALineDraggedDuringARunIsPutBackAndToldOf(two):
     driver, first, _ = two
     driver.choose("resultsSelector", first.name)
-    key = keyOf(driver, "L1")
+    key = driver.keyOf("L1")
     line = first.heightLineNodes[key, "anterior"]
     driver.clickRow(driver.rows("Level").index("L1"))
     driver.click("remeasureButton")

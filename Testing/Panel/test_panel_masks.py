@@ -5,23 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from example_ct import suitableCt
 from result_folder import reopen, writeFolder
 
 NOTE = "press Re-measure"
-
-
-@pytest.fixture
-def driver(openPanel, slicer, tmp_path):
-    """A panel that shows the example."""
-    from VertebraAnalysisLib.SceneWriter import SceneWriter
-
-    SceneWriter().write(writeFolder(tmp_path / "results"), suitableCt(slicer))
-    return openPanel()
-
-
-def keyOf(driver, level):
-    return next(v.key for v in driver.panel.session.vertebrae if v.level == level)
 
 
 def noted(driver):
@@ -38,7 +24,7 @@ def noted(driver):
 def paint(driver, slicer, level, cut):
     """Change a segment as an effect of Segment Editor does."""
     node = driver.panel.resultSet.segmentationNode
-    segmentId = driver.panel.resultSet.segmentIdOfKey(keyOf(driver, level))
+    segmentId = driver.panel.resultSet.segmentIdOfKey(driver.keyOf(level))
     image = slicer.vtkOrientedImageData()
     node.GetBinaryLabelmapRepresentation(segmentId, image)
     from vtk.util.numpy_support import vtk_to_numpy
@@ -54,14 +40,14 @@ def testAHandEditedMaskIsNotedAtItsRowUntilItIsMeasuredAgain(driver, slicer):
     assert noted(driver) == []
     paint(driver, slicer, "L1", 2)
     assert noted(driver) == ["L1"]
-    key = keyOf(driver, "L1")
+    key = driver.keyOf("L1")
     measured = driver.panel.session.review.vertebra(key).ai
     driver.panel.session.change(lambda r, reader: r.setMeasurement(key, measured, reader))
     assert noted(driver) == []
 
 
 def testUndoingAMeasurementAsksForItAgain(driver):
-    key = keyOf(driver, "L1")
+    key = driver.keyOf("L1")
     vertebra = driver.panel.session.review.vertebra(key).ai
     driver.panel.session.change(lambda r, reader: r.setMeasurement(
         key, replace(vertebra, volume_ml=20.0), reader))  # fmt: skip
@@ -71,7 +57,7 @@ def testUndoingAMeasurementAsksForItAgain(driver):
 
 
 def testAnEditAfterTheMeasurementStaysNoted(driver, slicer):
-    key = keyOf(driver, "L1")
+    key = driver.keyOf("L1")
     measured = driver.panel.session.review.vertebra(key).ai
     driver.panel.session.change(lambda r, reader: r.setMeasurement(key, measured, reader))
     paint(driver, slicer, "L1", 2)
@@ -85,7 +71,7 @@ def testANeighbourThatLostVoxelsToTheEditIsNotedToo(driver, slicer):
 
     node = driver.panel.resultSet.segmentationNode
     results = driver.panel.resultSet
-    ids = [results.segmentIdOfKey(keyOf(driver, level)) for level in ("L1", "L2")]
+    ids = [results.segmentIdOfKey(driver.keyOf(level)) for level in ("L1", "L2")]
     voxels = slicer.util.arrayFromSegmentInternalBinaryLabelmap(node, ids[0])
     values = [node.GetSegmentation().GetSegment(i).GetLabelValue() for i in ids]
     voxels[np.argwhere(voxels == values[1])[0][0]] = 0
@@ -121,7 +107,7 @@ def testWhatThePanelItselfWritesIsNoEdit(driver, slicer):
 
 @pytest.mark.parametrize("lost", ["node", "segment"])
 def testADeletedMaskIsNotOpenedAndTheRowNotMarked(driver, slicer, lost):
-    key, results = keyOf(driver, "L1"), driver.panel.resultSet
+    key, results = driver.keyOf("L1"), driver.panel.resultSet
     if lost == "node":
         slicer.mrmlScene.RemoveNode(results.segmentationNode)
     else:

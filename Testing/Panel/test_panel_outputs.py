@@ -3,23 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from example_ct import suitableCt
-from result_folder import writeFolder
-
-
-@pytest.fixture
-def driver(openPanel, slicer, tmp_path):
-    """A panel that shows the example: T12 G0, L1 G1, L2 not graded."""
-    from VertebraAnalysisLib.SceneWriter import SceneWriter
-
-    SceneWriter().write(writeFolder(tmp_path / "results"), suitableCt(slicer))
-    return openPanel()
 
 
 def segmentOf(driver, level):
-    key = next(v.key for v in driver.panel.session.vertebrae if v.level == level)
     results = driver.panel.resultSet
-    return results.segmentationNode.GetSegmentation().GetSegment(results.segmentIdOfKey(key))
+    segmentId = results.segmentIdOfKey(driver.keyOf(level))
+    return results.segmentationNode.GetSegmentation().GetSegment(segmentId)
 
 
 def testMessageNamesTheSegmentsThatTheLabelMapLeavesOut(driver, tmp_path):

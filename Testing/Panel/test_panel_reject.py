@@ -4,19 +4,6 @@ from __future__ import annotations
 
 import csv
 
-import pytest
-from example_ct import suitableCt
-from result_folder import writeFolder
-
-
-@pytest.fixture
-def driver(openPanel, slicer, tmp_path):
-    """A panel that shows the example: T12 G0, L1 G1 wedge, borderline, L2 not graded."""
-    from VertebraAnalysisLib.SceneWriter import SceneWriter
-
-    SceneWriter().write(writeFolder(tmp_path / "results"), suitableCt(slicer))
-    return openPanel()
-
 
 def select(driver, row):
     driver.clickRow(row)

@@ -21,13 +21,9 @@ def driver(openPanel, slicer, tmp_path):
     return opened
 
 
-def keyOf(driver, level):
-    return next(v.key for v in driver.panel.session.vertebrae if v.level == level)
-
-
 def selectLevel(driver, level):
     driver.clickRow(driver.rows("Level").index(level))
-    return keyOf(driver, level)
+    return driver.keyOf(level)
 
 
 def segmentNames(driver):
@@ -67,7 +63,7 @@ def testClickingAPointSelectsItsRow(driver, slicer):
     display.SetActiveComponent(event.ComponentControlPoint, 2, "Red")
     display.InvokeEvent(event.JumpToPointEvent)
     driver.settle()
-    assert driver.panel.table.selectedKey == keyOf(driver, "L2")
+    assert driver.panel.table.selectedKey == driver.keyOf("L2")
 
 
 def testSettingALevelRenamesAllAndUndoBringsTheNamesBack(driver):
@@ -179,7 +175,7 @@ def testLineThatIsNoHeightIsPutBack(driver, slicer):
 def testReviewedGoesToTheNextAndCountsDown(driver):
     selectLevel(driver, "T12")
     driver.click("reviewedButton")
-    assert driver.panel.table.selectedKey == keyOf(driver, "L1")
+    assert driver.panel.table.selectedKey == driver.keyOf("L1")
     assert "2 left to review" in driver.ui.summaryLabel.text
     driver.press("resultsTable", "R")
     assert "1 left to review" in driver.ui.summaryLabel.text
@@ -205,7 +201,7 @@ def testTickInTheTableMarksReviewed(driver):
 def testArrowKeysWalkThroughTheVertebrae(driver):
     selectLevel(driver, "T12")
     driver.press("resultsTable", "Down")
-    assert driver.panel.table.selectedKey == keyOf(driver, "L1")
+    assert driver.panel.table.selectedKey == driver.keyOf("L1")
     assert driver.ui.correctionBox.title == "Correct L1"
 
 
@@ -318,7 +314,7 @@ def testEveryCellOfARowHighlightsIt(driver, column):
     assert highlighted() == {1}
     driver.press("resultsTable", "Down")
     assert highlighted() == {2}
-    assert driver.panel.table.selectedKey == keyOf(driver, "L2")
+    assert driver.panel.table.selectedKey == driver.keyOf("L2")
 
 
 @pytest.mark.parametrize(
@@ -375,7 +371,7 @@ def testTurningTheWheelOverALevelRenamesNothing(driver):
 def testReasonBeingTypedSurvivesAChangeElsewhere(driver):
     selectLevel(driver, "L1")
     driver.ui.reasonSelector.setEditText("half a sent")
-    driver.panel.session.change(lambda r, reader: r.setReviewed(keyOf(driver, "T12"), True, reader))
+    driver.panel.session.change(lambda r, reader: r.setReviewed(driver.keyOf("T12"), True, reader))
     assert driver.ui.reasonSelector.currentText == "half a sent"
 
 

@@ -44,11 +44,6 @@ def place(slicer, matrix, *nodes):
             node.SetAndObserveTransformNodeID(transform.GetID())
 
 
-@pytest.fixture
-def found(slicer, tmp_path):
-    return SceneWriter().write(writeFolder(tmp_path / "results"), exampleCt(slicer))
-
-
 def opened(resultSet):
     session = ReviewSession(SceneWriter(), lambda: "Reader")
     session.open(resultSet)

@@ -85,7 +85,8 @@ def testColourVolume(slicer):
 
 def testMrVolume(slicer):
     values = np.random.default_rng(3).gamma(2.0, 200.0, (40, 64, 64))
-    assert "MR" in problemOf(slicer, values.astype(np.int16))
+    problem = problemOf(slicer, values.astype(np.int16))
+    assert "MR, or a CT without its density scale" in problem and "Choose the CT" in problem
 
 
 def testEightBitCopyOfACt(slicer):

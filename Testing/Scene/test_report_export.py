@@ -6,19 +6,12 @@ import re
 
 import numpy as np
 import pytest
-from result_folder import exampleCt, writeFolder
 from VertebraAnalysisLib.Coordinates import matrixFromArray
 from VertebraAnalysisLib.ReportExport import writeReport
 from VertebraAnalysisLib.SceneWriter import SceneWriter
 from VertebraAnalysisLib.UserError import UserError
 
 TURN = np.array([[0, -1, 0, 15.0], [1, 0, 0, -10.0], [0, 0, 1, 30.0], [0, 0, 0, 1]])
-
-
-@pytest.fixture
-def found(slicer, tmp_path):
-    """The example: T12 G0, L1 G1 wedge with height lines, L2 not graded."""
-    return SceneWriter().write(writeFolder(tmp_path / "results"), exampleCt(slicer))
 
 
 def change(found, *steps):

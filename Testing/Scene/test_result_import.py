@@ -12,6 +12,8 @@ from VertebraAnalysisLib.Coordinates import arrayFromMatrix, matrixFromArray
 from VertebraAnalysisLib.HeightLinesWriter import HeightLinesWriter
 from VertebraAnalysisLib.ResultImport import importResults
 from VertebraAnalysisLib.ResultSet import ResultSet
+from VertebraAnalysisLib.Review import Review
+from VertebraAnalysisLib.ReviewExport import writeJson
 from VertebraAnalysisLib.SceneWriter import SceneWriter
 from VertebraAnalysisLib.UserError import UserError
 
@@ -53,6 +55,19 @@ def test_the_folder_becomes_results_of_the_ct(slicer, folder):
     ]  # fmt: skip
     assert HeightLinesWriter.isShown(found, "v02")
     assert found.centersNode.GetNthControlPointLabel(1) == "L1  G1 wedge, borderline"
+
+
+def test_an_analysis_that_the_panel_saved_brings_its_review(slicer, folder):
+    path = folder / "analysis.json"
+    review = Review.fromJson(path.read_text("utf-8"))
+    key = review.vertebrae[1].key
+    review.overrideGrade(key, 2, "crush", "seen in the image", "First reader")
+    writeJson(review, path)
+    found = importResults(folder, exampleCt(slicer), SceneWriter())
+    opened = found.loadReview()
+    assert (opened.vertebra(key).grade, opened.vertebra(key).ai.grade) == (2, 1)
+    assert [c.reader for c in opened.changes] == ["First reader"]
+    assert found.centersNode.GetNthControlPointLabel(1) == "L1  G2 crush"
 
 
 def test_a_second_import_stands_beside_the_first(slicer, folder):

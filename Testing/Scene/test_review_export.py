@@ -138,11 +138,11 @@ def test_a_full_disk_is_told_and_an_earlier_file_stays(review, tmp_path, monkeyp
     path = tmp_path / "out.csv"
     path.write_text("earlier")
 
-    def full(self, content):
+    def full(_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(UserError, match="disk is full"):
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(UserError, match="disk of .* is full"):
         writeCsv(review, path)
     assert path.read_text() == "earlier" and os.listdir(tmp_path) == ["out.csv"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from result_folder import exampleCt, reopen, segmentVoxelsRas, tag, writeFolder
+from result_folder import reopen, segmentVoxelsRas, tag, writeFolder
 from vertebra_core.reading import read_label_map
 from VertebraAnalysisLib.HeightLinesWriter import HeightLinesWriter
 from VertebraAnalysisLib.LabelMapExport import LabelMapExport
@@ -14,12 +14,6 @@ from VertebraAnalysisLib.SegmentationWriter import SegmentationWriter
 from VertebraAnalysisLib.UserError import UserError
 
 READER = "Reader"
-
-
-@pytest.fixture
-def found(slicer, tmp_path):
-    """The example: T12 G0, L1 G1 wedge with height lines, L2 not graded."""
-    return SceneWriter().write(writeFolder(tmp_path / "results"), exampleCt(slicer))
 
 
 def change(found, how):

@@ -68,7 +68,7 @@ class AnalysisActions:
         if not self._input.suitable:
             self._messages.error(self._input.message)
             return False
-        if not self._messages.attempt(self._ensureDependencies):
+        if not self._messages.attempt(self._packages.ensure):
             return False
         existing = self._services.resultSets(node)
         replaced = None
@@ -98,7 +98,7 @@ class AnalysisActions:
         session = self._session
         if self._runs.running or not session.isOpen or not key:
             return False
-        if not self._messages.attempt(self._ensureDependencies):
+        if not self._messages.attempt(self._packages.ensure):
             return False
         resultSet, level = session.resultSet, session.review.vertebra(key).level
 
@@ -151,9 +151,6 @@ class AnalysisActions:
             setting=parameters.setting.value,
             lesions=parameters.lesions,
         )
-
-    def _ensureDependencies(self) -> bool:
-        return self._packages.ensure()
 
     def _replaced(self, existing: list[Any]) -> Any:
         shown = self._session.resultSet

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 from slicer.i18n import tr as _
+from vertebra_core.grading.shape_names import FRACTURE_SHAPES
 from vertebra_core.levels import MOBILE_LEVELS
 
 from .GradeDrafts import GradeChoice, GradeDrafts
 from .GradeStyle import gradeStyle
 from .MessageBar import MessageBar
-from .ReaderValues import FRACTURE_SHAPES
 from .Relabelling import SCOPES
 from .ReviewedVertebra import ReviewedVertebra
 from .ReviewSession import ReviewSession

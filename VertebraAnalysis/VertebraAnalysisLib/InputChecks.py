@@ -163,8 +163,8 @@ def _scaleProblem(scale: Scale, span: str) -> str:
             "original CT series: the density scale cannot be restored."
         ),
         Scale.MAGNETIC_RESONANCE: (
-            f"The volume looks like MR, not CT ({span}). Only CT in Hounsfield units can be "
-            "analysed."
+            f"The volume is MR, or a CT without its density scale ({span}, no air or fat below 0). "
+            f"{_CHOOSE_CT}"
         ),
         Scale.UNKNOWN: (
             f"The values are not Hounsfield units ({span}). Choose the original CT series, or "

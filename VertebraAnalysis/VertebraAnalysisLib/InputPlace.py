@@ -11,18 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .Coordinates import arrayFromMatrix, ijkToWorldOfVolume
-from .GridDifference import VoxelGrid
+from .Coordinates import arrayFromMatrix
 from .UserError import UserError
+from .VoxelGrid import VoxelGrid
 
 if TYPE_CHECKING:
     from .ResultSet import ResultSet
 
 _NOTE = "VertebraAnalysis.InputGrid"
 """Attribute of the text node: the voxel grid of the CT when results and CT were first together."""
-
-_TOLERANCE_MM = 0.1
-"""Far below what heights are known to, far above the decimals that files keep."""
 
 _STRETCH = 1e-3
 
@@ -36,7 +33,7 @@ def requireInputInPlace(resultSet: ResultSet) -> None:
     if ct is None or ct.GetImageData() is None:
         return
     now = _gridNow(resultSet)
-    if now is None or not _onSameVoxels(now, _noted(resultSet) or _analysed(resultSet)):
+    if now is None or not now.sharesVoxels(_noted(resultSet) or _analysed(resultSet)):
         raise UserError(
             f"{ct.GetName()} is not where it was when it was analyzed, seen from these results.",
             "Undo its transform, or analyze it again.",
@@ -52,7 +49,7 @@ def noteInputPlace(resultSet: ResultSet) -> None:
     if ct is None or ct.GetImageData() is None or resultSet.textNode.GetAttribute(_NOTE):
         return
     now = _gridNow(resultSet)
-    if now is not None and _onSameVoxels(now, _analysed(resultSet)):
+    if now is not None and now.sharesVoxels(_analysed(resultSet)):
         content = {"size": list(now.size), "ijk_to_ras": now.ijkToRas.tolist()}
         resultSet.textNode.SetAttribute(_NOTE, json.dumps(content))
 
@@ -86,10 +83,10 @@ def _gridNow(resultSet: ResultSet) -> VoxelGrid | None:
     if np.abs(axes.T @ axes - np.eye(3)).max() > _STRETCH or np.linalg.det(axes) < 0:
         return None
     try:
-        own = ijkToWorldOfVolume(ct)
+        own = VoxelGrid.ofVolume(ct)
     except ValueError:
         return None
-    return VoxelGrid(np.linalg.inv(toWorld) @ own, ct.GetImageData().GetDimensions())
+    return VoxelGrid(np.linalg.inv(toWorld) @ own.ijkToRas, own.size)
 
 
 def _noted(resultSet: ResultSet) -> VoxelGrid | None:
@@ -102,22 +99,3 @@ def _noted(resultSet: ResultSet) -> VoxelGrid | None:
 
 def _analysed(resultSet: ResultSet) -> VoxelGrid:
     return VoxelGrid.ofManifest(resultSet.loadReview().analysis.manifest)
-
-
-def _onSameVoxels(own: VoxelGrid, other: VoxelGrid) -> bool:
-    """Tell whether all voxels of one grid are voxels of the other; either may be a part.
-
-    One axis may run the other way: left-handed voxels are turned around when a file is read.
-    """
-    toOther = np.linalg.inv(other.ijkToRas)
-    between = toOther @ own.ijkToRas
-    turned = np.rint(between[:3, :3])
-    if not (np.abs(turned) == np.eye(3)).all() or (turned < 0).sum() > 1:
-        return False
-    places = own.corners() @ toOther[:3, :3].T + toOther[:3, 3]
-    nearest = np.rint(places)
-    off = (places - nearest) @ other.ijkToRas[:3, :3].T
-    if np.linalg.norm(off, axis=1).max() > _TOLERANCE_MM:
-        return False
-    first, last, end = nearest.min(0), nearest.max(0), np.array(other.size) - 1
-    return bool((((first >= 0) & (last <= end)) | ((first <= 0) & (last >= end))).all())

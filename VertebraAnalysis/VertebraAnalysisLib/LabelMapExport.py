@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .Coordinates import LpsGeometry, ijkToRas, ijkToWorldOfVolume, lpsGeometry
+from .Coordinates import lpsGeometry
 from .InputPlace import requireInputInPlace
 from .NrrdFile import writeNrrd
-from .ResultSet import segmentIdsByKey
+from .ResultSet import hasSegments, segmentIdsByKey
 from .SegmentationExport import SegmentationExport
 from .UserError import UserError
+from .VoxelGrid import VoxelGrid
+from .WholeFile import notWritten
 
 if TYPE_CHECKING:
     from vertebra_core.volume import LabelVolume
@@ -62,10 +64,7 @@ class LabelMapExport:
             _write(partial, labels)
             os.replace(partial, path)
         except OSError as error:
-            raise UserError(
-                f"{path.name} cannot be written: {error.strerror or error}.",
-                "Choose another folder, or make room on the disk.",
-            ) from error
+            raise notWritten(path, error) from error
         finally:
             partial.unlink(missing_ok=True)
         return path
@@ -96,7 +95,7 @@ class LabelMapExport:
                 "The segmentation of these results was deleted.", "Run the analysis again."
             )
         requireInputInPlace(resultSet)
-        if not node.GetSegmentation().GetNumberOfSegments():
+        if not hasSegments(node):
             raise UserError(
                 "These results hold no vertebra to save.", "Choose other results, or analyze again."
             )
@@ -106,8 +105,8 @@ class LabelMapExport:
         for number, segmentId in found.ids.items():
             table[number] = numbers[segmentId]
         own = _volume(table[found.voxels], found.ijkToWorld)
-        wanted = _grid(resultSet.inputNode) if grid is None else _gridOf(grid)
-        return own if wanted is None else _onGrid(own, found.ijkToWorld, *wanted)
+        wanted = _gridOfCt(resultSet.inputNode) if grid is None else VoxelGrid.ofLabels(grid)
+        return own if wanted is None else _onGrid(own, found.ijkToWorld, wanted)
 
     @staticmethod
     def leftOut(resultSet: ResultSet) -> list[str]:
@@ -147,19 +146,14 @@ def _levelNumber(name: str) -> int:
         return 0
 
 
-def _grid(volumeNode: Any) -> tuple[np.ndarray, tuple[int, int, int]] | None:
-    """Matrix to the world and size x, y, z of the CT; None where there is no usable one."""
+def _gridOfCt(volumeNode: Any) -> VoxelGrid | None:
+    """The grid of the CT, in the world; None where there is no usable one."""
     if volumeNode is None or volumeNode.GetImageData() is None:
         return None
     try:
-        return ijkToWorldOfVolume(volumeNode), volumeNode.GetImageData().GetDimensions()
+        return VoxelGrid.ofVolume(volumeNode)
     except ValueError:
         return None
-
-
-def _gridOf(labels: LabelVolume) -> tuple[np.ndarray, tuple[int, int, int]]:
-    geometry = LpsGeometry(labels.spacing_xyz_mm, labels.origin_lps_mm, labels.direction)
-    return ijkToRas(geometry), labels.size_xyz
 
 
 def _volume(voxels: np.ndarray, ijkToWorld: np.ndarray) -> LabelVolume:
@@ -174,14 +168,12 @@ def _volume(voxels: np.ndarray, ijkToWorld: np.ndarray) -> LabelVolume:
     return LabelVolume(voxels, geometry.spacing, geometry.origin, geometry.direction)
 
 
-def _onGrid(
-    own: LabelVolume, ownToWorld: np.ndarray, toWorld: np.ndarray, size: tuple[int, int, int]
-) -> LabelVolume:
+def _onGrid(own: LabelVolume, ownToWorld: np.ndarray, grid: VoxelGrid) -> LabelVolume:
     from vertebra_core.volume import resample_labels
 
-    voxels = np.zeros(size[::-1], np.uint8)
-    target = _volume(voxels, toWorld)
-    between = np.linalg.inv(toWorld) @ ownToWorld
+    voxels = np.zeros(grid.size[::-1], np.uint8)
+    target = _volume(voxels, grid.ijkToRas)
+    between = np.linalg.inv(grid.ijkToRas) @ ownToWorld
     shift = np.rint(between[:3, 3]).astype(int)
     last = np.asarray(own.size_xyz)
     off = (between[:3, :3] - np.eye(3)) @ last + between[:3, 3] - shift
@@ -189,7 +181,7 @@ def _onGrid(
         return resample_labels(own, target)
     # The same voxels: copied, so that not one of them changes.
     first = np.maximum(shift, 0)
-    end = np.minimum(shift + last, size)
+    end = np.minimum(shift + last, grid.size)
     if (end > first).all():
         into = tuple(slice(a, b) for a, b in zip(first, end, strict=True))[::-1]
         part = tuple(slice(a, b) for a, b in zip(first - shift, end - shift, strict=True))[::-1]
@@ -203,5 +195,4 @@ def _write(path: Path, labels: LabelVolume) -> None:
 
         write_label_map(path, labels.labels, labels)
     else:
-        geometry = LpsGeometry(labels.spacing_xyz_mm, labels.origin_lps_mm, labels.direction)
-        writeNrrd(path, labels.labels, ijkToRas(geometry))
+        writeNrrd(path, labels.labels, VoxelGrid.ofLabels(labels).ijkToRas)

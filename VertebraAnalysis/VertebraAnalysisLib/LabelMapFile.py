@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .GridDifference import VoxelGrid
 from .UserError import UserError
+from .VoxelGrid import VoxelGrid
 
 _GZIP_FORMAT = 16 + zlib.MAX_WBITS
 _MOST_DEFLATE_RATIO = 1032

@@ -14,6 +14,7 @@ from slicer.i18n import tr as _
 from .LabelMapExport import FILE_ENDINGS
 from .MessageBar import MessageBar
 from .PanelServices import PanelServices
+from .ResultSet import hasSegments
 from .ReviewSession import ReviewSession
 from .TableText import tableText
 
@@ -54,15 +55,15 @@ class OutputsSection:
 
     def refresh(self) -> None:
         """Offer what there is."""
-        ui, isOpen = self._ui, self._session.isOpen
+        ui, isOpen, results = self._ui, self._session.isOpen, self._session.resultSet
         for name in ("copyTable", "exportCsv", "exportJson", "exportReport"):
             getattr(ui, f"{name}Button").enabled = isOpen
-        masks = isOpen and _hasSegments(self._session.resultSet)
+        masks = isOpen and results.exists and hasSegments(results.segmentationNode)
         ui.surfacesCheckBox.enabled = ui.exportLabelsButton.enabled = masks
         fractured = any(v.fractured for v in self._session.vertebrae)
         ui.exportPicturesButton.enabled = isOpen and fractured
         self._filling = True
-        ui.surfacesCheckBox.checked = masks and self._services.shows3D(self._session.resultSet)
+        ui.surfacesCheckBox.checked = masks and self._services.shows3D(results)
         self._filling = False
 
     def copyTable(self) -> None:
@@ -153,11 +154,6 @@ class OutputsSection:
             return
         with slicer.util.WaitCursor():
             self._services.show3D(self._session.resultSet, shown)
-
-
-def _hasSegments(resultSet: Any) -> bool:
-    node = resultSet.segmentationNode if resultSet.exists else None
-    return node is not None and node.GetSegmentation().GetNumberOfSegments() > 0
 
 
 def withEnding(path: Path, endings: tuple[str, ...]) -> Path:

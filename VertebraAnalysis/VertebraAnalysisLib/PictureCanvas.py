@@ -9,7 +9,7 @@ import numpy as np
 import vtk
 from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
-from .UserError import UserError
+from .WholeFile import writeWhole
 
 Color = Sequence[float]
 """Red, green and blue, 0-1."""
@@ -119,13 +119,7 @@ def writePng(pixels: np.ndarray, path: Path) -> None:
     writer.WriteToMemoryOn()
     writer.SetInputData(image)
     writer.Write()
-    try:
-        Path(path).write_bytes(vtk_to_numpy(writer.GetResult()).tobytes())
-    except OSError as error:
-        raise UserError(
-            f"The picture {Path(path).name} could not be written.",
-            "Choose a folder that you may write to.",
-        ) from error
+    writeWhole(path, vtk_to_numpy(writer.GetResult()).tobytes())
 
 
 def _renderedText(text: str, size: int) -> np.ndarray:

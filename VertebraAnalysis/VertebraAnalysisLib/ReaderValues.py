@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from vertebra_core.analysis import HeightLine, Vertebra
+from vertebra_core.grading.shape_names import FRACTURE_SHAPES
 
 from .UserError import UserError
-
-FRACTURE_SHAPES: tuple[str, ...] = ("wedge", "biconcave", "crush")
-"""The shapes that a fracture may have."""
 
 
 @dataclass(frozen=True)

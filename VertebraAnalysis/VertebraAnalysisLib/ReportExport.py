@@ -10,6 +10,7 @@ from .Coordinates import ijkToWorldOfVolume, lpsGeometry
 from .InputPlace import requireInputInPlace, resultsToWorld
 from .LabelMapExport import LabelMapExport
 from .MovedVertebra import movedVertebra
+from .ResultSet import hasSegments
 from .WholeFile import writeWhole
 
 if TYPE_CHECKING:
@@ -75,16 +76,12 @@ def readingOf(review: Review) -> Reading:
 
 def _labels(resultSet: ResultSet) -> tuple[LabelVolume | None, LabelVolume | None]:
     """Vertebrae, and bodies on the same grid; None where there are none."""
-    if not _hasSegments(resultSet.segmentationNode):
+    if not hasSegments(resultSet.segmentationNode):
         return None, None
     labels = LabelMapExport.labels(resultSet)
-    if not _hasSegments(resultSet.bodiesNode):
+    if not hasSegments(resultSet.bodiesNode):
         return labels, replace(labels, labels=labels.labels * 0)
     return labels, LabelMapExport.labels(resultSet, bodies=True, grid=labels)
-
-
-def _hasSegments(node: Any) -> bool:
-    return node is not None and node.GetSegmentation().GetNumberOfSegments() > 0
 
 
 def _ct(node: Any) -> CtVolume | None:

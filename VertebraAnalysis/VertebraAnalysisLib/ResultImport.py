@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .Coordinates import ijkToWorldOfVolume
-from .GridDifference import VoxelGrid, gridDifference
+from .GridDifference import gridDifference
 from .LabelMapFile import LabelMapFile
 from .Review import Review
 from .SubjectHierarchy import SubjectHierarchy
 from .UserError import UserError
+from .VoxelGrid import VoxelGrid
 
 if TYPE_CHECKING:
     from vertebra_core.analysis import Manifest
@@ -83,7 +83,7 @@ def _manifest(path: Path) -> Manifest:
 def _checkCt(manifest: Manifest, inputNode: Any) -> None:
     name = inputNode.GetName()
     try:
-        grid = VoxelGrid(ijkToWorldOfVolume(inputNode), inputNode.GetImageData().GetDimensions())
+        grid = VoxelGrid.ofVolume(inputNode)
     except ValueError as error:
         raise UserError(f"The CT cannot be used: {error}.", _CHOOSE) from error
     difference = gridDifference(VoxelGrid.ofManifest(manifest), grid)

@@ -196,6 +196,14 @@ class ResultSet:
         return (node.GetAttribute(KEYS_ATTRIBUTE) or "").split() if node is not None else []
 
 
+def hasSegments(segmentationNode: Any) -> bool:
+    """Tell whether there is a segmentation, and anything in it."""
+    return (
+        segmentationNode is not None
+        and segmentationNode.GetSegmentation().GetNumberOfSegments() > 0
+    )
+
+
 def segmentIdsByKey(segmentationNode: Any) -> dict[str, str]:
     """Return key of vertebra -> segment ID; other segments, such as a user's own, are left out."""
     import vtk

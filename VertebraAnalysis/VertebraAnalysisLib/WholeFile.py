@@ -1,13 +1,16 @@
-"""Writes files that are whole or not there."""
+"""Writes files that are whole or not there, and says why one cannot be written."""
 
 from __future__ import annotations
 
-import contextlib
-import errno
-import uuid
 from pathlib import Path
 
+from vertebra_core.errors import OutputError
+from vertebra_core.output_errors import output_error
+from vertebra_core.whole_file import write_whole
+
 from .UserError import UserError
+
+_WHAT = "The results"
 
 
 def writeWhole(path: Path | str, content: bytes) -> None:
@@ -18,25 +21,16 @@ def writeWhole(path: Path | str, content: bytes) -> None:
     UserError
         If it cannot be written; an earlier file is untouched then.
     """
-    path = Path(path)
-    # Beside its goal, so on the same disk, where renaming is atomic.
-    partial = path.with_name(f".{uuid.uuid4().hex}.partial")
     try:
-        partial.write_bytes(content)
-        partial.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink()
-        raise _notWritten(path, error) from error
+        write_whole(Path(path), content, _WHAT)
+    except OutputError as error:
+        raise _told(error) from error
 
 
-def _notWritten(path: Path, error: OSError) -> UserError:
-    if error.errno == errno.ENOSPC:
-        return UserError(
-            f"{path.name} does not fit: the disk is full.", "Make room or choose another folder."
-        )
-    reason = (error.strerror or str(error)).rstrip(".")
-    return UserError(
-        f"{path.name} cannot be written to {path.parent}: {reason}.",
-        "Choose a folder that you may write to, and close the file in other programs.",
-    )
+def notWritten(path: Path, error: OSError) -> UserError:
+    """Return the error that says why a file cannot be written, and what to do."""
+    return _told(output_error(error, _WHAT, path))
+
+
+def _told(error: OutputError) -> UserError:
+    return UserError(error.message, error.hint)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vertebra_core.dicom_elements import read_elements, starts_like_dicom, text_of
+from vertebra_core.folder_walk import walk
 
 ENHANCED_CT_CLASSES = {"1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2"}
 """Enhanced CT and legacy converted enhanced CT (DICOM PS3.4, B.5)."""
@@ -88,20 +89,14 @@ def series_of_lost_slices(unreadable: Sequence[Path]) -> list[str]:
 
 
 def _files(folder: Path, subfolders: bool, refused: list[OSError]) -> Iterator[Path]:
-    """Files in a folder; links to folders are followed, but no folder is entered twice."""
-    entered = set()
-    for where, folders, names in os.walk(folder, onerror=refused.append, followlinks=True):
-        entered.add(os.path.realpath(where))
-        folders[:] = sorted(
-            name
-            for name in folders
-            if subfolders and os.path.realpath(os.path.join(where, name)) not in entered
-        )
-        for name in sorted(names):
-            path = Path(where, name)
+    """Files in a folder; `refused` gets the errors of folders that cannot be listed."""
+    for place, names in walk(folder, hidden=True, on_closed=refused.append):
+        for path in (place / name for name in names):
             # What cannot be reached may have been a slice: it is no reason to look away.
             if os.path.isfile(path) or not os.path.exists(path):
                 yield path
+        if not subfolders:
+            return
 
 
 def _is_named_like_dicom(path: Path) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from vertebra_core.counting import counted
 from vertebra_core.dicom_choice import best_first
 from vertebra_core.dicom_files import find_dicom_files, series_of_lost_slices
 from vertebra_core.dicom_header import read_slice_headers
@@ -93,8 +94,3 @@ def nothing_in(folder: Path, found: Found) -> InputError:
         "read (empty, damaged or without permission).",
         "Copy or export the series again, and check that you may read it.",
     )
-
-
-def counted(count: int, noun: str) -> str:
-    """A number with its noun, in the plural where it is not 1."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -88,8 +88,8 @@ class _Groups:
     shared: Elements
 
     def text(self, group: int, tag: int) -> str:
-        item = next(iter(items_of(self.own, group) or items_of(self.shared, group)), {})
-        return text_of(item, tag)
+        """Text of an element of a group."""
+        return text_of(self._item(group), tag)
 
     def rescale(self) -> tuple[float, float] | None:
         """Slope and intercept."""
@@ -100,6 +100,7 @@ class _Groups:
             return None
 
     def frame(self, scale: float, offset: float) -> Frame:
+        """What the groups tell of the frame; `scale` and `offset` as in `Frame`."""
         return Frame(
             place=slice_place(
                 self.text(_PLANE_POSITION, _POSITION),
@@ -118,8 +119,11 @@ class _Groups:
             value_unit=self.text(_PIXEL_VALUES, _UNIT),
         )
 
+    def _item(self, group: int) -> Elements:
+        """First item of a group, the frame's own before the shared one; empty without either."""
+        return next(iter(items_of(self.own, group) or items_of(self.shared, group)), {})
+
     def _number(self, tag: int) -> int:
         """Value of a binary element of the frame's content; 0 where it is missing."""
-        item = next(iter(items_of(self.own, _CONTENT) or items_of(self.shared, _CONTENT)), {})
-        value = item.get(tag, b"")
+        value = self._item(_CONTENT).get(tag, b"")
         return int.from_bytes(value, "little") if isinstance(value, bytes) else 0

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from vertebra_core.counting import counted
 from vertebra_core.dicom_choice import candidates, listing
-from vertebra_core.dicom_files import is_dicom_file
-from vertebra_core.dicom_found import Found, counted, losses, nothing_in, scan_folder
+from vertebra_core.dicom_found import Found, losses, nothing_in, scan_folder
 from vertebra_core.dicom_header import Flaw
 from vertebra_core.dicom_marks import altered_by
 from vertebra_core.dicom_pixels import read_pixels
@@ -19,8 +19,6 @@ from vertebra_core.regular_grid import evened_slices, straightened
 from vertebra_core.volume import IDENTITY_DIRECTION, CtVolume
 from vertebra_core.volume_checks import check_grid, checked_ct
 from vertebra_core.volume_source import VolumeSource, name_of
-
-__all__ = ["is_dicom_file", "list_series", "read_dicom_file", "read_dicom_folder"]
 
 # A slice further from the line through the others would bend every vertebra it cuts.
 _MAX_SHIFT_MM = 0.5
@@ -220,9 +218,9 @@ def _oddities(series: DicomSeries, found: Found) -> tuple[str, ...]:
         )
     rest = sum(s.n_slices + len(s.dropped) for s in found.others(series) if s.uid == series.uid)
     if rest and series.uid:
-        words = "more image bears" if rest == 1 else "more images bear"
+        words = counted(rest, "more image bears", "more images bear")
         warnings += (
-            f"{rest} {words} the UID of the series but {'does' if rest == 1 else 'do'} not fit to "
+            f"{words} the UID of the series but {'does' if rest == 1 else 'do'} not fit to "
             "it (place, size, orientation, density scale, study or patient), and "
             f"{'was' if rest == 1 else 'were'} left out.",
         )

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vertebra_core.counting import counted
 from vertebra_core.dicom_header import Flaw, SliceHeader
 from vertebra_core.dicom_marks import altered_by
 
@@ -101,9 +102,9 @@ class DicomSeries:
     def summary(self) -> str:
         """One line for a list of series."""
         name = self.description or "no description"
-        slices = f"{self.n_slices} slices of {self.slice_distance_mm:.2g} mm"
-        if self.n_slices == 1:
-            slices = "1 slice"
+        slices = counted(self.n_slices, "slice")
+        if self.n_slices > 1:
+            slices += f" of {self.slice_distance_mm:.2g} mm"
         modality = self.first.modality or "no modality"
         return f"'{name}' ({modality}, {slices}, UID {self.uid or 'none'})"
 

@@ -14,9 +14,9 @@ from .grading.contrast_medium import vessels_enhanced
 from .grading.genant import Morphometry, borderline_reason, median_grade
 from .grading.joint_grade import grade_doubt, joint_grade, joint_probabilities, joint_shapes
 from .grading.learned import LearnedGrade
-from .grading.network import SHAPE_NAMES
 from .grading.opinions import BodyOpinions, BodyToGrade, body_opinions
 from .grading.quality import shape_flags
+from .grading.shape_names import SHAPE_NAMES
 from .grading.trabecular import trabecular_density
 from .volume import CtVolume
 

@@ -1,4 +1,7 @@
-"""Image files before they are read: whether they can be opened, their format, their name."""
+"""Image files before they are read: whether they can be opened, their format, their name.
+
+Here are also the refusals and hints that the checks of several formats share.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,14 @@ NO_ORIENTATION = (
     "The file does not state its orientation; its axes were taken to run to the patient's left, "
     "back and head. Left and right, or the order of the levels, may be wrong."
 )
+
+GIVE_IMAGE = "Give a NIfTI, NRRD or MHA file, or a folder with a DICOM series."
+"""What to do where a file is no image that can be used."""
+
+CONVERT_AGAIN = "Convert the original DICOM series again."
+"""What to do about a file that a conversion has spoilt."""
+
+CUT_SHORT = "its compressed data are damaged or cut short"
 
 _OF_TWO_FILES = {".mhd", ".nhdr", ".hdr", ".img"}
 
@@ -97,7 +108,27 @@ def image_format(path: Path) -> str:
     raise InputError(
         "other_format",
         f"{path.name} is no NIfTI, NRRD or MHA file; voxel size or orientation may be lost in it.",
-        "Give a NIfTI, NRRD or MHA file, or a folder with a DICOM series.",
+        GIVE_IMAGE,
+    )
+
+
+def names_one_file(field: str) -> bool:
+    """Tell whether a header's field with the name of the voxels' file names one, not several.
+
+    Other values are lists of files and patterns of names.
+    """
+    return bool(field) and "%" not in field and not field.upper().startswith("LIST")
+
+
+def no_voxel_size(path: Path) -> InputError:
+    """Return the refusal of a file whose header does not tell the voxel size."""
+    return InputError("bad_spacing", f"{path.name} does not tell the voxel size.", CONVERT_AGAIN)
+
+
+def incomplete(path: Path, what: str) -> InputError:
+    """Return the refusal of a file of which something is missing; `what` goes on after a colon."""
+    return InputError(
+        "truncated", f"{path.name} is incomplete: {what}.", "Copy or convert the file again."
     )
 
 

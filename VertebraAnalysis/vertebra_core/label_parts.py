@@ -8,6 +8,7 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
+from .counting import counted
 from .levels import level_numbered
 from .volume import LabelVolume
 
@@ -67,10 +68,9 @@ def without_stray_parts(labels: LabelVolume) -> CheckedParts:
             array = array.copy() if array is labels.labels else array
             array[box][np.isin(parts, far)] = 0
             millilitres = float(sizes[np.array(far) - 1].sum()) * voxel_ml
-            what = "part" if len(far) == 1 else "parts"
             warnings.append(
-                f"The label {name} has {len(far)} stray {what} of {millilitres:.2f} ml far from "
-                "the vertebra, left out."
+                f"The label {name} has {counted(len(far), 'stray part')} of "
+                f"{millilitres:.2f} ml far from the vertebra, left out."
             )
     return CheckedParts(replace(labels, labels=array), tuple(warnings), doubts)
 

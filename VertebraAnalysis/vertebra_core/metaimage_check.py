@@ -11,8 +11,13 @@ from math import prod
 from pathlib import Path
 from typing import BinaryIO
 
-from vertebra_core.errors import InputError
-from vertebra_core.image_files import check_beside
+from vertebra_core.image_files import (
+    CUT_SHORT,
+    check_beside,
+    incomplete,
+    names_one_file,
+    no_voxel_size,
+)
 
 _CHUNK_BYTES = 1 << 20
 _MAX_HEADER_BYTES = 1 << 16
@@ -50,20 +55,13 @@ def check_metaimage(path: Path) -> bool:
     header = _header(path)
     fields = header.fields
     if not fields.get("ElementSpacing") and not fields.get("ElementSize"):
-        raise InputError(
-            "bad_spacing",
-            f"{path.name} does not tell the voxel size.",
-            "Convert the original DICOM series again.",
-        )
+        raise no_voxel_size(path)
     name = fields.get("ElementDataFile", "")
-    voxels, start = path, header.end
-    # Other values are lists of files and patterns of names.
-    if name.upper() != "LOCAL":
-        if not name or name.upper().startswith("LIST") or "%" in name:
-            return not _ORIENTATION.isdisjoint(fields)
-        voxels, start = check_beside(path, name), 0
-    if fields.get("CompressedData", "").lower().startswith("t"):
-        _check_whole(path, voxels, start, fields)
+    inside = name.upper() == "LOCAL"
+    if inside or names_one_file(name):
+        voxels, start = (path, header.end) if inside else (check_beside(path, name), 0)
+        if fields.get("CompressedData", "").lower().startswith("t"):
+            _check_whole(path, voxels, start, fields)
     return not _ORIENTATION.isdisjoint(fields)
 
 
@@ -85,11 +83,7 @@ def _check_whole(path: Path, voxels: Path, start: int, fields: dict[str, str]) -
         stream.seek(start)
         found = _inflated_bytes(stream, int(stated) if stated.isdigit() else 0)
     if found is None or (wanted is not None and found != wanted):
-        raise InputError(
-            "truncated",
-            f"{path.name} is incomplete: its compressed data are damaged or cut short.",
-            "Copy or convert the file again.",
-        )
+        raise incomplete(path, CUT_SHORT)
 
 
 def _voxel_bytes(fields: dict[str, str]) -> int | None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from vertebra_core.errors import InputError
-from vertebra_core.image_files import NO_ORIENTATION
+from vertebra_core.image_files import CONVERT_AGAIN, NO_ORIENTATION
 from vertebra_core.nifti_fields import NiftiHeader
 from vertebra_core.regular_grid import tilt_degrees
 from vertebra_core.volume import CtVolume
@@ -98,5 +98,5 @@ def _contradiction(path: Path) -> InputError:
     return InputError(
         "bad_direction",
         f"The header of {path.name} contradicts itself about voxel size and orientation.",
-        "Convert the original DICOM series again.",
+        CONVERT_AGAIN,
     )

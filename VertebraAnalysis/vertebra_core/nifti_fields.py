@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from vertebra_core.errors import InputError
+from vertebra_core.image_files import CONVERT_AGAIN, no_voxel_size
 
 HEADER_BYTES = 540
 """Length of the longer of the two headers."""
@@ -70,9 +72,7 @@ def parse_header(path: Path, head: bytes) -> NiftiHeader:
 
 
 def _first_version(path: Path, head: bytes, order: str) -> NiftiHeader:
-    def field(kind: str, at: int) -> tuple:
-        return struct.unpack_from(order + kind, head, at)
-
+    field = partial(_field, head, order)
     if head[344:346] not in (_ONE_FILE, _TWO_FILES):
         raise InputError(
             "other_format",
@@ -95,9 +95,7 @@ def _first_version(path: Path, head: bytes, order: str) -> NiftiHeader:
 
 
 def _second_version(path: Path, head: bytes, order: str) -> NiftiHeader:
-    def field(kind: str, at: int) -> tuple:
-        return struct.unpack_from(order + kind, head, at)
-
+    field = partial(_field, head, order)
     return _header(
         path,
         order,
@@ -111,6 +109,11 @@ def _second_version(path: Path, head: bytes, order: str) -> NiftiHeader:
         rows=field("12d", 400),
         units=field("i", 500)[0],
     )
+
+
+def _field(head: bytes, order: str, kind: str, at: int) -> tuple:
+    """Return the numbers of a field; `kind` says what they are, as `struct` does."""
+    return struct.unpack_from(order + kind, head, at)
 
 
 def _header(
@@ -132,11 +135,7 @@ def _header(
     if kind not in _BITS:
         raise _unreadable(path, f"holds voxels of an unknown kind (NIfTI data type {kind})")
     if not all(np.isfinite(v) and v != 0 for v in pixdim[1 : min(dims[0], 3) + 1]):
-        raise InputError(
-            "bad_spacing",
-            f"{path.name} does not tell the voxel size.",
-            "Convert the original DICOM series again.",
-        )
+        raise no_voxel_size(path)
     count = int(np.prod([max(1, n) for n in dims[1 : dims[0] + 1]], dtype=object))
     unit_mm = _UNIT_MM.get(units & 7, 1.0)
     sform = np.reshape(rows, (3, 4)) if codes[1] > 0 else None
@@ -167,6 +166,4 @@ def _of_quaternion(quaternion: tuple[float, ...], pixdim: tuple[float, ...]) -> 
 
 
 def _unreadable(path: Path, what: str) -> InputError:
-    return InputError(
-        "unreadable", f"{path.name} {what}.", "Convert the original DICOM series again."
-    )
+    return InputError("unreadable", f"{path.name} {what}.", CONVERT_AGAIN)

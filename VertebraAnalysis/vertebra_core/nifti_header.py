@@ -14,7 +14,7 @@ from typing import BinaryIO
 import numpy as np
 
 from vertebra_core.errors import InputError
-from vertebra_core.image_files import check_beside
+from vertebra_core.image_files import CUT_SHORT, check_beside, incomplete
 from vertebra_core.nifti_fields import HEADER_BYTES, NiftiHeader, parse_header
 from vertebra_core.volume_checks import refuse_not_finite
 
@@ -53,9 +53,9 @@ def check_nifti(path: Path) -> NiftiHeader:
             else:
                 length, n_bad = stream.seek(0, 2), 0
     except (EOFError, zlib.error) as error:
-        raise _truncated(path, "its compressed data are damaged or cut short") from error
+        raise incomplete(path, CUT_SHORT) from error
     if length < header.n_bytes:
-        raise _truncated(path, f"{header.n_bytes - length} of {header.n_bytes} bytes are missing")
+        raise incomplete(path, f"{header.n_bytes - length} of {header.n_bytes} bytes are missing")
     refuse_not_finite(n_bad)
     return header
 
@@ -140,9 +140,3 @@ def _read_to_end(chunks: Iterable[bytes], header: NiftiHeader) -> tuple[int, int
             n_bad += int(np.sum(~np.isfinite(np.frombuffer(voxels[:whole], header.float_type))))
             rest = voxels[whole:]
     return length, n_bad
-
-
-def _truncated(path: Path, what: str) -> InputError:
-    return InputError(
-        "truncated", f"{path.name} is incomplete: {what}.", "Copy or convert the file again."
-    )

@@ -5,7 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from vertebra_core.errors import InputError
-from vertebra_core.image_files import check_beside
+from vertebra_core.image_files import (
+    CONVERT_AGAIN,
+    check_beside,
+    names_one_file,
+    no_voxel_size,
+)
 
 _MAX_HEADER_BYTES = 1 << 20
 # Spaces that the reader knows, also with time; it takes any other for the first.
@@ -34,22 +39,15 @@ def check_nrrd(path: Path) -> bool:
     """
     fields = _fields(path)
     if "spacings" not in fields and "space directions" not in fields:
-        raise InputError(
-            "bad_spacing",
-            f"{path.name} does not tell the voxel size.",
-            "Convert the original DICOM series again.",
-        )
+        raise no_voxel_size(path)
     units = {u.lower() for key in ("units", "space units") for u in _words(fields.get(key, ""))}
     wrong = sorted(units - _MILLIMETRES - _NO_LENGTHS)
     if wrong:
         raise InputError(
-            "bad_spacing",
-            f"{path.name} gives lengths in {wrong[0]}, not in mm.",
-            "Convert the original DICOM series again.",
+            "bad_spacing", f"{path.name} gives lengths in {wrong[0]}, not in mm.", CONVERT_AGAIN
         )
-    data = fields.get("data file") or fields.get("datafile")
-    # Other values are lists of files and patterns of names.
-    if data and "%" not in data and not data.upper().startswith("LIST"):
+    data = fields.get("data file") or fields.get("datafile", "")
+    if names_one_file(data):
         check_beside(path, data)
     return "space directions" in fields and fields.get("space", "").lower() in _ANATOMICAL_SPACES
 

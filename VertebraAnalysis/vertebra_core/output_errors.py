@@ -41,4 +41,7 @@ def output_error(error: OSError, what: str, place: Path | str) -> OutputError:
         reason, hint = "the name is too long", "Choose a shorter name."
     elif error.errno == errno.EROFS:
         reason = "the disk can only be read"
+    elif isinstance(error, PermissionError):
+        # On Windows, whatever has a file open keeps it.
+        hint = "Choose a folder that you may write to, and close the file in other programs."
     return OutputError("not_writable", f"{what} cannot be written to {place}: {reason}.", hint)

@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk  # noqa: N813
 
-from vertebra_core.dicom_series import is_dicom_file, read_dicom_file, read_dicom_folder
+from vertebra_core.dicom_files import is_dicom_file
+from vertebra_core.dicom_series import read_dicom_file, read_dicom_folder
 from vertebra_core.errors import InputError
 from vertebra_core.image_files import (
+    GIVE_IMAGE,
     METAIMAGE,
     NIFTI,
     NO_ORIENTATION,
@@ -31,7 +33,6 @@ from vertebra_core.volume import CtVolume, LabelVolume, from_sitk
 from vertebra_core.volume_checks import check_finite, check_grid, checked_ct
 from vertebra_core.volume_source import NAME_FIELD, VolumeSource, name_of
 
-_FORMATS = "Give a NIfTI, NRRD or MHA file, or a folder with a DICOM series."
 _WHOLE = "Export the segmentation of the whole scan, as one 3D label map."
 _ON_GRID = "Export the segmentation again, on the grid of its CT."
 # What helps where a check that is made for CT refuses a label map.
@@ -239,5 +240,5 @@ def _reason(path: Path, kind: str) -> InputError:
 
 def _unreadable(path: Path) -> InputError:
     return InputError(
-        "unreadable", f"{path.name} cannot be read: it is damaged or no image format.", _FORMATS
+        "unreadable", f"{path.name} cannot be read: it is damaged or no image format.", GIVE_IMAGE
     )

@@ -24,6 +24,7 @@ from dataclasses import replace
 import numpy as np
 
 from vertebra_core.constant_padding import without_padding
+from vertebra_core.counting import counted
 from vertebra_core.errors import InputError
 from vertebra_core.intensity import UNSIGNED_SHIFT, IntensitySample, Scale, sample_intensities
 from vertebra_core.volume import AIR_HU, CtVolume
@@ -86,8 +87,7 @@ def refuse_not_finite(n_bad: int) -> None:
     if n_bad:
         raise InputError(
             "not_finite",
-            f"The image has {n_bad} {'voxel' if n_bad == 1 else 'voxels'} without a number (NaN or "
-            "infinite).",
+            f"The image has {counted(n_bad, 'voxel')} without a number (NaN or infinite).",
             "Fill them with -1024 (air) or convert the original DICOM series again.",
         )
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import InputError
-from .folder_walk import walk
+from ..folder_walk import walk
 
 IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd")
 
@@ -38,7 +38,7 @@ class CaseFiles:
     labels, bodies : Path or None
         Label maps of vertebrae and of bodies.
     truth : Path or None
-        Truth file (see `truth.read_truth_file`).
+        Truth file (see `truth_files.read_truth_file`).
     centroids : Path or None
         VerSe centroid file.
     """

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -41,10 +42,23 @@ def load_case(
     InputError
         If a file cannot be read or does not hold what its name says; names the case.
     """
-    hint = "Check its labels and truth files."
-    try:
+    with named_errors(files):
         ct = read_ct(files.ct)
         return ct, _load_truth(files, ct, scheme, grades or {})
+
+
+@contextmanager
+def named_errors(files: CaseFiles) -> Iterator[None]:
+    """Let errors name the case whose files are read in the block.
+
+    Raises
+    ------
+    InputError
+        For whatever goes wrong there; ``bad_truth`` if it has no code of its own.
+    """
+    hint = "Check its labels and truth files."
+    try:
+        yield
     except InputError as error:
         message = f"Case {files.name}: {error.message}"
         raise InputError(error.code, message, error.hint) from error
@@ -62,13 +76,16 @@ def _load_truth(
     labels = bodies = None
     kind = REAL
     facts: dict[str, TrueVertebra] = {}
+    mask = None
     if files.labels is not None:
-        labels = _on_grid(read_label_map(files.labels), ct, scheme, "labels", notes)
+        mask = read_label_map(files.labels)
+        labels = _on_grid(mask, ct, scheme, "labels", notes)
         check_apart(labels, ct)
     if files.bodies is not None:
         bodies = _on_grid(read_label_map(files.bodies), ct, AUTO, "bodies", notes)
     if files.centroids is not None:
-        facts = read_verse_centroids(files.centroids, _grid_of(files, ct))
+        # They count voxels of the mask they came with.
+        facts = read_verse_centroids(files.centroids, mask or ct)
     if files.truth is not None:
         kind, stated = read_truth_file(files.truth)
         facts |= stated
@@ -90,8 +107,3 @@ def _on_grid(
         numbered = on_grid_of(ct, numbered)
     check_not_empty(numbered.labels, what)
     return numbered.labels
-
-
-def _grid_of(files: CaseFiles, ct: CtVolume) -> CtVolume | LabelVolume:
-    """Centroid files count voxels of the mask they came with."""
-    return read_label_map(files.labels) if files.labels is not None else ct

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..grading.network import SHAPE_NAMES
+from ..grading.shape_names import SHAPE_NAMES
 from ..levels import is_level_number, level_named, level_numbered
 from ..volume import CtVolume, LabelVolume
 from .records import PHANTOM, REAL, Point, TrueVertebra

@@ -131,12 +131,15 @@ def error_band(level: str, loss_sd: float) -> float:
 
 def borderline_reason(level: str, morphometry: Morphometry) -> str:
     """Say in a sentence which threshold a borderline loss is near."""
-    loss = morphometry.effective_loss
+    loss, single = morphometry.effective_loss, morphometry.loss
+    largest = max(single.wedge, single.biconcave, single.crush)
+    # Else the loss would contradict those that are stated beside it.
+    added = " with the posterior loss added" if round(100 * loss) > round(100 * largest) else ""
     near = min(range(3), key=lambda i: abs(loss - GRADE_THRESHOLDS[i]))
     band = error_band(level, morphometry.loss_sd)
     return (
-        f"A height loss of {100 * loss:.0f} % (error {100 * band:.0f} %) lies near the threshold "
-        f"of grade {near + 1}, {100 * GRADE_THRESHOLDS[near]:.0f} %."
+        f"A height loss of {100 * loss:.0f} %{added} (error {100 * band:.0f} %) lies near the "
+        f"threshold of grade {near + 1}, {100 * GRADE_THRESHOLDS[near]:.0f} %."
     )
 
 

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from ..networks.blocks import NEGATIVE_SLOPE, ResidualBlock, group_norm, space_to_depth
+from .shape_names import SHAPE_NAMES
 
 CROP_SHAPE_ZYX = (48, 48, 48)
 """Voxels of 1 mm around the body's centre, along the body's own axes."""
@@ -22,16 +23,14 @@ CROP_SHAPE_ZYX = (48, 48, 48)
 CROP_SHIFT_Y_MM = 3.0
 """The crop reaches further back than forward: pedicles help to tell up from down."""
 
-N_GRADES, N_SHAPES = 4, 4
+N_GRADES, N_SHAPES = 4, len(SHAPE_NAMES)
 GRADES, SHAPES = slice(0, N_GRADES), slice(N_GRADES, N_GRADES + N_SHAPES)
-"""Outputs: logits of grades 0-3, then of `SHAPE_NAMES`."""
+"""Outputs: logits of grades 0-3, then of `shape_names.SHAPE_NAMES`."""
 
 HEIGHT_LOSS = slice(SHAPES.stop, SHAPES.stop + 2)
 """Outputs: largest height loss of the body, if it is fractured; see `stated_height_loss`."""
 
 N_OUTPUTS = HEIGHT_LOSS.stop
-
-SHAPE_NAMES = ("normal", "wedge", "biconcave", "crush")
 
 N_LOSSES = 3
 """Height losses (wedge, biconcave, crush; fractions) that accompany a crop."""

@@ -14,7 +14,7 @@ from ..analysis import Manifest, SpineAnalysis, Vertebra
 from ..errors import Cancelled
 from ..volume import CtVolume, LabelVolume
 from .grade_names import grade_label
-from .report_review import Reading, reading_html
+from .report_review import Reading, changes_by_level, reading_html
 from .report_style import STYLE
 from .report_svg import Drawing, overview_svg, zoom_svg
 from .report_table import grade_key_html, needs_attention, percent, summary_html, table_html
@@ -73,7 +73,8 @@ def report_html(
         overviews,
     ]
     if found:
-        parts += ["<h2>Vertebrae</h2>", table_html(found), zooms]
+        changes = changes_by_level(reading) if reading is not None else None
+        parts += ["<h2>Vertebrae</h2>", table_html(found, changes), zooms]
     parts += ["<h2>How this was made</h2>", _manifest(analysis.manifest)]
     page = "\n".join(p for p in parts if p)
     return (
@@ -147,10 +148,8 @@ def _losses(v: Vertebra) -> str:
     if v.height_loss is None:
         return ""
     loss = v.height_loss
-    return (
-        f"<br>loss: wedge {percent(loss.wedge)} %, biconcave {percent(loss.biconcave)} %, "
-        f"crush {percent(loss.crush)} %"
-    )
+    named = (("wedge", loss.wedge), ("biconcave", loss.biconcave), ("crush", loss.crush))
+    return "<br>loss: " + ", ".join(f"{name}&nbsp;{percent(x)}&nbsp;%" for name, x in named)
 
 
 def _warnings(warnings: tuple[str, ...]) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from html import escape
 
+from ..counting import counted
+
 
 @dataclass(frozen=True)
 class Correction:
@@ -54,6 +56,15 @@ class Reading:
     rejected: tuple[str, ...] = ()
 
 
+def changes_by_level(reading: Reading) -> dict[str, list[str]]:
+    """Return level -> sentences on what was changed there, for the table of vertebrae."""
+    changes: dict[str, list[str]] = {}
+    for c in reading.corrections:
+        text = f"Changed by a reader: {c.before} \N{RIGHTWARDS ARROW} {c.after}."
+        changes.setdefault(c.vertebra, []).append(text)
+    return changes
+
+
 def reading_html(reading: Reading) -> str:
     """Return the section: how much was reviewed by whom, what was rejected and what changed."""
     parts = ["<h2>Review</h2>"]
@@ -71,12 +82,12 @@ def reading_html(reading: Reading) -> str:
 
 def _progress(reading: Reading) -> str:
     total, done = reading.vertebrae, reading.reviewed
-    noun = "vertebra" if total == 1 else "vertebrae"
+    of_all = counted(total, "vertebra", "vertebrae")
     if not done:
-        return f"None of the {total} {noun} was marked as reviewed."
+        return f"None of the {of_all} was marked as reviewed."
     by = f", by {escape(', '.join(reading.readers))}" if reading.readers else ""
     verb = "was" if done == 1 else "were"
-    return f"{done} of {total} {noun} {verb} marked as reviewed{by}."
+    return f"{done} of {of_all} {verb} marked as reviewed{by}."
 
 
 def _table(corrections: tuple[Correction, ...]) -> str:

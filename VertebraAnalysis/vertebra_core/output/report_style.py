@@ -50,7 +50,8 @@ tr.attention { background: #fffaf0; }
 .key { display: flex; flex-wrap: wrap; gap: 6px 14px; margin: 8px 0; font-size: 13px; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 3px 16px; font-size: 13.5px; }
 dt { color: #57606a; } dd { margin: 0; overflow-wrap: anywhere; }
-@media print { body { background: #fff; font-size: 11px; } main { max-width: none; padding: 0; }
+@media print { body { background: #fff; font-size: 13px; } main { max-width: none; padding: 0; }
   .table { overflow: visible; } figure, tr { break-inside: avoid; }
+  h2, .key, .quiet { break-after: avoid; }
   .chip, .research, svg { print-color-adjust: exact; -webkit-print-color-adjust: exact; } }
 """

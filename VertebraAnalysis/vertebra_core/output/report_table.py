@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 
 from ..analysis import Heights, SpineAnalysis, Vertebra
+from ..counting import counted
 from ..flagging import level_unsure, probability_percent
 from ..grading.genant import GRADE_THRESHOLDS
 from ..missing import missing_reasons
@@ -40,7 +41,6 @@ def summary_html(analysis: SpineAnalysis) -> str:
     if not found:
         return "<div class='summary'>No vertebra was found.</div>"
     span = found[0].level if len(found) == 1 else f"{found[0].level} to {found[-1].level}"
-    noun = "vertebra" if len(found) == 1 else "vertebrae"
     lines = _fractures(found)
     doubtful = [v.level for v in found if v.borderline]
     if doubtful:
@@ -55,11 +55,21 @@ def summary_html(analysis: SpineAnalysis) -> str:
     elif unsure:
         lines.append(f"Level uncertain: {', '.join(unsure)}.")
     items = "".join(f"<li>{line}</li>" for line in lines)
-    return f"<div class='summary'><b>{len(found)} {noun}, {span}.</b><ul>{items}</ul></div>"
+    vertebrae = counted(len(found), "vertebra", "vertebrae")
+    return f"<div class='summary'><b>{vertebrae}, {span}.</b><ul>{items}</ul></div>"
 
 
-def table_html(vertebrae: Sequence[Vertebra]) -> str:
-    """Return the table of all vertebrae, head to foot."""
+def table_html(
+    vertebrae: Sequence[Vertebra], changes: Mapping[str, Sequence[str]] | None = None
+) -> str:
+    """Return the table of all vertebrae, head to foot.
+
+    Parameters
+    ----------
+    vertebrae : sequence of Vertebra
+    changes : mapping of str to sequence of str, optional
+        Level -> what a reader changed there, first among its notes.
+    """
     head = (
         "<tr><th class='text' scope='col' rowspan='2'>Level</th>"
         "<th class='text' scope='col' rowspan='2'>Genant grade</th>"
@@ -80,7 +90,8 @@ def table_html(vertebrae: Sequence[Vertebra]) -> str:
         for name, reason in (reasons[0] if reasons else {}).items()
         if name in _SAID and all(r.get(name) == reason for r in reasons) and len(reasons) > 1
     }
-    rows = "".join(_row(v, common) for v in vertebrae)
+    changes = changes or {}
+    rows = "".join(_row(v, common, changes.get(v.level, ())) for v in vertebrae)
     notes = "".join(f"<p class='quiet'>{escape(reason)}</p>" for reason in common.values())
     return (
         f"{notes}<div class='table'><table><caption>{_CAPTION}</caption>"
@@ -94,9 +105,10 @@ _CAPTION = (
     "Ha, Hm, Hp: anterior, middle and posterior height of the body, robust mean &plusmn; spread "
     "over its middle sagittal slices. Height loss is taken against the intact shape of that level "
     "(wedge, biconcave) and against neighbours or the level's norm (crush); negative: higher than "
-    "the norm. Genant: 20&ndash;25 % mild (G1), 25&ndash;40 % moderate (G2), above 40 % severe "
-    "(G3). Readers agree within about &plusmn;12 percentage points of height loss; no figure here "
-    "is surer than that."
+    "the norm. Where the back wall has sunk too, its loss is added to that of front and middle "
+    "before it is graded. Genant: 20&ndash;25 % mild (G1), 25&ndash;40 % moderate (G2), above 40 % "
+    "severe (G3). Readers agree within about &plusmn;12 percentage points of height loss; no "
+    "figure here is surer than that."
 )
 
 
@@ -158,7 +170,7 @@ def _dispute(v: Vertebra) -> str:
     return "Opinions on the grade are split"
 
 
-def _row(v: Vertebra, common: dict[str, str]) -> str:
+def _row(v: Vertebra, common: dict[str, str], changes: Sequence[str]) -> str:
     level = f"{v.level}<br><small>{_level_doubt(v)}</small>"
     grade = _chip(v.grade, grade_label(v))
     if v.grade_probabilities is not None:
@@ -171,7 +183,7 @@ def _row(v: Vertebra, common: dict[str, str]) -> str:
     return (
         f"<tr{attention}><th scope='row'>{level}</th><td class='text'>{grade}</td>"
         + "".join(f"<td>{n}</td>" for n in numbers)
-        + f"<td class='notes'>{_notes(v, common)}</td></tr>"
+        + f"<td class='notes'>{_notes(v, common, changes)}</td></tr>"
     )
 
 
@@ -186,8 +198,8 @@ def _level_doubt(v: Vertebra) -> str:
     return text
 
 
-def _notes(v: Vertebra, common: dict[str, str]) -> str:
-    reasons = [flag.reason for flag in v.flags]
+def _notes(v: Vertebra, common: dict[str, str], changes: Sequence[str]) -> str:
+    reasons = [*changes, *(flag.reason for flag in v.flags)]
     missing = missing_reasons(v)
     reasons += [missing[name] for name in _SAID if name in missing and name not in common]
     # "The edge cuts the body." needs no line beside "The edge cuts the body, so ...".

@@ -10,10 +10,12 @@ import numpy as np
 
 from ..errors import InputError
 from ..evaluation.case_files import CaseFiles
+from ..evaluation.case_loading import named_errors
 from ..evaluation.grade_matching import grades_by_case
 from ..evaluation.grade_table import read_grades
 from ..evaluation.truth_files import read_truth_file
-from ..grading.network import CROP_SHAPE_ZYX, CROP_SHIFT_Y_MM, SHAPE_NAMES
+from ..grading.network import CROP_SHAPE_ZYX, CROP_SHIFT_Y_MM
+from ..grading.shape_names import FRACTURE_SHAPES, SHAPE_NAMES
 from ..levels import level_numbered
 from ..segmentation.crops import WORKING_SPACING_MM
 from .bank import random_matrix
@@ -131,12 +133,8 @@ def _is_graded(files: CaseFiles) -> bool:
     """Tell whether a scan's truth file holds a grade."""
     if files.truth is None:
         return False
-    try:
+    with named_errors(files):
         _, facts = read_truth_file(files.truth)
-    except (ValueError, OSError) as error:
-        raise InputError(
-            "bad_truth", f"Case {files.name}: {error}.", "Check its truth file."
-        ) from error
     return any(fact.grade is not None for fact in facts.values())
 
 
@@ -148,7 +146,7 @@ def _shape(body: ScanBody, grade: int) -> int:
     if grade == 0:
         return SHAPE_NAMES.index("normal")
     # A reader's "normal" in the truth file cannot be the shape of what the table calls a fracture.
-    if body.shape in SHAPE_NAMES[1:]:
+    if body.shape in FRACTURE_SHAPES:
         return SHAPE_NAMES.index(body.shape)
     largest = int(np.argmax(body.losses))
     return 1 + largest if body.losses[largest] >= SHAPE_LOSS else UNKNOWN

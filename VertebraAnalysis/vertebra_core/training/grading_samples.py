@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from ..grading.network import CROP_SHAPE_ZYX, CROP_SHIFT_Y_MM, SHAPE_NAMES
+from ..grading.network import CROP_SHAPE_ZYX, CROP_SHIFT_Y_MM
 from ..grading.norms import level_norm, why_not_graded
+from ..grading.shape_names import SHAPE_NAMES
 from ..levels import level_numbered
 from ..phantom.appearance import Appearance
 from ..phantom.sampling import sample_scene

@@ -21,10 +21,10 @@ from ..models import register_weights, save_weights
 from ..networks.allocator import keep_freed_memory
 from .checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from .feeder import SampleFeeder
-from .log import TrainingLog
 from .parallel import Processes
 from .plan import SamplePlan
 from .run_folder import CHECKPOINT, open_folders
+from .run_report import RunReport
 from .sources import Sample, require_cases
 from .start import load_start
 from .stopping import TrainingStopped, signals_set
@@ -90,11 +90,8 @@ class Trainer:
         if config.resume:
             self._restore()
         self.feeder = SampleFeeder(self.plan, config.workers)
-        arguments = (self.step + 1, config.tensorboard)
-        self._logs: dict[str, TrainingLog] = {}
-        if self.processes.is_first:
-            for name in ("training", "validation"):
-                self._logs[name] = TrainingLog(self.state_folder, name, *arguments)
+        folder = self.state_folder if self.processes.is_first else None
+        self._report = RunReport(folder, self.step + 1, config.tensorboard)
 
     def run(self) -> dict[str, float]:
         """Train to the end of the schedule; return the last validation.
@@ -113,8 +110,7 @@ class Trainer:
                 figures, stopped = self._train()
         finally:
             self.feeder.close()
-            for log in self._logs.values():
-                log.close()
+            self._report.close()
         if stopped:
             raise TrainingStopped(
                 message=f"The training of {self.task.name} was stopped at step {self.step}; its "
@@ -147,7 +143,7 @@ class Trainer:
             "task": self.task.name,
             "step": self.step,
             "seconds": self.seconds,
-            "finished": self._progress() >= 1,
+            "finished": self.config.progress(self.step, self.seconds) >= 1,
             "plan": plans[0],
             "plans_of_other_processes": plans[1:],
             "config": {k: str(v) for k, v in asdict(self.config).items()},
@@ -188,19 +184,15 @@ class Trainer:
         if not self.processes.is_first:
             return {}
         figures = self._validation.measure(lambda inputs: self._apply(self.average, inputs))
-        if figures:
-            self._logs["validation"].write(self.step, figures)
-            text = " ".join(f"{k} {v:.4f}" for k, v in figures.items())
-            _log.info("step %d validation: %s", self.step, text)
+        self._report.tell_validation(self.step, figures)
         return figures
 
     def _train(self) -> tuple[dict[str, float], bool]:
         """Take all steps; return the last validation and whether any process was told to stop."""
         figures: dict[str, float] = {}
-        sums: dict[str, float] = {}
-        counted, since, bad = 0, time.monotonic(), 0
-        stopping = False
-        while self._progress() < 1 and not stopping:
+        bad, stopping = 0, False
+        self._report.begin()
+        while self.config.progress(self.step, self.seconds) < 1 and not stopping:
             started = self._clock()
             parts = self._train_step()
             self.feeder.report(parts.get("loss", math.nan))
@@ -215,19 +207,16 @@ class Trainer:
             told = self._clock() - started, float(self._stop.is_set())
             seconds, stops = self.processes.mean(told)
             self.seconds, stopping = self.seconds + seconds, stops > 0
-            counted += 1
-            for key, value in parts.items():
-                sums[key] = sums.get(key, 0.0) + value
+            self._report.add(parts)
             if self.step % self.config.log_every == 0:
-                pace = (time.monotonic() - since) / counted
-                self._report(sums, counted, pace)
-                sums, counted, since = {}, 0, time.monotonic()
+                rate = self.optimiser.param_groups[0]["lr"]
+                self._report.tell_steps(self.step, self.seconds, rate)
             if self.step % self.config.checkpoint_every == 0:
                 self.save()
             if self.config.validate_every and self.step % self.config.validate_every == 0:
                 with self._learnt_is_kept():
                     figures = self.validate()
-                since = time.monotonic() if counted == 0 else since
+                self._report.leave_out_pause()
         self.save()
         if not stopping:
             figures = self.validate()
@@ -243,10 +232,8 @@ class Trainer:
         # Dropout, too, follows from seed and step alone, on any device.
         torch.manual_seed(int(rng.integers(2**62)))
         targets = {k: v.to(self.device) for k, v in targets.items()}
-        warm = min(1.0, (self.step + 1) / max(1, config.warmup_steps))
-        cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, self._progress())))
         for group in self.optimiser.param_groups:
-            group["lr"] = config.learning_rate * warm * max(0.01, cosine)
+            group["lr"] = config.rate_after(self.step, self.seconds)
         loss, parts = self.task.loss(self._apply(self.network, inputs), targets)
         self.step += 1
         self.optimiser.zero_grad()
@@ -287,21 +274,6 @@ class Trainer:
         several = tuple(tensor.to(self.device) for tensor in several)
         with torch.autocast(kind, torch.bfloat16, enabled=self.config.mixed_precision):
             return as_float(network(*several))
-
-    def _progress(self) -> float:
-        if self.config.steps is not None:
-            return self.step / max(1, self.config.steps)
-        return self.seconds / (60 * (self.config.cpu_minutes or self.config.minutes))
-
-    def _report(self, sums: dict[str, float], counted: int, pace: float) -> None:
-        if not self.processes.is_first:
-            return
-        means = {key: value / counted for key, value in sums.items()}
-        rate = self.optimiser.param_groups[0]["lr"]
-        figures = {"minutes": self.seconds / 60, "seconds_per_step": pace, "learning_rate": rate}
-        self._logs["training"].write(self.step, figures | means)
-        text = " ".join(f"{k} {v:.4f}" for k, v in means.items())
-        _log.info("step %d %.1f min %.3f s/step %s", self.step, self.seconds / 60, pace, text)
 
     def _restore(self) -> None:
         checkpoint = load_checkpoint(self.state_folder / CHECKPOINT)

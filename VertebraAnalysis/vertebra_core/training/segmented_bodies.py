@@ -21,12 +21,12 @@ from torch import nn
 
 from ..errors import InputError
 from ..grading.learned import body_samples
-from ..grading.network import SHAPE_NAMES
+from ..grading.shape_names import SHAPE_NAMES
 from ..phantom.scene import load_scene
 from ..whole_file import whole_file
 from .alone import run_alone
 from .arguments import count, number
-from .bank import is_held_aside, scene_files
+from .bank import check_bank, is_held_aside, scene_files
 from .grade_opinions import measured_bodies
 from .grading_samples import choose_index, empty_sample, pack_grading
 from .sources import Sample
@@ -148,12 +148,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--segmentation", type=Path, help="weights; by default the bundled ones")
     parser.add_argument("--seed", type=count, default=0)
     args = parser.parse_args(arguments)
-    scenes = scene_files(args.bank)
-    if not scenes:
-        parser.error(f"{args.bank} holds no scenes; make some with `phantom --bank`")
-    collect(
-        scenes, args.output, load_chosen("segmentation", args.segmentation), args.scans, args.seed
-    )
+    check_bank(args.bank)
+    segmenter = load_chosen("segmentation", args.segmentation)
+    collect(scene_files(args.bank), args.output, segmenter, args.scans, args.seed)
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -85,6 +86,18 @@ class TrainingConfig:
     mixed_precision: bool = True
     tensorboard: bool = True
     keep_memory: bool = True
+
+    def progress(self, step: int, seconds: float) -> float:
+        """Return the share of the schedule that is over after so many steps and seconds."""
+        if self.steps is not None:
+            return step / max(1, self.steps)
+        return seconds / (60 * (self.cpu_minutes or self.minutes))
+
+    def rate_after(self, step: int, seconds: float) -> float:
+        """Return the learning rate of the step that follows so many steps and seconds."""
+        warm = min(1.0, (step + 1) / max(1, self.warmup_steps))
+        cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, self.progress(step, seconds))))
+        return self.learning_rate * warm * max(0.01, cosine)
 
 
 def check_length(

@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from ..evaluation.folder_walk import walk
+from ..folder_walk import walk
 
 TEST, VALIDATION, TRAINING = "test", "validation", "training"
 PARTS = (TEST, VALIDATION, TRAINING)
