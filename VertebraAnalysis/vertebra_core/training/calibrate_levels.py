@@ -36,7 +36,7 @@ from .train_labelling import LabellingConfig, LabellingTask
 from .weights_choice import load_chosen
 
 EMISSION_WEIGHTS = (0.5, 0.75, 1.0, 1.5)
-TEMPERATURES = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0)
+TEMPERATURES = (1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 6.0)
 
 
 @dataclass(frozen=True)
