@@ -39,10 +39,14 @@ demo: $(VENV)/runtime.done
 	$(RUN) -m vertebra_core analyze "$(SAMPLE)" -o "$(DEMO)"
 	@echo "Report: $$(cd "$(DEMO)" && pwd)/report.html"
 
-# The core and the Slicer side side by side, one processor core each.
+# Tests of the core that take minutes together, where the public data are at hand.
+LONG := Testing/Core/test_keypoints.py Testing/Core/test_template_shapes.py
+
+# Two halves side by side, one processor core each: the core, and the Slicer side with LONG.
 test: lint
-	@$(RUN) -m pytest Testing/Core $(PYTEST_OPTIONS) > $(VENV)/core-tests.log 2>&1 & core=$$!; \
-	$(RUN) -m pytest Testing/Scene Testing/Panel $(PYTEST_OPTIONS); slicer=$$?; \
+	@$(RUN) -m pytest Testing/Core $(LONG:%=--ignore=%) $(PYTEST_OPTIONS) \
+		> $(VENV)/core-tests.log 2>&1 & core=$$!; \
+	$(RUN) -m pytest Testing/Scene Testing/Panel $(LONG) $(PYTEST_OPTIONS); slicer=$$?; \
 	wait $$core; core=$$?; cat $(VENV)/core-tests.log; exit $$((slicer != 0 || core != 0))
 
 # Without the tests that take more than a few seconds.
