@@ -113,7 +113,7 @@ class PanelServices:
         showVolume(volumeNode)
 
     def inWorld(self, resultSet: Any, vertebra: Any) -> Any:
-        """The `Vertebra` that holds, where a transform above the results has taken it."""
+        """A vertebra as reviewed, where a transform above its results has taken it."""
         from .InputPlace import resultsToWorld
         from .MovedVertebra import movedVertebra
 
