@@ -28,7 +28,7 @@ class AnalyzeButton:
     def show(self, running: bool, enabled: bool) -> None:
         """Show what a click does now."""
         self._button.text = _("&Cancel") if running else self._text()
-        self._button.toolTip = self._stopTip() if running else self._startTip()
+        self._button.toolTip = _("Stop; the scene stays as it is") if running else self._startTip()
         self._button.enabled = enabled
 
     def _text(self) -> str:
@@ -36,9 +36,6 @@ class AnalyzeButton:
         if self._segmentation.currentNode() is not None:
             return _("Gr&ade segmentation in region") if inRegion else _("Gr&ade segmentation")
         return _("&Analyze spine in region") if inRegion else _("&Analyze spine")
-
-    def _stopTip(self) -> str:
-        return _("Stop; the scene stays as it is")
 
     def _startTip(self) -> str:
         if self._input.node is None:

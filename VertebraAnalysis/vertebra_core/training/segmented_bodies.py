@@ -61,11 +61,12 @@ class SegmentedBodySource:
 
     def no_case(self) -> InputError:
         """Return the error that tells that there is no scan."""
-        there = "The folder" if self._folder.is_dir() else "There is no folder"
-        lack = " holds no segmented bodies to train on" if self._folder.is_dir() else ""
+        message = f"There is no folder {self._folder}."
+        if self._folder.is_dir():
+            message = f"The folder {self._folder} holds no segmented bodies to train on."
         return InputError(
             "no_segmented_bodies",
-            f"{there} {self._folder}{lack}.",
+            message,
             "Make some with `python -m vertebra_core.training.segmented_bodies --bank BANK "
             f"-o {self._folder}`.",
         )
