@@ -50,6 +50,8 @@ def inputWarning(volumeNode: Any) -> str:
             "3 mm. Choose a thinner reconstruction if there is one."
         )
     sample = _sample(_voxels(volumeNode))
+    if sample is None:
+        return ""
     shifted = sample.scale() is Scale.UNSIGNED_SHIFTED
     ceiling = sample.ceiling_hu(UNSIGNED_SHIFT if shifted else 0)
     if ceiling is not None:
@@ -141,7 +143,7 @@ def _valueProblem(node: Any) -> str:
     if voxels.dtype.kind not in "iuf":
         return f"The values of the volume are no plain numbers. {_CHOOSE_CT}"
     sample = _sample(voxels)
-    if not np.isfinite(sample.values).all():
+    if sample is None:
         return (
             "Some voxels are not numbers (NaN or infinite). Load the DICOM series again, or fill "
             "them with -1024."
@@ -173,12 +175,12 @@ def _scaleProblem(scale: Scale, span: str) -> str:
     }.get(scale, "")
 
 
-def _sample(voxels: np.ndarray) -> IntensitySample:
-    """Sample whole rows, evenly spread, so that neighbours along a row stay neighbours."""
+def _sample(voxels: np.ndarray) -> IntensitySample | None:
+    """Sample whole rows, evenly spread: neighbours in a row stay so. None if any is no number."""
     step = max(1, int(np.sqrt(voxels.size / _SAMPLE_VOXELS)))
     rows = voxels[::step, ::step]
     if rows.dtype.kind == "f" and not np.isfinite(rows).all():
-        return IntensitySample(np.nan, np.nan, rows.ravel(), 0, False, 0.0)
+        return None
     return sample_intensities(rows)
 
 

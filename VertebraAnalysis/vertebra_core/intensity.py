@@ -7,6 +7,8 @@ from enum import Enum
 
 import numpy as np
 
+from vertebra_core.value_counts import ValueCounts
+
 UNSIGNED_SHIFT = 1024
 _SAMPLE_VOXELS = 2_000_000
 
@@ -73,10 +75,8 @@ class IntensitySample:
     ----------
     low, high : float
         Smallest and largest value of the whole image.
-    values : ndarray, shape (n,)
+    found : ValueCounts
         Values of rows spread over the image.
-    n_distinct : int
-        Number of different values in the sample.
     whole : bool
         True when all sampled values are whole numbers.
     run_share : float
@@ -85,10 +85,14 @@ class IntensitySample:
 
     low: float
     high: float
-    values: np.ndarray
-    n_distinct: int
+    found: ValueCounts
     whole: bool
     run_share: float
+
+    @property
+    def n_distinct(self) -> int:
+        """Number of different values in the sample."""
+        return len(self.found.values)
 
     def scale(self) -> Scale:
         """Tell what kind of values these are."""
@@ -98,14 +102,14 @@ class IntensitySample:
             return Scale.LABEL_MAP
         if self.whole and ((self.low >= 0 and self.high <= 255) or self._is_signed_byte()):
             return Scale.EIGHT_BIT
-        inside = self.values[self.values > _PADDING_LIMIT]
-        if np.mean(inside > _AIR_LIMIT_HU) < 1e-4:
+        inside = self.found.part(self.found.values > _PADDING_LIMIT)
+        if inside.share(inside.values > _AIR_LIMIT_HU) < 1e-4:
             return Scale.ALL_AIR
         if looks_like_shifted_hounsfield(inside) and _is_unsigned(inside):
             return Scale.UNSIGNED_SHIFTED
-        if looks_like_hounsfield(inside) and not _is_stretched(self.values):
+        if looks_like_hounsfield(inside) and not _is_stretched(self.found):
             return Scale.HOUNSFIELD
-        if np.mean(inside < -20) < _MIN_FAT_SHARE and self.high > 255:
+        if inside.share(inside.values < -20) < _MIN_FAT_SHARE and self.high > 255:
             return Scale.MAGNETIC_RESONANCE
         return Scale.UNKNOWN
 
@@ -118,10 +122,10 @@ class IntensitySample:
             What the values are above Hounsfield units.
         """
         top = self.high - shift
-        body = self.values[self.values > _TISSUE_HU[0] + shift]
-        if top >= _FULL_SCALE_HU or not len(body):
+        body = self.found.part(self.found.values > _TISSUE_HU[0] + shift)
+        if top >= _FULL_SCALE_HU or not body.total:
             return None
-        at_top = np.mean(body >= np.float32(self.high))
+        at_top = body.share(body.values >= np.float32(self.high))
         return top if at_top >= _MIN_CUT_OFF_SHARE else None
 
     def _is_signed_byte(self) -> bool:
@@ -135,84 +139,79 @@ class IntensitySample:
 
 def sample_intensities(voxels: np.ndarray) -> IntensitySample:
     """Sample an image, shape (z, y, x), of any numeric type and without NaN."""
-    low, high = float(voxels.min()), float(voxels.max())
     row_stride = max(1, int(np.sqrt(voxels.size / _SAMPLE_VOXELS)))
-    rows = voxels[::row_stride, ::row_stride].astype(np.float32)
+    rows = voxels[::row_stride, ::row_stride]
     inner, following = rows[..., :-1], rows[..., 1:]
     labelled = inner != 0
     runs = np.count_nonzero((inner == following) & labelled) / max(1, np.count_nonzero(labelled))
-    distinct = np.unique(rows)
+    found = ValueCounts.of(rows)
     return IntensitySample(
-        low=low,
-        high=high,
-        values=rows.ravel(),
-        n_distinct=len(distinct),
-        whole=bool(np.all(distinct == np.rint(distinct))),
+        low=float(voxels.min()),
+        high=float(voxels.max()),
+        found=found,
+        whole=bool(np.all(found.values == np.rint(found.values))),
         run_share=float(runs),
     )
 
 
-def looks_like_hounsfield(values: np.ndarray) -> bool:
-    """Tell whether `values` are distributed as Hounsfield units of a body with bone."""
-    tissue, fat, spread = _shares(values)
+def looks_like_hounsfield(found: ValueCounts) -> bool:
+    """Tell whether values are distributed as Hounsfield units of a body with bone."""
+    hu = found.values
+    tissue, fat, spread = _shares(found)
     # A window that ends above lung leaves one value of it.
-    floor = min(float(values.min()), _AIR_LIMIT_HU)
-    lung = np.mean((values < _LUNG_LIMIT_HU) | (values == floor))
+    floor = min(float(hu.min()), _AIR_LIMIT_HU)
+    lung = found.share((hu < _LUNG_LIMIT_HU) | (hu == floor))
     return bool(
         tissue >= _MIN_TISSUE_SHARE
         and fat >= _MIN_FAT_SHARE
-        and values.max() >= _LEAST_BONE_HU
+        and hu.max() >= _LEAST_BONE_HU
         and (spread <= _MAX_SPREAD or lung >= _MIN_LUNG_SHARE)
-        and not _is_inverted(values)
+        and not _is_inverted(found)
     )
 
 
-def looks_like_shifted_hounsfield(values: np.ndarray) -> bool:
-    """Tell whether `values` less 1024 are distributed as Hounsfield units of a body with bone."""
-    shifted = values - UNSIGNED_SHIFT
+def looks_like_shifted_hounsfield(found: ValueCounts) -> bool:
+    """Tell whether values less 1024 are distributed as Hounsfield units of a body with bone."""
+    shifted = found.less(UNSIGNED_SHIFT)
     tissue, fat, spread = _shares(shifted)
     return bool(
         tissue >= _MIN_SHIFTED_TISSUE_SHARE
         and fat >= _MIN_FAT_SHARE
-        and shifted.max() >= _LEAST_BONE_HU
+        and shifted.values.max() >= _LEAST_BONE_HU
         and spread <= _MAX_SPREAD
         and not _is_inverted(shifted)
     )
 
 
-def _is_unsigned(values: np.ndarray) -> bool:
+def _is_unsigned(found: ValueCounts) -> bool:
     """Tell whether hardly any value is below 0 but padding and what interpolation makes there."""
-    low = values[values < _LEAST_SHIFTED]
-    return len(_without_padding(low)) <= _MAX_BELOW_SHIFTED_SHARE * len(values)
+    low = found.part(found.values < _LEAST_SHIFTED).without_most_common(_PADDING_VALUES)
+    return low.total <= _MAX_BELOW_SHIFTED_SHARE * found.total
 
 
-def _is_stretched(values: np.ndarray) -> bool:
+def _is_stretched(found: ValueCounts) -> bool:
     """Tell whether values are multiples of Hounsfield units: what lies far below varies as air."""
-    low = values[values < _PADDING_LIMIT]
-    least = _MIN_STRETCHED_SHARE * len(values)
-    if len(low) < least:
+    low = found.part(found.values < _PADDING_LIMIT)
+    least = _MIN_STRETCHED_SHARE * found.total
+    if low.total < least:
         return False
-    air = np.count_nonzero((values > _AIR_HU[0]) & (values < _AIR_HU[1]))
-    return len(_without_padding(low)) >= max(least, air)
+    air = found.number((found.values > _AIR_HU[0]) & (found.values < _AIR_HU[1]))
+    return low.without_most_common(_PADDING_VALUES).total >= max(least, air)
 
 
-def _is_inverted(values: np.ndarray) -> bool:
+def _is_inverted(found: ValueCounts) -> bool:
     """Tell whether values are Hounsfield units of the wrong sign, with air and lung in view."""
-    tissue = np.count_nonzero((values >= _TISSUE_HU[0]) & (values <= _TISSUE_HU[1]))
-    bright = np.count_nonzero((values > _INVERTED_AIR[0]) & (values < _INVERTED_AIR[1]))
-    air = np.count_nonzero(values < _LUNG_LIMIT_HU)
+    hu = found.values
+    tissue = found.number((hu >= _TISSUE_HU[0]) & (hu <= _TISSUE_HU[1]))
+    bright = found.number((hu > _INVERTED_AIR[0]) & (hu < _INVERTED_AIR[1]))
+    air = found.number(hu < _LUNG_LIMIT_HU)
     return bright > max(_MIN_INVERTED_SHARE * tissue, air)
 
 
-def _without_padding(values: np.ndarray) -> np.ndarray:
-    """Values but the most common ones, which padding has in large numbers."""
-    found, counts = np.unique(values, return_counts=True)
-    return values[~np.isin(values, found[np.argsort(counts)[-_PADDING_VALUES:]])]
-
-
-def _shares(hu: np.ndarray) -> tuple[float, float, float]:
+def _shares(found: ValueCounts) -> tuple[float, float, float]:
     """Shares of soft tissue and of fat, and what CT hardly has per voxel of soft tissue."""
-    tissue = np.mean((hu >= _TISSUE_HU[0]) & (hu <= _TISSUE_HU[1]))
-    fat = np.mean((hu >= _FAT_HU[0]) & (hu <= _FAT_HU[1]))
-    rare = np.mean(((hu > -700) & (hu < -250)) | (hu > 300))
-    return float(tissue), float(fat), float(rare / max(tissue, 1e-9))
+    hu = found.values
+    tissue = found.share((hu >= _TISSUE_HU[0]) & (hu <= _TISSUE_HU[1]))
+    fat = found.share((hu >= _FAT_HU[0]) & (hu <= _FAT_HU[1]))
+    rare = found.share(((hu > -700) & (hu < -250)) | (hu > 300))
+    return tissue, fat, rare / max(tissue, 1e-9)

@@ -29,7 +29,7 @@ def with_label_volumes(
     grid : CtVolume or LabelVolume
     """
     voxel_ml = float(np.prod(grid.spacing_xyz_mm)) / 1000
-    counts = np.bincount(labels.ravel(), minlength=256)
+    counts = np.bincount(labels[labels > 0], minlength=256)
     return tuple(_with_volume(v, counts[level_named(v.level).number] * voxel_ml) for v in vertebrae)
 
 

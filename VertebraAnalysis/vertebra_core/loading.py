@@ -23,6 +23,8 @@ def quick_imports() -> Iterator[None]:
     try:
         yield
     finally:
+        # The first collection would go through all that was made meanwhile.
+        gc.freeze()
         if was_on:
             gc.enable()
 

@@ -56,9 +56,10 @@ def vote_for_up(normals: np.ndarray, weights: np.ndarray, hint: np.ndarray) -> n
     """Choose the direction that most surface faces from above and from below."""
     candidates = _cap(hint, np.deg2rad(_TILT_LIMIT_DEG), np.deg2rad(5))
     cosines = (normals @ candidates.T).astype(np.float32)
-    narrow = 1 - np.cos(np.deg2rad(_NORMAL_SPREAD_DEG))
-    above = (weights[:, None] * np.exp((cosines - 1) / narrow)).sum(0)
-    below = (weights[:, None] * np.exp((-cosines - 1) / narrow)).sum(0)
+    narrow = 1 - float(np.cos(np.deg2rad(_NORMAL_SPREAD_DEG)))
+    shares = weights.astype(np.float32)
+    above = shares @ np.exp((cosines - 1) / narrow)
+    below = shares @ np.exp((-cosines - 1) / narrow)
     # A mild preference for the hint keeps walls from winning in tall narrow bodies.
     preference = np.exp((candidates @ hint - 1) / (2 * (1 - np.cos(np.deg2rad(45)))))
     return candidates[int(np.argmax(np.sqrt(above * below) * preference))]

@@ -121,14 +121,15 @@ def _matrix(values: list[float]) -> Any:
 
 def _add_ct(slicer: Any, scene: Any, folder: Path, geometry: dict[str, Any]) -> Any:
     volume = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", geometry["name"])
-    hu = np.load(folder / "ct.npy", mmap_mode="r")
-    volume.SetAndObserveImageData(_image(vtkImageData(), hu))
-    volume.SetIJKToRASMatrix(_matrix(geometry["ijk_to_ras"]))
+    # Before there are voxels, so that no window is sought that would not be used.
     volume.CreateDefaultDisplayNodes()
     display = volume.GetDisplayNode()
     display.SetAndObserveColorNodeID("vtkMRMLColorTableNodeGrey")
     display.SetAutoWindowLevel(False)
     display.SetWindowLevel(1100, 300)
+    hu = np.load(folder / "ct.npy", mmap_mode="r")
+    volume.SetAndObserveImageData(_image(vtkImageData(), hu))
+    volume.SetIJKToRASMatrix(_matrix(geometry["ijk_to_ras"]))
     volume.AddDefaultStorageNode()
     volume.GetStorageNode().SetUseCompression(int(geometry["packed"]))
     volume.GetStorageNode().SetCompressionParameter("gzip_fastest")

@@ -18,7 +18,9 @@ WINDOW_HU = (-250.0, 850.0)
 _SLAB_MM = (-1.5, 0.0, 1.5)
 _LEAST_POINTS = 8
 
-Box = tuple[slice, slice, slice]
+_AROUND = 3  # pixels: between voxels, an outline may leave those that are nearest
+
+Box = tuple[slice, ...]
 
 
 @dataclass(frozen=True)
@@ -40,11 +42,11 @@ class SpinePicture:
     bodies: Mapping[int, list[np.ndarray]]
 
 
-def label_boxes(labels: np.ndarray) -> dict[int, Box]:
-    """Return the box of every label, one voxel wider where there is room."""
+def label_boxes(labels: np.ndarray, wider: int = 1) -> dict[int, Box]:
+    """Return the box of every label, some voxels wider where there is room."""
     return {
         number: tuple(
-            slice(max(0, s.start - 1), min(n, s.stop + 1))
+            slice(max(0, s.start - wider), min(n, s.stop + wider))
             for s, n in zip(box, labels.shape, strict=True)
         )
         for number, box in enumerate(ndimage.find_objects(labels), 1)
@@ -95,23 +97,25 @@ def _grey(surface: Surface, ct: CtVolume) -> np.ndarray:
     return np.rint(np.clip((mean - low) / (high - low), 0, 1) * 255).astype(np.uint8)
 
 
+def _nearest(labels: np.ndarray, index: np.ndarray) -> np.ndarray:
+    """Labels of the voxels nearest to `index` (3, rows, columns), 0 outside."""
+    nearest = np.rint(index).astype(np.int32)
+    last = np.reshape(labels.shape, (3, 1, 1)) - 1
+    inside = ((nearest >= 0) & (nearest <= last)).all(0)
+    return np.where(inside, labels[tuple(np.clip(nearest, 0, last))], 0)
+
+
 def _all_outlines(
     labels: np.ndarray, boxes: Mapping[int, Box], index: np.ndarray
 ) -> dict[int, list[np.ndarray]]:
     found = {}
-    for number, box in boxes.items():
-        low = np.array([s.start for s in box]).reshape(3, 1, 1)
-        high = np.array([s.stop for s in box]).reshape(3, 1, 1)
-        near = ((index >= low - 1) & (index <= high)).all(0)
-        if not near.any():
-            continue
-        rows, columns = (np.nonzero(near.any(axis))[0] for axis in (1, 0))
-        part = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
-        mask = (labels[box] == number).astype(np.float32)
+    for number, part in label_boxes(_nearest(labels, index), _AROUND).items():
+        low = np.array([s.start for s in boxes[number]]).reshape(3, 1, 1)
+        mask = (labels[boxes[number]] == number).astype(np.float32)
         values = ndimage.map_coordinates(
             mask, index[(slice(None), *part)] - low, order=1, mode="constant", cval=0.0
         )
-        lines = [line + [columns[0], rows[0]] for line in outlines(values)]
+        lines = [line + [part[1].start, part[0].start] for line in outlines(values)]
         lines = [line for line in lines if len(line) >= _LEAST_POINTS]
         if lines:
             found[number] = lines
