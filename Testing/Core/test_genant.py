@@ -183,3 +183,25 @@ def test_random_measurement_noise_seldom_makes_a_fracture():
             )
         false += sum(m.grade > 0 for m in assess_spine(bodies))
     assert false <= 3, "of 260 sound bodies"
+
+
+def test_a_loss_that_holds_a_posterior_one_is_known_no_better_than_that_one():
+    found = _spine({"L1": {"anterior": 0.72, "middle": 0.88, "posterior": 0.88}})["L1"]
+    alone = _spine({"L1": {"anterior": 0.82}})["L1"]
+    assert found.loss.wedge == pytest.approx(alone.loss.wedge, abs=0.005)
+    assert found.effective_loss > 0.26 and found.loss_sd > 1.5 * alone.loss_sd
+    # 3 % above the threshold of grade 2, which the spine does not tell for certain.
+    assert found.borderline
+
+
+@pytest.mark.parametrize("size", [0.5, 0.65, 0.82, 1.2])
+def test_a_single_intact_body_is_no_fracture_whatever_its_size(size):
+    found = assess_spine([_body("L3", size)])[0]
+    assert (found.grade, found.shape) == (0, "normal") and not found.borderline
+
+
+@pytest.mark.parametrize("size", [0.7, 1.0])
+def test_a_single_body_is_graded_by_its_own_posterior_height(size):
+    found = assess_spine([_body("L1", size, anterior=0.70)])[0]
+    assert (found.grade, found.shape) == (2, "wedge")
+    assert found.effective_loss == pytest.approx(found.loss.wedge)

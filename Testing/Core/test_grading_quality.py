@@ -23,7 +23,24 @@ def _found(heights: Heights):
 
 
 def test_a_sound_body_raises_no_doubt():
-    assert shape_flags(_FRAME, _SOUND, _found(_SOUND)) == ()
+    assert shape_flags("L2", _FRAME, _SOUND, _found(_SOUND)) == ()
+
+
+def test_a_sound_body_is_not_too_tall_beside_a_single_crushed_one():
+    spread = Heights(0.3, 0.3, 0.3)
+    low = Heights(*(0.6 * h for h in (_SOUND.anterior, _SOUND.middle, _SOUND.posterior)))
+    sound, crushed = assess_spine([
+        MeasuredBody("L2", _SOUND, spread), MeasuredBody("L3", low, spread),
+    ])  # fmt: skip
+    assert crushed.grade >= 2
+    assert shape_flags("L2", _FRAME, _SOUND, sound) == ()
+
+
+def test_fused_bodies_of_a_child_are_too_tall():
+    spread = Heights(0.3, 0.3, 0.3)
+    small, fused = (Heights(*(k * h for h in (24.0, 23.0, 24.5))) for k in (0.6, 1.35))
+    found = assess_spine([MeasuredBody("L2", fused, spread), MeasuredBody("L3", small, spread)])[0]
+    assert [f.code for f in shape_flags("L2", _FRAME, fused, found)] == ["implausible_shape"]
 
 
 @pytest.mark.parametrize(
@@ -36,7 +53,7 @@ def test_a_sound_body_raises_no_doubt():
     ],
 )
 def test_unlikely_shapes_are_flagged(frame, heights):
-    flags = shape_flags(frame, heights, _found(heights))
+    flags = shape_flags("L2", frame, heights, _found(heights))
     assert [f.code for f in flags] == ["implausible_shape"]
 
 

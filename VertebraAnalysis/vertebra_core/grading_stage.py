@@ -55,7 +55,7 @@ def grade_bodies(
             continue
         vertebra = _with_heights(body.vertebra, body, own)
         vertebra = _with_grade(vertebra, own.morphometry, own.learned)
-        doubts = shape_flags(own.frame, own.heights.heights_mm, own.morphometry)
+        doubts = shape_flags(vertebra.level, own.frame, own.heights.heights_mm, own.morphometry)
         vertebra = with_flags(vertebra, doubts)
         results.append(_with_density(vertebra, body, own, ct))
     return _with_contrast_told(results, ct)

@@ -13,6 +13,7 @@ from .grading.body_split import BodySplitError, split_body
 from .grading.mask_crops import MaskCrop, crop_of_label
 from .levels import Level, level_named, level_numbered
 from .segmentation.segment import VertebraMask
+from .spine_course import spine_course, tilt_deg
 from .volume import LabelVolume, labels_in_box
 
 LEAST_VOLUME_ML = 0.5
@@ -20,6 +21,10 @@ LEAST_VOLUME_ML = 0.5
 
 _MARGIN_MM = 6.0
 _SPACING_MM = 1.0
+
+_UP_ZYX = (1.0, 0.0, 0.0)
+_STRONG_TILT_DEG = 25.0
+"""A body is found from a direction right within 40 degrees; up to here the long axis serves."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,8 @@ class LabelledMask:
         The label reaches the edge of the label map.
     why_no_body : str
         Empty, or a sentence saying why no body could be told apart. C1 and C2 have none to measure.
+    up_zyx : tuple of float
+        Unit vector up the spine: the patient's long axis unless neighbours show a strong tilt.
     """
 
     level: Level
@@ -46,6 +53,7 @@ class LabelledMask:
     volume_ml: float
     touches_edge: bool
     why_no_body: str = ""
+    up_zyx: tuple[float, float, float] = _UP_ZYX
 
 
 def masks_of_labels(
@@ -83,6 +91,7 @@ def masks_of_labels(
     wanted = [(n, b) for n, b in enumerate(boxes, 1) if b is not None]
     wanted = [(n, b) for n, b in wanted if level_numbered(n).name != "S1"]
     voxel_ml = float(np.prod(labels.spacing_xyz_mm)) / 1000
+    courses = _strong_tilts(labels, wanted)
     for done, (number, box) in enumerate(wanted):
         if cancelled():
             raise Cancelled()
@@ -96,13 +105,31 @@ def masks_of_labels(
         touches = any(
             s.start == 0 or s.stop == n for s, n in zip(box, labels.labels.shape, strict=True)
         )
-        found.append(_labelled(labels, bodies, box, level, origin, volume_ml, touches))
+        up = courses.get(number, _UP_ZYX)
+        found.append(_labelled(labels, bodies, box, level, origin, volume_ml, touches, up))
         on_progress((done + 1) / len(wanted))
     found.sort(key=lambda v: -v.center_lps_mm[2])
     return tuple(found), tuple(warnings)
 
 
-def _labelled(labels, bodies, box, level, origin, volume_ml, touches) -> LabelledMask:
+def _strong_tilts(labels: LabelVolume, wanted) -> dict[int, tuple[float, float, float]]:
+    """Course of the spine (z, y, x) at the labels where it is far from the long axis."""
+    ordered = sorted(wanted, key=lambda label: level_numbered(label[0]).order)
+    centres = [
+        labels.index_to_lps(
+            np.argwhere(labels.labels[box] == number).mean(0) + [s.start for s in box]
+        )
+        for number, box in ordered
+    ]
+    courses = [spine_course(centres, i) for i in range(len(centres))]
+    return {
+        number: tuple(course.tolist())
+        for (number, _), course in zip(ordered, courses, strict=True)
+        if course is not None and _STRONG_TILT_DEG < tilt_deg(course) < 90
+    }
+
+
+def _labelled(labels, bodies, box, level, origin, volume_ml, touches, up_zyx) -> LabelledMask:
     like = _crop_grid(labels, box, origin)
     vertebra = crop_of_label(labels_in_box(labels, box), level.number, like=like).probability
     body, why = np.zeros_like(vertebra), ""
@@ -112,7 +139,7 @@ def _labelled(labels, bodies, box, level, origin, volume_ml, touches) -> Labelle
         why = "" if (body > 0.5).any() else "The label map of bodies does not hold it."
     elif level.order >= level_named("C3").order:
         try:
-            body = split_body(vertebra, _SPACING_MM).body
+            body = split_body(vertebra, _SPACING_MM, np.array(up_zyx)).body
         except BodySplitError as error:
             why = f"Its body could not be told apart: {error}."
     inside = body > 0.5
@@ -127,7 +154,7 @@ def _labelled(labels, bodies, box, level, origin, volume_ml, touches) -> Labelle
         vertebra.astype(np.float16),
         body.astype(np.float16),
     )
-    return LabelledMask(level, mask, center, volume_ml, touches, why)
+    return LabelledMask(level, mask, center, volume_ml, touches, why, up_zyx)
 
 
 def _crop_grid(labels: LabelVolume, box: tuple[slice, ...], origin: np.ndarray) -> MaskCrop:

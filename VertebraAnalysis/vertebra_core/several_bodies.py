@@ -26,13 +26,15 @@ TALLEST_CORE_MM = 70.0
 """No body reaches this height, even aslant: where discs are labelled too, cores are one column."""
 
 
-def holds_several_bodies(vertebra: np.ndarray) -> bool:
+def holds_several_bodies(vertebra: np.ndarray, up_zyx: Sequence[float] = (1.0, 0.0, 0.0)) -> bool:
     """Tell whether a mask has thick parts one above another.
 
     Parameters
     ----------
     vertebra : ndarray, shape (z, y, x)
         Probability of a whole vertebra on a grid of 1 mm along the patient's axes.
+    up_zyx : sequence of float
+        Unit vector up the spine.
     """
     core = ndimage.binary_erosion(np.asarray(vertebra) > 0.5, iterations=CORE_DEPTH_MM)
     parts, count = ndimage.label(core)
@@ -40,13 +42,14 @@ def holds_several_bodies(vertebra: np.ndarray) -> bool:
         return False
     sizes = np.bincount(parts.ravel())[1:]
     thick = [i for i in range(count) if sizes[i] >= LEAST_SHARE * sizes.max()]
-    boxes = ndimage.find_objects(parts)
-    if any(boxes[i][0].stop - boxes[i][0].start > TALLEST_CORE_MM for i in thick):
+    points = [np.argwhere(parts == i + 1) for i in thick]
+    if any(np.ptp(p @ up_zyx) >= TALLEST_CORE_MM for p in points):
         return True
-    centres = np.array(ndimage.center_of_mass(core, parts, [i + 1 for i in thick]))
-    steps = np.abs(centres[:, None] - centres[None])
-    aside = np.hypot(steps[..., 1], steps[..., 2])
-    return bool(((steps[..., 0] > LEAST_STEP_MM) & (steps[..., 0] > aside)).any())
+    centres = np.array([p.mean(0) for p in points])
+    steps = centres[:, None] - centres[None]
+    along = np.abs(steps @ up_zyx)
+    aside = np.sqrt(np.maximum((steps**2).sum(-1) - along**2, 0))
+    return bool(((along > LEAST_STEP_MM) & (along > aside)).any())
 
 
 def several_bodies_doubts(found: Sequence[LabelledMask]) -> dict[int, str]:
@@ -57,7 +60,7 @@ def several_bodies_doubts(found: Sequence[LabelledMask]) -> dict[int, str]:
     InputError
         ``several_bodies`` if all of them do: then labels do not tell vertebrae apart.
     """
-    several = [v.level for v in found if holds_several_bodies(v.mask.vertebra)]
+    several = [v.level for v in found if holds_several_bodies(v.mask.vertebra, v.up_zyx)]
     if several and len(several) == len(found):
         raise InputError(
             "several_bodies",

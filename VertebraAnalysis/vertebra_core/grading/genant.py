@@ -39,6 +39,9 @@ DEFORMED_POSTERIOR_SD = 0.08
 rest of the spine is shrunk. A choice: few fractures sink the posterior wall by more than twice
 this."""
 
+NEIGHBOURS, LEVEL_NORM = "neighbours", "level norm"
+"""Sources of a `HeightReference`."""
+
 _PERSON_SD = 0.13
 """Spread of a level's posterior height between persons of all sizes, as a fraction. A choice, wide
 enough for small women and tall men."""
@@ -161,7 +164,8 @@ def posterior_references(bodies: Sequence[MeasuredBody]) -> tuple[tuple[float, f
     The logarithm of a body's scale (measured over the norm's posterior height) follows a straight
     line along the spine, fitted close to the body; fractured bodies lie below it and are weighed
     down step by step, so that several in one spine, even neighbours, do not hide one another. The
-    body itself is left out. Without another body nearby the norm of an average adult is used.
+    body itself is left out. Without another body nearby the norm of an average adult is told, which
+    grades nothing: a small person's intact body is as low as a crushed one.
     """
     norms = [level_norm(b.level) for b in bodies]
     order = np.array([level_named(b.level).order for b in bodies], float)
@@ -175,12 +179,12 @@ def posterior_references(bodies: Sequence[MeasuredBody]) -> tuple[tuple[float, f
         near[i] = 0.0
         if near.sum() < 0.5:
             height = norm.posterior_height_mm
-            results.append((height, _PERSON_SD * height, "level norm"))
+            results.append((height, _PERSON_SD * height, LEVEL_NORM))
             continue
         expected, sd = _scale_at(order - order[i], scale, near)
         spread = hypot(norm.crush_sd, sd)
         height = norm.posterior_height_mm * float(np.exp(expected))
-        results.append((height, spread * height, "neighbours"))
+        results.append((height, spread * height, NEIGHBOURS))
     return tuple(results)
 
 
@@ -230,19 +234,22 @@ def _assess(body: MeasuredBody, crush_mm: float, crush_sd_mm: float, source: str
         "biconcave": (1 - loss.biconcave) * hypot(sd["middle"] / h.middle, from_posterior),
         "crush": hypot(sd["posterior"], crush_sd_mm) / crush_mm,
     }
-    lost = _posterior_loss(loss, noise, norm, crush_sd_mm / crush_mm, source)
+    compared = source == NEIGHBOURS
+    weight = _posterior_weight(loss, noise, norm, crush_sd_mm / crush_mm) if compared else 0.0
+    lost = weight * max(loss.crush, 0.0)
     total = {
         "wedge": 1 - (1 - loss.wedge) * (1 - lost),
         "biconcave": 1 - (1 - loss.biconcave) * (1 - lost),
-        "crush": loss.crush if source == "neighbours" else lost,
+        "crush": loss.crush if compared else 0.0,
     }
     largest = max(total, key=total.__getitem__)
     effective = float(total[largest])
     loss_sd = float(noise[largest])
     if largest != "crush" and lost > 0:
-        loss_sd = hypot(loss_sd * (1 - lost), noise["crush"] * (1 - loss.wedge) * lost)
+        own = getattr(loss, largest)
+        loss_sd = hypot(loss_sd * (1 - lost), noise["crush"] * (1 - own) * weight)
     grade = grade_of_loss(effective)
-    shape = _shape(total, loss.crush, largest) if grade else "normal"
+    shape = _shape(total, largest) if grade else "normal"
     certainty = hypot(loss_sd, READER_SD)
     probabilities = grade_probabilities(effective, certainty)
     band = error_band(body.level, loss_sd)
@@ -255,46 +262,45 @@ def _assess(body: MeasuredBody, crush_mm: float, crush_sd_mm: float, source: str
         grade=grade,
         shape=shape,
         grade_probabilities=probabilities,
-        shape_probabilities=_shape_probabilities(total, loss.crush, probabilities[0]),
+        shape_probabilities=_shape_probabilities(total, probabilities[0]),
         borderline=borderline,
     )
 
 
-def _posterior_loss(
-    loss: HeightLoss, noise: dict[str, float], norm: LevelNorm, reference_sd: float, source: str
+def _posterior_weight(
+    loss: HeightLoss, noise: dict[str, float], norm: LevelNorm, reference_sd: float
 ) -> float:
-    """Estimate how much of its height the posterior wall has lost, 0 where there is no sign.
+    """Share of the posterior loss against the spine that counts, 0 where there is no sign of any.
 
     What the spine suggests is known to some 6 % only. It counts as far as it exceeds that; where
     the body is plainly deformed otherwise, so that a loss behind is likely, its best estimate
     counts.
     """
     sunk = max(loss.crush, 0.0)
-    doubt = norm.crush_sd if source == "neighbours" else 2 * noise["crush"]
-    beyond_doubt = float(np.clip((sunk - 0.5 * CRUSH_NOTICED) / doubt, 0, 1))
+    beyond_doubt = float(np.clip((sunk - 0.5 * CRUSH_NOTICED) / norm.crush_sd, 0, 1))
     deformed = max(
         loss.wedge / hypot(norm.wedge_sd, noise["wedge"]),
         loss.biconcave / hypot(norm.biconcave_sd, noise["biconcave"]),
     )
     likely = float(np.clip((deformed - 2) / 2, 0, 1))
     shrinkage = DEFORMED_POSTERIOR_SD**2 / (DEFORMED_POSTERIOR_SD**2 + reference_sd**2)
-    return sunk * max(beyond_doubt, likely * shrinkage)
+    return max(beyond_doubt, likely * shrinkage)
 
 
-def _shape(total: dict[str, float], crush: float, largest: str) -> str:
+def _shape(total: dict[str, float], largest: str) -> str:
     # A crush takes all three heights; a wedge that has also sunk behind keeps its name until the
     # posterior loss alone would be a fracture.
-    if crush >= GRADE_THRESHOLDS[0]:
+    if total["crush"] >= GRADE_THRESHOLDS[0]:
         return "crush"
     return largest
 
 
 def _shape_probabilities(
-    total: dict[str, float], crush: float, normal: float
+    total: dict[str, float], normal: float
 ) -> tuple[float, float, float, float]:
     """Share the probability of a fracture among the shapes by how large each loss is."""
     scores = np.array([total["wedge"], total["biconcave"], max(total["crush"], 0.0)])
-    if crush >= GRADE_THRESHOLDS[0]:
+    if total["crush"] >= GRADE_THRESHOLDS[0]:
         scores[2] = max(scores[2], scores.max() + 0.05)
     shares = np.exp((scores - scores.max()) / 0.05)
     shares = shares / shares.sum() * (1 - normal)
