@@ -1,4 +1,4 @@
-"""All figures of DESIGN section 5 over several scans, as one dictionary that is ready for JSON."""
+"""All figures of an evaluation over several scans, as one dictionary that is ready for JSON."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""Synthetic spine CT with exact truth: anatomies, fractures, a scanner, and banks to train from."""
