@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from fake_stages import LEVELS, trunk_ct
+from fake_stages import LEVELS, fake_stages, trunk_ct
 from vertebra_core.analysis_json import read_analysis
 from vertebra_core.command_line import COMMANDS, main
 from vertebra_core.output.atomic_output import RESULT_FILES
@@ -212,6 +212,21 @@ def test_a_defect_is_status_1_with_details_on_stderr(ct_file, tmp_path, monkeypa
     assert main(["analyze", str(ct_file), "-o", str(tmp_path / "out")]) == 1
     err = capsys.readouterr().err
     assert "Traceback" in err and "The program failed (ZeroDivisionError" in err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("seam", ["reading.read_ct", "output.write_results.report_html"])
+def test_a_file_that_the_program_lacks_is_a_defect_and_not_the_folders_fault(
+    ct_file, tmp_path, monkeypatch, capsys, seam
+):
+    def lack(*_: object) -> None:
+        raise OSError("libcudnn.so.9: cannot open shared object file")
+
+    monkeypatch.setattr(f"vertebra_core.{seam}", lack)
+    monkeypatch.setattr("vertebra_core.pipeline.bundled_stages", lambda *_: fake_stages())
+    assert main(["analyze", str(ct_file), "-o", str(tmp_path / "out"), "--no-scene"]) == 1
+    err = capsys.readouterr().err
+    assert "Traceback" in err and "libcudnn" in err and "cannot be written" not in err
     assert not (tmp_path / "out").exists()
 
 

@@ -161,9 +161,30 @@ def test_earlier_results_survive_a_failure(tmp_path, monkeypatch):
 
 
 def test_a_full_disk_is_told_in_a_sentence(tmp_path):
-    with pytest.raises(OutputError) as full, AtomicOutput(tmp_path):
+    with pytest.raises(OutputError) as full, AtomicOutput(tmp_path) as output, output.writing():
         raise OSError(errno.ENOSPC, "No space left on device")
     assert full.value.code == "disk_full" and "full" in full.value.message
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_cannot_be_written_is_told_in_a_sentence(tmp_path):
+    with pytest.raises(OutputError) as told, AtomicOutput(tmp_path / "new") as output:
+        output.path("report.html").mkdir()
+        with output.writing():
+            output.path("report.html").write_text("<p>")
+    assert told.value.code == "not_writable" and str(tmp_path / "new") in told.value.message
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_missing_elsewhere_is_not_told_as_results_that_cannot_be_written(tmp_path):
+    with (
+        pytest.raises(FileNotFoundError),
+        AtomicOutput(tmp_path / "out") as output,
+        output.writing(),
+    ):
+        (tmp_path / "resource.json").read_text()
+    with pytest.raises(OSError, match="libcudnn"), AtomicOutput(tmp_path / "out"):
+        raise OSError("libcudnn.so.9: cannot open shared object file")
     assert list(tmp_path.iterdir()) == []
 
 
