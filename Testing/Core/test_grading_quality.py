@@ -14,7 +14,7 @@ from vertebra_core.grading.quality import shape_flags
 from vertebra_core.grading_stage import BodyToGrade, grade_bodies
 
 _AXES = ((1.0, 0, 0), (0, 1.0, 0), (0, 0, 1.0))
-_FRAME = BodyFrame((20.0, 20.0, 26.0), _AXES, 32.0, 44.0, 0.0, 0.4)
+_FRAME = BodyFrame((20.0, 20.0, 26.0), _AXES, 32.0, 44.0, 0.4)
 _SOUND = Heights(24.0, 23.0, 24.5)
 
 

@@ -42,11 +42,8 @@ SEGMENTATION_SPACING_MM = 1.0
 _REACH_LOW_MM = np.array([62.0, 45.0, 58.0])
 _REACH_HIGH_MM = np.array([62.0, 90.0, 50.0])
 
-STAGES = ("reading", "localisation", "segmentation", "labelling", "grading", "merging")
-"""Names of the stages that progress is reported for, in order."""
-
 OnProgress = Callable[[str, float], None]
-"""Called with a stage's name and the fraction of it that is done."""
+"""Called with a stage's name, of `progress.STAGE_WEIGHTS`, and the fraction of it that is done."""
 
 
 @dataclass(frozen=True)

@@ -47,8 +47,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
     VertebraError
         `Cancelled` if the training was told to stop, with a checkpoint or before there was any.
     """
+    from ..alone import in_words
     from ..training import parallel
-    from ..training.alone import in_words
     from ..training.arguments import log_to_terminal
     from ..training.stopping import TrainingStopped
 
