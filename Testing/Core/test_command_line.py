@@ -250,7 +250,7 @@ def test_wrong_arguments_are_a_sentence_and_status_2(words, capsys):
     assert captured.err.count("\n") == 1 and "--help" in captured.err
 
 
-@pytest.mark.parametrize("command", sorted(set(COMMANDS) - {"train"}))
+@pytest.mark.parametrize("command", sorted(COMMANDS))
 def test_every_command_explains_itself(command, capsys):
     with pytest.raises(SystemExit) as left:
         main([command, "--help"])
@@ -258,10 +258,13 @@ def test_every_command_explains_itself(command, capsys):
     assert command in capsys.readouterr().out
 
 
-def test_help_and_version_load_nothing_heavy():
+@pytest.mark.parametrize(
+    "words", [["--version"], ["--help"], ["train", "--help"], ["evaluate", "--help"]], ids=" ".join
+)
+def test_help_and_version_load_nothing_heavy(words):
     program = (
         "import sys; from vertebra_core.command_line import main\n"
-        "try: main(['--version'])\n"
+        f"try: main({words})\n"
         "except SystemExit: pass\n"
         "print([m for m in ('torch', 'numpy', 'SimpleITK', 'vtk') if m in sys.modules])"
     )
@@ -270,6 +273,14 @@ def test_help_and_version_load_nothing_heavy():
         [sys.executable, "-c", program], capture_output=True, text=True, env=environment
     )
     assert shown.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("words", [["train", "locnet"], ["evaluate", "cases"]], ids=" ".join)
+def test_what_is_chosen_of_a_command_explains_its_own_options(words, capsys):
+    with pytest.raises(SystemExit) as left:
+        main([*words, "--help"])
+    assert left.value.code == 0
+    assert "--device" in capsys.readouterr().out
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Shells of Windows close no streams")

@@ -123,7 +123,7 @@ def test_a_network_that_is_nowhere_is_told_with_those_there_are(folder):
 
 def test_the_hint_for_a_network_that_is_nowhere_is_the_training_that_makes_it(monkeypatch, folder):
     monkeypatch.setattr(model_index, "MODELS_FOLDER", folder)
-    parser = make_parser("train")
+    parser = make_parser()
     for network in TRAININGS.keys() - {"all"}:
         words = ["train", network, "--out", "W", "--steps", "1", "--bank", "B"]
         args = parser.parse_args(words)

@@ -176,7 +176,7 @@ def test_training_starts_from_weights_of_a_file_a_folder_or_the_program(tmp_path
 
 def test_the_command_keeps_what_each_network_has_by_default():
     words = "--labels A B --out W --minutes 100 --workers 2 --resume"
-    args = make_parser("train").parse_args(["train", "all", *words.split()])
+    args = make_parser().parse_args(["train", "all", *words.split()])
     config = args.config_from(args)
     assert config.labels.folders == (Path("A"), Path("B")) and config.resume
     assert config.options == {"workers": 2}

@@ -1,6 +1,6 @@
 """Train the grade head.
 
-Run as ``python -m vertebra_core.training.train_grading --bank FOLDER --out FOLDER --minutes N``.
+Run as ``vertebra_core train grading --bank FOLDER --out FOLDER --minutes N``.
 """
 
 from __future__ import annotations

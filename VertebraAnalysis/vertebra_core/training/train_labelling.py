@@ -1,6 +1,6 @@
 """Train the labelling network.
 
-Run as ``python -m vertebra_core.training.train_labelling --bank FOLDER --out FOLDER``.
+Run as ``vertebra_core train labelling --bank FOLDER --out FOLDER``.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Train LocNet.
 
-Run as ``python -m vertebra_core.training.train_localisation --bank FOLDER --out FOLDER``.
+Run as ``vertebra_core train locnet --bank FOLDER --out FOLDER``.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Train the segmentation network.
 
-Run as ``python -m vertebra_core.training.train_segmentation --bank FOLDER --out FOLDER``.
+Run as ``vertebra_core train segmentation --bank FOLDER --out FOLDER``.
 """
 
 from __future__ import annotations
