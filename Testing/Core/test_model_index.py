@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import tomllib
 from importlib import import_module
 from pathlib import Path
 
@@ -90,6 +91,26 @@ def test_weights_that_a_folder_names_are_not_replaced_by_bundled_ones(spoil, fol
     spoil(folder / "locnet.safetensors")
     with pytest.raises(WeightsError, match=r"locnet\.safetensors"):
         load_network("locnet", folder)
+
+
+def test_the_package_alone_says_where_weights_are_to_be_had(tmp_path):
+    assert model_index.restoring_hint() == "Install the extension again."
+    hint = model_index.restoring_hint(tmp_path / "site-packages" / "Resources" / "Models")
+    assert "pip install -e ." in hint and "--models" in hint and "extension" not in hint
+
+
+def test_the_package_lists_its_files_that_are_no_code():
+    repository = Path(model_index.__file__).parents[2]
+    listed = tomllib.loads((repository / "pyproject.toml").read_text("utf-8"))
+    told = listed["tool"]["setuptools"]["package-data"]
+    core = Path(model_index.__file__).parent
+    found = {p for p in core.rglob("*") if p.is_file() and p.suffix not in (".py", ".pyc")}
+    assert found == {
+        path
+        for package, patterns in told.items()
+        for pattern in patterns
+        for path in core.parent.joinpath(*package.split(".")).glob(pattern)
+    }
 
 
 @bundled
