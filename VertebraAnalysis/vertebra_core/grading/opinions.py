@@ -13,9 +13,10 @@ from ..analysis import Vertebra
 from ..parallel import for_each
 from ..volume import CtVolume
 from .body_frame import BodyFrame, BodyFrameError, fit_body_frame
-from .genant import MeasuredBody, Morphometry, assess_spine
+from .genant import Morphometry, assess_spine
 from .heights import HeightError, HeightMeasurement, measure_heights
 from .learned import LearnedGrade, body_crop, learned_grades
+from .measured_body import MeasuredBody
 from .norms import why_not_graded
 from .quality import MAX_VOXEL_MM
 

@@ -108,7 +108,13 @@ def detect_boxes(
     cancelled: Predicate | None = None,
     device: str = "cpu",
 ) -> SliceBoxes:
-    """Find boxes on all sagittal slices of a CT on the 2 mm grid."""
+    """Find boxes on all sagittal slices of a CT on the 2 mm grid.
+
+    Raises
+    ------
+    Cancelled
+        If `cancelled`, asked between batches of slices, returns True.
+    """
     network.eval()
     image = normalise_hu_array(ct.hu)
     wanted = [x for x in range(image.shape[2]) if _may_hold_bone(image[:, :, x])]
