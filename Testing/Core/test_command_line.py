@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -230,9 +231,10 @@ def test_a_file_that_the_program_lacks_is_a_defect_and_not_the_folders_fault(
     assert not (tmp_path / "out").exists()
 
 
-def test_too_little_memory_is_no_defect(ct_file, tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("error", [MemoryError(), OSError(errno.ENOMEM, "Cannot allocate memory")])
+def test_too_little_memory_is_no_defect(ct_file, tmp_path, monkeypatch, capsys, error):
     def read(*_: object) -> CtVolume:
-        raise MemoryError
+        raise error
 
     monkeypatch.setattr("vertebra_core.reading.read_ct", read)
     assert main(["analyze", str(ct_file), "-o", str(tmp_path / "out")]) == 2

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import re
 import sys
 import traceback
@@ -166,7 +167,8 @@ def _described(error: Exception) -> VertebraError:
     if isinstance(error, VertebraError):
         return error
     # PyTorch's class for a full graphics card is matched by name: torch may not be imported.
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+    full = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    if full or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
         return InputError(
             "out_of_memory",
             "There is not enough memory for this scan.",
