@@ -84,9 +84,10 @@ class VertebraAnalysisWidget(ScriptedLoadableModuleWidget):
             self.panel = None
 
     def onReload(self):
-        """Reload ``VertebraAnalysisLib`` as well."""
-        for name in [n for n in sys.modules if n.partition(".")[0] == "VertebraAnalysisLib"]:
-            del sys.modules[name]
+        """Reload ``VertebraAnalysisLib`` and ``vertebra_core`` as well."""
+        for name in list(sys.modules):
+            if name.partition(".")[0] in ("VertebraAnalysisLib", "vertebra_core"):
+                del sys.modules[name]
         super().onReload()
 
 

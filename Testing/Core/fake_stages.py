@@ -95,7 +95,7 @@ def fake_stages(
                                  candidates[lower].center_lps_mm], axis=0)  # fmt: skip
                 place = tuple(float(v) for v in point)
                 missed.append(MissedVertebra(level_named(LEVELS[i]), place, upper, lower))
-        assignment = LevelAssignment(tuple(named), tuple(missed), (), 1.0, (), float("inf"))
+        assignment = LevelAssignment(tuple(named), tuple(missed), (), 1.0, ())
         return assignment, tuple(LEVELS[i] for i in own)
 
     def grade(ct, candidates, vertebrae):

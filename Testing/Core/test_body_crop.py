@@ -17,7 +17,7 @@ ORIGIN_LPS_MM = (7.0, 5.0, 9.0)
 def turned_frame(center=(30.0, 28.0, 33.0)) -> BodyFrame:
     axes = np.linalg.qr(np.array([[1, 0.2, -0.3], [-0.1, 1, 0.2], [0.3, -0.1, 1.0]]).T)[0].T
     axes = axes * np.sign(np.diag(axes))[:, None]
-    return BodyFrame(center, tuple(map(tuple, axes)), 30.0, 40.0, 0.0, 0.1)
+    return BodyFrame(center, tuple(map(tuple, axes)), 30.0, 40.0, 0.1)
 
 
 def case(shape=(96, 92, 94)):

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from test_calibrate_levels import LEVELS, a_row
 from toy_bank import toy_bank
+from vertebra_core.alone import run_alone
 from vertebra_core.labelling.label import IMAGE_OPTIONS, IMAGE_TEMPERATURE
 from vertebra_core.models import MODELS_FOLDER
 from vertebra_core.training import calibrate_grades, calibrate_levels, segmented_bodies
-from vertebra_core.training.alone import run_alone
 
 MAINS = {
     "levels": calibrate_levels.main,

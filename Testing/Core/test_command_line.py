@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -11,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from fake_stages import LEVELS, trunk_ct
+from fake_stages import LEVELS, fake_stages, trunk_ct
 from vertebra_core.analysis_json import read_analysis
 from vertebra_core.command_line import COMMANDS, main
 from vertebra_core.output.atomic_output import RESULT_FILES
@@ -215,9 +216,25 @@ def test_a_defect_is_status_1_with_details_on_stderr(ct_file, tmp_path, monkeypa
     assert not (tmp_path / "out").exists()
 
 
-def test_too_little_memory_is_no_defect(ct_file, tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("seam", ["reading.read_ct", "output.write_results.report_html"])
+def test_a_file_that_the_program_lacks_is_a_defect_and_not_the_folders_fault(
+    ct_file, tmp_path, monkeypatch, capsys, seam
+):
+    def lack(*_: object) -> None:
+        raise OSError("libcudnn.so.9: cannot open shared object file")
+
+    monkeypatch.setattr(f"vertebra_core.{seam}", lack)
+    monkeypatch.setattr("vertebra_core.pipeline.bundled_stages", lambda *_: fake_stages())
+    assert main(["analyze", str(ct_file), "-o", str(tmp_path / "out"), "--no-scene"]) == 1
+    err = capsys.readouterr().err
+    assert "Traceback" in err and "libcudnn" in err and "cannot be written" not in err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("error", [MemoryError(), OSError(errno.ENOMEM, "Cannot allocate memory")])
+def test_too_little_memory_is_no_defect(ct_file, tmp_path, monkeypatch, capsys, error):
     def read(*_: object) -> CtVolume:
-        raise MemoryError
+        raise error
 
     monkeypatch.setattr("vertebra_core.reading.read_ct", read)
     assert main(["analyze", str(ct_file), "-o", str(tmp_path / "out")]) == 2
@@ -235,7 +252,7 @@ def test_wrong_arguments_are_a_sentence_and_status_2(words, capsys):
     assert captured.err.count("\n") == 1 and "--help" in captured.err
 
 
-@pytest.mark.parametrize("command", sorted(set(COMMANDS) - {"train"}))
+@pytest.mark.parametrize("command", sorted(COMMANDS))
 def test_every_command_explains_itself(command, capsys):
     with pytest.raises(SystemExit) as left:
         main([command, "--help"])
@@ -243,10 +260,13 @@ def test_every_command_explains_itself(command, capsys):
     assert command in capsys.readouterr().out
 
 
-def test_help_and_version_load_nothing_heavy():
+@pytest.mark.parametrize(
+    "words", [["--version"], ["--help"], ["train", "--help"], ["evaluate", "--help"]], ids=" ".join
+)
+def test_help_and_version_load_nothing_heavy(words):
     program = (
         "import sys; from vertebra_core.command_line import main\n"
-        "try: main(['--version'])\n"
+        f"try: main({words})\n"
         "except SystemExit: pass\n"
         "print([m for m in ('torch', 'numpy', 'SimpleITK', 'vtk') if m in sys.modules])"
     )
@@ -255,6 +275,14 @@ def test_help_and_version_load_nothing_heavy():
         [sys.executable, "-c", program], capture_output=True, text=True, env=environment
     )
     assert shown.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("words", [["train", "locnet"], ["evaluate", "cases"]], ids=" ".join)
+def test_what_is_chosen_of_a_command_explains_its_own_options(words, capsys):
+    with pytest.raises(SystemExit) as left:
+        main([*words, "--help"])
+    assert left.value.code == 0
+    assert "--device" in capsys.readouterr().out
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Shells of Windows close no streams")

@@ -8,9 +8,7 @@ from vertebra_core.grading.body_frame import BodyFrame
 from vertebra_core.grading.trabecular import trabecular_density
 from vertebra_core.volume import CtVolume
 
-_FRAME = BodyFrame(
-    (20.0, 20.0, 25.0), ((1.0, 0, 0), (0, 1.0, 0), (0, 0, 1.0)), 30.0, 40.0, 0.0, 0.0
-)
+_FRAME = BodyFrame((20.0, 20.0, 25.0), ((1.0, 0, 0), (0, 1.0, 0), (0, 0, 1.0)), 30.0, 40.0, 0.0)
 _HEIGHT_MM = 24.0
 _ORIGIN = (-10.0, 30.0, 500.0)
 

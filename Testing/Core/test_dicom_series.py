@@ -17,7 +17,7 @@ from simple_ct import (
     simple_ct,
     write_dicom_series,
 )
-from vertebra_core.dicom_series import list_series
+from vertebra_core.dicom_found import scan_folder
 from vertebra_core.errors import InputError
 from vertebra_core.reading import read_ct
 from vertebra_core.volume import same_grid
@@ -123,7 +123,7 @@ def test_of_several_series_the_thinnest_that_covers_the_most_is_taken_and_others
     assert len(ct.warnings) == 1
     assert "4 CT series" in ct.warnings[0]
     assert all(f"'{name}'" in ct.warnings[0] for name in ("thin", "thick", "short", "coronal"))
-    names = [series.description for series in list_series(tmp_path)]
+    names = [series.description for series in scan_folder(tmp_path).series]
     assert names[:2] == ["thin", "thick"]
     assert set(names) == {"thin", "thick", "short", "coronal", "scout", "mr"}
 

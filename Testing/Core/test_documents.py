@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from pathlib import Path
 
 import pytest
-from vertebra_core.analysis import FLAG_CODES
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 MODULE = REPOSITORY / "VertebraAnalysis"
@@ -61,20 +59,3 @@ def test_files_and_names_in_the_page_for_developers_exist():
                 path,
                 name,
             )
-
-
-def test_every_flag_is_told_to_readers_of_files_and_has_a_name_in_the_panel():
-    table = (REPOSITORY / "docs" / "analysis.md").read_text("utf-8")
-    cells = dict(re.findall(r"^\| `(\w+)` \| ([^|]+) \|", table, re.MULTILINE))
-    assert {code: cells.get(code) for code in FLAG_CODES} == {c: _panel()[c] for c in FLAG_CODES}
-
-
-def _panel() -> dict[str, str]:
-    """Flag code -> name in the panel, read without 3D Slicer."""
-    tree = ast.parse((MODULE / "VertebraAnalysisLib" / "VertebraCells.py").read_text("utf-8"))
-    (value,) = (
-        node.value
-        for node in tree.body
-        if isinstance(node, ast.AnnAssign) and node.target.id == "FLAG_TEXTS"
-    )
-    return ast.literal_eval(value)

@@ -11,6 +11,7 @@ import pytest
 from labelled_folder import write_plain_case
 from refused_scans import refuse_all_scans
 from toy_phantom import toy_scene
+from vertebra_core.analysis_options import AnalysisOptions
 from vertebra_core.command_line import main
 from vertebra_core.errors import WeightsError
 from vertebra_core.evaluation.measured_pipeline import weights_of
@@ -103,7 +104,7 @@ def test_expert_masks_are_graded_with_the_same_weights(
 def test_the_weights_stated_are_those_that_an_analysis_loads(threads, monkeypatch):
     monkeypatch.setattr("vertebra_core.stages.set_threads", lambda _: 1)
     args = SimpleNamespace(device="cpu", threads=1, models=None)
-    assert weights_of(args) == bundled_stages("cpu", 1).weights_sha256
+    assert weights_of(args) == bundled_stages(AnalysisOptions("cpu", 1)).weights_sha256
 
 
 def test_weights_are_stated_without_loading_them_and_altered_ones_are_refused(tmp_path):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from vertebra_core.analysis import FLAG_CODES
 from vertebra_core.evaluation.flag_promises import (
     GRADE,
     LEVEL,
@@ -20,6 +19,7 @@ from vertebra_core.evaluation.flag_promises import (
 )
 from vertebra_core.evaluation.records import CaseRecord, FoundVertebra, MaskScore, TrueVertebra
 from vertebra_core.evaluation.summary import summarise
+from vertebra_core.flag_names import FLAG_NAMES
 
 HEIGHT_MM = {"T12": 30.0, "L1": 0.0, "L2": -32.0, "L3": -66.0}
 
@@ -140,7 +140,7 @@ def test_shares_of_nothing_are_unknown_not_zero():
 
 
 def test_promises_are_part_of_the_figures_and_flags_are_real():
-    assert set(PROMISES) <= set(FLAG_CODES)
+    assert set(PROMISES) <= set(FLAG_NAMES)
     record = case(("L1", 1, "L1", 0, ["borderline"]))
     figures = summarise([record])["flag_promises"]
     assert figures == promise_figures([record])

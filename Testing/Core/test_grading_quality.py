@@ -10,11 +10,11 @@ from analytic_bodies import body_level, rotation, sampled
 from vertebra_core.analysis import Heights, Vertebra
 from vertebra_core.grading.body_frame import BodyFrame
 from vertebra_core.grading.genant import MeasuredBody, assess_spine
-from vertebra_core.grading.quality import shape_flags
+from vertebra_core.grading.quality import reference_flags, shape_flags
 from vertebra_core.grading_stage import BodyToGrade, grade_bodies
 
 _AXES = ((1.0, 0, 0), (0, 1.0, 0), (0, 0, 1.0))
-_FRAME = BodyFrame((20.0, 20.0, 26.0), _AXES, 32.0, 44.0, 0.0, 0.4)
+_FRAME = BodyFrame((20.0, 20.0, 26.0), _AXES, 32.0, 44.0, 0.4)
 _SOUND = Heights(24.0, 23.0, 24.5)
 
 
@@ -34,6 +34,16 @@ def test_a_sound_body_is_not_too_tall_beside_a_single_crushed_one():
     ])  # fmt: skip
     assert crushed.grade >= 2
     assert shape_flags("L2", _FRAME, _SOUND, sound) == ()
+
+
+def test_a_body_that_nothing_tells_the_height_of_is_flagged():
+    alone = _found(Heights(17.0, 16.0, 17.2))
+    (flag,) = reference_flags(alone)
+    share = round(100 * (1 - 17.2 / alone.reference.crush_mm))
+    assert flag.code == "no_height_reference"
+    assert f"{share} % lower than an average adult's" in flag.reason
+    beside = [MeasuredBody(n, _SOUND, Heights(0.3, 0.3, 0.3)) for n in ("L2", "L3")]
+    assert all(reference_flags(found) == () for found in assess_spine(beside))
 
 
 def test_fused_bodies_of_a_child_are_too_tall():

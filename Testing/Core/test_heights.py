@@ -136,8 +136,6 @@ def test_an_uneven_body_has_a_spread():
 def test_a_frame_beside_the_body_measures_nothing():
     body = np.zeros((30, 30, 60), np.float32)
     body[8:22, 5:25, 5:20] = 1
-    frame = BodyFrame(
-        (15.0, 15.0, 50.0), ((1.0, 0, 0), (0, 1.0, 0), (0, 0, 1.0)), 20.0, 15.0, 0.0, 0.0
-    )
+    frame = BodyFrame((15.0, 15.0, 50.0), ((1.0, 0, 0), (0, 1.0, 0), (0, 0, 1.0)), 20.0, 15.0, 0.0)
     with pytest.raises(HeightError):
         measure_heights(body, 1.0, frame)

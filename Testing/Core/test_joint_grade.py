@@ -117,7 +117,7 @@ def test_a_vertebra_graded_by_heights_alone_says_that_they_are_split(monkeypatch
     body = sampled(body_level, rotation(), np.array([18.0, 20.0, 26.0]), (37, 41, 53), (1.0,) * 3)
     vertebra = Vertebra("L1", None, None, (26.0, 20.0, 18.0))
     (found,) = grade_bodies([BodyToGrade(vertebra, body, body, (0.0,) * 3)])
-    assert [f.code for f in found.flags] == ["grade_disagreement"]
+    assert [f.code for f in found.flags] == ["grade_disagreement", "no_height_reference"]
 
 
 def test_a_vertebra_says_that_its_learned_opinion_is_split(monkeypatch):
@@ -133,7 +133,7 @@ def test_a_vertebra_says_that_its_learned_opinion_is_split(monkeypatch):
     ct = CtVolume(np.full(body.shape, 150, np.int16), (1.0,) * 3, (0.0,) * 3)
     (found,) = grade_bodies([BodyToGrade(vertebra, body, body, (0.0,) * 3)], ct, network=object())
     assert (found.morphometric_grade, found.learned_grade, found.grade) == (1, 1, 1)
-    assert [f.code for f in found.flags] == ["grade_disagreement"]
+    assert [f.code for f in found.flags] == ["grade_disagreement", "no_height_reference"]
     assert "split between 0 and 2" in found.flags[0].reason
 
 

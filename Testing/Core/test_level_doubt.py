@@ -55,7 +55,7 @@ def test_flag_of_an_unsure_level_does_not_state_the_threshold_itself():
 def test_next_best_labelling_of_one_vertebra_is_one_level(names, said):
     unsure = LabelledDetection(level_named("L1"), 0.6, level_named("T12"), 0.3)
     other = tuple(level_named(name) for name in names)
-    warnings = labelling_warnings(LevelAssignment((unsure,), (), (), 1.0, other, 1.0))
+    warnings = labelling_warnings(LevelAssignment((unsure,), (), (), 1.0, other))
     whole = [f"Levels are uncertain: the next best labelling {said}"] if said else []
     assert warnings == whole
 
@@ -70,7 +70,7 @@ def _named(level: str) -> LabelledDetection:
 
 
 def _assigned(*detections: LabelledDetection) -> LevelAssignment:
-    return LevelAssignment(detections, (), (), 1.0, (), np.inf)
+    return LevelAssignment(detections, (), (), 1.0, ())
 
 
 def test_what_was_left_out_but_may_be_a_vertebra_is_told_beside_it():

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from vertebra_core import methods
+from vertebra_core.analysis_options import AnalysisOptions
 from vertebra_core.errors import WeightsError
 from vertebra_core.fracture_stage import FractureStage
 from vertebra_core.grading_stage import GradingStage
@@ -67,7 +68,7 @@ def sums(folder: Path, *names: str) -> dict[str, str]:
 
 def test_an_analysis_takes_the_four_networks_of_its_road(weights):
     folder = weights(*TINY)
-    stages = bundled_stages("cpu", 1, folder)
+    stages = bundled_stages(AnalysisOptions("cpu", 1, folder))
     road = ("locnet", "segmentation", "labelling", "grading")
     assert stages.weights_sha256 == sums(folder, *road)
     assert isinstance(stages.grade, GradingStage)
@@ -77,20 +78,22 @@ def test_an_analysis_takes_the_four_networks_of_its_road(weights):
 def test_rows_are_named_twice_where_the_setting_says_so(setting, weights, monkeypatch):
     given = []
     monkeypatch.setattr(methods, "make_labeller", lambda *words: given.append(words))
-    bundled_stages("cpu", 1, weights(*TINY), setting=setting)
+    bundled_stages(AnalysisOptions("cpu", 1, weights(*TINY), setting=setting))
     assert [words[3] for words in given] == [setting.mirrored]
 
 
 def test_an_analysis_looks_for_lesions_where_it_is_asked_to(weights):
     folder = weights(*TINY)
-    stages = bundled_stages("cpu", 1, folder, lesions=True)
+    stages = bundled_stages(AnalysisOptions("cpu", 1, folder, lesions=True))
     assert isinstance(stages.grade, LesionStage)
     assert stages.weights_sha256.items() >= sums(folder, LESION_FINDER).items()
 
 
 def test_the_methods_of_a_stop_can_be_chosen(weights):
     folder = weights(*TINY)
-    stages = bundled_stages("cpu", 1, folder, labeller="single", grader="fracnet_focal")
+    stages = bundled_stages(
+        AnalysisOptions("cpu", 1, folder, labeller="single", grader="fracnet_focal")
+    )
     assert isinstance(stages.grade, FractureStage)
     chosen = ("locnet", "segmentation", "single_labelling", "fracnet_focal")
     assert stages.weights_sha256 == sums(folder, *chosen)
@@ -101,7 +104,9 @@ def test_the_methods_of_a_stop_can_be_chosen(weights):
 @needs_bundled
 def test_what_a_folder_of_own_weights_lacks_is_bundled(weights):
     folder = weights("single_labelling", "fracnet_focal")
-    stages = bundled_stages("cpu", 1, folder, labeller="single", grader="fracnet_focal")
+    stages = bundled_stages(
+        AnalysisOptions("cpu", 1, folder, labeller="single", grader="fracnet_focal")
+    )
     own = sums(folder, "single_labelling", "fracnet_focal")
     assert stages.weights_sha256 == sums(MODELS_FOLDER, "locnet", "segmentation") | own
 
@@ -110,17 +115,19 @@ def test_what_a_folder_of_own_weights_lacks_is_bundled(weights):
 def test_lesions_are_looked_for_beside_own_weights_of_the_road(weights):
     road = ("locnet", "segmentation", "labelling", "grading")
     folder = weights(*road)
-    stages = bundled_stages("cpu", 1, folder, lesions=True)
+    stages = bundled_stages(AnalysisOptions("cpu", 1, folder, lesions=True))
     assert stages.weights_sha256 == sums(folder, *road) | sums(MODELS_FOLDER, LESION_FINDER)
 
 
 @needs_bundled
 def test_weights_that_are_nowhere_are_told_with_the_training_that_makes_them(weights):
     with pytest.raises(WeightsError, match="no network 'single_labelling'") as caught:
-        bundled_stages("cpu", 1, weights("fracnet_focal"), labeller="single")
+        bundled_stages(AnalysisOptions("cpu", 1, weights("fracnet_focal"), labeller="single"))
     assert "`train single_labelling --out FOLDER`" in caught.value.hint
 
 
 def test_weights_that_do_not_grade_are_refused(weights):
     with pytest.raises(WeightsError, match="do not grade"):
-        bundled_stages("cpu", 1, weights(*TINY, wrong="vertebraformer"), grader="wrong")
+        bundled_stages(
+            AnalysisOptions("cpu", 1, weights(*TINY, wrong="vertebraformer"), grader="wrong")
+        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import tomllib
 from importlib import import_module
 from pathlib import Path
 
@@ -92,6 +93,26 @@ def test_weights_that_a_folder_names_are_not_replaced_by_bundled_ones(spoil, fol
         load_network("locnet", folder)
 
 
+def test_the_package_alone_says_where_weights_are_to_be_had(tmp_path):
+    assert model_index.restoring_hint() == "Install the extension again."
+    hint = model_index.restoring_hint(tmp_path / "site-packages" / "Resources" / "Models")
+    assert "pip install -e ." in hint and "--models" in hint and "extension" not in hint
+
+
+def test_the_package_lists_its_files_that_are_no_code():
+    repository = Path(model_index.__file__).parents[2]
+    listed = tomllib.loads((repository / "pyproject.toml").read_text("utf-8"))
+    told = listed["tool"]["setuptools"]["package-data"]
+    core = Path(model_index.__file__).parent
+    found = {p for p in core.rglob("*") if p.is_file() and p.suffix not in (".py", ".pyc")}
+    assert found == {
+        path
+        for package, patterns in told.items()
+        for pattern in patterns
+        for path in core.parent.joinpath(*package.split(".")).glob(pattern)
+    }
+
+
 @bundled
 def test_a_folder_without_an_index_is_none_of_weights(tmp_path):
     for wrong, told in ((tmp_path, "holds no models.json"), (tmp_path / "none", "no folder")):
@@ -123,7 +144,7 @@ def test_a_network_that_is_nowhere_is_told_with_those_there_are(folder):
 
 def test_the_hint_for_a_network_that_is_nowhere_is_the_training_that_makes_it(monkeypatch, folder):
     monkeypatch.setattr(model_index, "MODELS_FOLDER", folder)
-    parser = make_parser("train")
+    parser = make_parser()
     for network in TRAININGS.keys() - {"all"}:
         words = ["train", network, "--out", "W", "--steps", "1", "--bank", "B"]
         args = parser.parse_args(words)

@@ -15,11 +15,13 @@ import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813
 from example_analysis import example
+from vertebra_core.analysis import Flag
 from vertebra_core.errors import Cancelled, OutputError
 from vertebra_core.output.analysis_csv import COLUMNS, analysis_to_csv
 from vertebra_core.output.atomic_output import AtomicOutput
+from vertebra_core.output.grade_names import grade_label
 from vertebra_core.output.label_map import write_label_map
-from vertebra_core.output.markups_json import analysis_to_markups
+from vertebra_core.output.markups_json import analysis_to_markups, point_description
 from vertebra_core.reading import read_label_map
 from vertebra_core.volume import LabelVolume, same_grid
 
@@ -57,6 +59,31 @@ def test_markups_name_every_vertebra_in_lps():
     assert '"' not in points[1]["description"]
     for point, vertebra in zip(points, analysis.vertebrae, strict=True):
         assert point["position"] == pytest.approx(vertebra.center_lps_mm, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("grade", "shape", "borderline", "said"),
+    [
+        (2, "wedge", False, "G2 wedge"),
+        (1, "wedge", True, "G1 wedge, borderline"),
+        (1, "normal", False, "G1"),
+        (0, "normal", None, "G0"),
+        (None, None, None, "not graded"),
+    ],
+)
+def test_grades_are_called_by_their_shape_only_where_there_is_one(grade, shape, borderline, said):
+    vertebra = replace(example()[3].vertebrae[0], grade=grade, shape=shape, borderline=borderline)
+    assert grade_label(vertebra) == said
+
+
+def test_a_point_is_described_in_one_line_that_tells_what_a_reader_changed():
+    before = example()[3].vertebrae[1]
+    odd = replace(before, flags=(Flag("metal", 'A "screw"\tlies\nin it.'),))
+    told = point_description(odd)
+    assert told.endswith("A 'screw' lies in it.") and "by AI" not in told
+    moved = point_description(replace(odd, level="L2", grade=2), before)
+    assert "level by reader, L1 by AI; G1 wedge, borderline by AI; A 'screw'" in moved
+    assert "G1 wedge, borderline by AI" in point_description(odd, before, overridden=True)
 
 
 @pytest.mark.parametrize("mirrored", [False, True])
@@ -161,9 +188,30 @@ def test_earlier_results_survive_a_failure(tmp_path, monkeypatch):
 
 
 def test_a_full_disk_is_told_in_a_sentence(tmp_path):
-    with pytest.raises(OutputError) as full, AtomicOutput(tmp_path):
+    with pytest.raises(OutputError) as full, AtomicOutput(tmp_path) as output, output.writing():
         raise OSError(errno.ENOSPC, "No space left on device")
     assert full.value.code == "disk_full" and "full" in full.value.message
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_cannot_be_written_is_told_in_a_sentence(tmp_path):
+    with pytest.raises(OutputError) as told, AtomicOutput(tmp_path / "new") as output:
+        output.path("report.html").mkdir()
+        with output.writing():
+            output.path("report.html").write_text("<p>")
+    assert told.value.code == "not_writable" and str(tmp_path / "new") in told.value.message
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_missing_elsewhere_is_not_told_as_results_that_cannot_be_written(tmp_path):
+    with (
+        pytest.raises(FileNotFoundError),
+        AtomicOutput(tmp_path / "out") as output,
+        output.writing(),
+    ):
+        (tmp_path / "resource.json").read_text()
+    with pytest.raises(OSError, match="libcudnn"), AtomicOutput(tmp_path / "out"):
+        raise OSError("libcudnn.so.9: cannot open shared object file")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -11,11 +11,12 @@ from vertebra_core.phantom.parametric_pelvis import hip_centres_mm, parametric_p
 from vertebra_core.phantom.parametric_sacrum import parametric_sacrum
 from vertebra_core.phantom.parametric_vertebra import parametric_vertebra
 from vertebra_core.phantom.sdf import Canvas, ball, bar, plate
-from vertebra_core.phantom.shape_frame import GRID_LOW_ZYX_MM, GRID_SHAPE
+from vertebra_core.phantom.shape_frame import GRID_HIGH_ZYX_MM, GRID_LOW_ZYX_MM
 from vertebra_core.phantom.shape_measurement import body_centre, measure_body
-from vertebra_core.phantom.vertebra_parameters import TYPICAL, level_below
+from vertebra_core.phantom.vertebra_parameters import TYPICAL
 
 ORIGIN = tuple(-v for v in GRID_LOW_ZYX_MM)
+GRID_SHAPE = tuple(b - a + 1 for a, b in zip(GRID_LOW_ZYX_MM, GRID_HIGH_ZYX_MM, strict=True))
 NUMBERS = [level.number for level in MOBILE_LEVELS]
 
 
@@ -30,7 +31,7 @@ def typical():
 
     def draw(number, rng):
         name = next(level.name for level in MOBILE_LEVELS if level.number == number)
-        return TYPICAL[name], TYPICAL[level_below(name)]
+        return TYPICAL[name], TYPICAL[f"{name[0]}{int(name[1:]) + 1}"]
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "draw_parameters", draw)

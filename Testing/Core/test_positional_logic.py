@@ -188,9 +188,7 @@ def test_evidence_off_by_one_half_the_time_is_unsure_and_offers_the_other():
     shown = found(assignment)
     other = [None if v is None else v.name for v in assignment.alternative]
     assert {tuple(shown), tuple(other)} == {tuple(names), tuple(shifted)}
-    assert assignment.alternative_log_odds < 5
     sure = assign_levels(spine(*names), evidence(names, 5.0))
-    assert sure.alternative_log_odds > assignment.alternative_log_odds
     margins = [d.margin for d in assignment.detections]
     assert max(margins) < min(d.margin for d in sure.detections)
     assert {d.runner_up.name for d in assignment.detections} >= {other[4]}

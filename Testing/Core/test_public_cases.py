@@ -1,4 +1,4 @@
-"""What must be reached on the public scans, and the pictures and tables evaluation makes."""
+"""What must be reached on the public scans, and the tables evaluation makes."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import SimpleITK as sitk  # noqa: N813
 from vertebra_core.analysis import Vertebra
 from vertebra_core.errors import InputError
-from vertebra_core.evaluation.pictures import spine_path, spine_picture, write_png
 from vertebra_core.evaluation.prediction import Prediction
 from vertebra_core.evaluation.public_cases import (
     check_abdomen,
@@ -23,8 +21,8 @@ from vertebra_core.evaluation.record_log import RecordLog
 from vertebra_core.evaluation.records import CaseRecord, FoundVertebra, MaskScore, TrueVertebra
 from vertebra_core.evaluation.scoring import score_case
 from vertebra_core.evaluation.tables import Table, text
-from vertebra_core.levels import MOBILE_LEVELS, level_named
-from vertebra_core.volume import CtVolume, LabelVolume
+from vertebra_core.levels import MOBILE_LEVELS
+from vertebra_core.volume import CtVolume
 
 ABDOMEN_LEVELS = ("T12", "L1", "L2", "L3", "L4", "L5")
 
@@ -128,33 +126,6 @@ def test_public_scans_are_evaluated_where_they_are(shared_data):
 def test_a_folder_without_public_scans_is_refused(tmp_path):
     with pytest.raises(InputError, match="None of the public scans"):
         evaluate_public_data(tmp_path, lambda name, ct: None, RecordLog(None))
-
-
-def test_a_picture_shows_the_contour_of_every_view_and_reads_back(tmp_path):
-    number = level_named("L1").number
-    hu = np.full((30, 60, 50), 0, np.int16)
-    labels = np.zeros(hu.shape, np.uint8)
-    labels[8:20, 20:40, 15:35] = number
-    ct = CtVolume(hu, (2.0, 2.0, 3.0), (0.0, 0.0, 0.0))
-    volume = LabelVolume(labels, ct.spacing_xyz_mm, ct.origin_lps_mm)
-    picture = spine_picture(ct, volume, n_axial=1, spacing_mm=2.0)
-    color = np.array(level_named("L1").color_rgb)
-    columns = np.flatnonzero((picture == color).all(-1).any(0))
-    # Sagittal, coronal, axial: three separate stretches of contour.
-    assert np.count_nonzero(np.diff(columns) > 10) == 2
-    write_png(tmp_path / "picture.png", picture)
-    image = sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "picture.png")))
-    assert np.array_equal(image, picture)
-
-
-def test_the_spine_path_follows_the_labels_and_survives_none():
-    labels = np.zeros((40, 30, 30), np.uint8)
-    labels[2:8, 5:9, 4:8] = 21
-    labels[30:36, 15:19, 20:24] = 20
-    y, x = spine_path(labels)
-    assert x[5] == pytest.approx(6, abs=1) and x[33] == pytest.approx(22, abs=1)
-    assert y[5] < y[18] < y[33]
-    assert spine_path(np.zeros((4, 10, 8), np.uint8))[1].tolist() == [4, 4, 4, 4]
 
 
 def test_tables_align_text_left_and_numbers_right():

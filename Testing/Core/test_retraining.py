@@ -13,6 +13,7 @@ import SimpleITK as sitk  # noqa: N813
 import torch
 from labelled_folder import CENTERS_LPS, painted_ct, write_plain_case, write_verse_subject
 from safetensors.torch import load_file
+from vertebra_core.analysis_options import AnalysisOptions
 from vertebra_core.command_line import make_parser
 from vertebra_core.errors import InputError, WeightsError
 from vertebra_core.evaluation.grade_table import read_grades
@@ -176,7 +177,7 @@ def test_training_starts_from_weights_of_a_file_a_folder_or_the_program(tmp_path
 
 def test_the_command_keeps_what_each_network_has_by_default():
     words = "--labels A B --out W --minutes 100 --workers 2 --resume"
-    args = make_parser("train").parse_args(["train", "all", *words.split()])
+    args = make_parser().parse_args(["train", "all", *words.split()])
     config = args.config_from(args)
     assert config.labels.folders == (Path("A"), Path("B")) and config.resume
     assert config.options == {"workers": 2}
@@ -213,7 +214,7 @@ def test_all_networks_are_trained_in_a_row_stopped_and_resumed(plain, tmp_path, 
         train_all(TrainAllConfig(out, labels=LabelledData((plain,)), steps=1))
     figures = train_all(config)
     assert {key.split()[0] for key in figures} >= {"locnet", "segmentation", "labelling"}
-    stages = bundled_stages("cpu", 1, out)
+    stages = bundled_stages(AnalysisOptions("cpu", 1, out))
     assert set(stages.weights_sha256) == {"locnet", "segmentation", "labelling", "grading"}
     for name in stages.weights_sha256:
         assert load_weights_file(out / f"{name}.safetensors")[1].metadata["steps"] == "1"
@@ -231,7 +232,7 @@ def test_without_grades_the_bundled_grade_head_is_taken(tmp_path):
         truth = labels / "rawdata" / subject / f"{subject}_truth.json"
         truth.write_text(json.dumps({"vertebrae": entries}))
     train_all(TrainAllConfig(out, labels=LabelledData((labels,)), steps=1, options=TINY))
-    stages = bundled_stages("cpu", 1, out)
+    stages = bundled_stages(AnalysisOptions("cpu", 1, out))
     index = json.loads((MODELS_FOLDER / "models.json").read_text())
     same = [n for n, sha in stages.weights_sha256.items() if sha == index[n]["sha256"]]
     assert same == ["grading"]

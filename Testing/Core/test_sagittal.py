@@ -12,6 +12,7 @@ from simple_dbscan import simple_dbscan
 from torch import nn
 from toy_bank import quick_training, toy_bank
 from vertebra_core import stages
+from vertebra_core.analysis_options import AnalysisOptions
 from vertebra_core.errors import Cancelled, InputError, WeightsError
 from vertebra_core.localisation import dbscan as dbscan_module
 from vertebra_core.localisation.sagittal import (
@@ -272,7 +273,7 @@ def test_an_empty_scan_has_no_centre_and_a_search_can_be_cancelled():
 def test_the_pipeline_takes_it_where_its_weights_are(bank, tmp_path, monkeypatch):
     monkeypatch.setattr(stages, "check_dbscan", lambda: None)
     with pytest.raises(WeightsError, match="sagittal"):
-        stages.bundled_stages("cpu", 1, localiser="sagittal")
+        stages.bundled_stages(AnalysisOptions("cpu", 1, localiser="sagittal"))
     config = SagittalConfig(quick_training(tmp_path), bank, SLAB, WIDTHS)
     train_sagittal(config)
     network, _ = load_weights_file(tmp_path / "sagittal.safetensors")
@@ -284,7 +285,7 @@ def test_the_pipeline_takes_it_where_its_weights_are(bank, tmp_path, monkeypatch
         return own, SimpleNamespace(sha256="00")
 
     monkeypatch.setattr(stages, "load_network", load)
-    chosen = stages.bundled_stages("cpu", 1, localiser="sagittal")
+    chosen = stages.bundled_stages(AnalysisOptions("cpu", 1, localiser="sagittal"))
     empty = CtVolume(np.full((20, 20, 20), -800.0, np.float32), (2.0, 2.0, 2.0), (0.0, 0.0, 0.0))
     assert chosen.localise(empty, lambda f: None, lambda: False).centres == ()
     assert "sagittal" in loaded and "locnet" not in loaded

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from toy_bank import toy_bank
+from vertebra_core.analysis_options import AnalysisOptions
 from vertebra_core.command_line import main
 from vertebra_core.errors import InputError
 from vertebra_core.models import MODELS_FOLDER, available_networks, load_network
@@ -73,7 +74,9 @@ def test_one_network_trained_alone_is_used_with_the_bundled_ones(train, tmp_path
     assert train("single_labelling", tmp_path) == 0
     assert f"weights: {tmp_path}" in capsys.readouterr().out.splitlines()
     assert available_networks(tmp_path) == ("single_labelling",)
-    sums = bundled_stages("cpu", 1, tmp_path, labeller="single", lesions=True).weights_sha256
+    sums = bundled_stages(
+        AnalysisOptions("cpu", 1, tmp_path, labeller="single", lesions=True)
+    ).weights_sha256
     assert sums.pop("single_labelling") == sha256(tmp_path / "single_labelling.safetensors")
     bundled = {name: sha256(MODELS_FOLDER / f"{name}.safetensors") for name in sums}
     assert sums == bundled and "vertebraformer" in sums

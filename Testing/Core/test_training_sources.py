@@ -94,7 +94,7 @@ def test_what_was_named_but_gives_no_case_is_refused_before_anything_is_written(
 
 
 def test_folders_of_labels_add_up_and_one_must_be_named():
-    parser = make_parser("train")
+    parser = make_parser()
     words = ["train", "locnet", "--out", "W", "--labels", "A", "B", "--labels", "C"]
     assert parser.parse_args(words).labels == [Path("A"), Path("B"), Path("C")]
     with pytest.raises((SystemExit, InputError)):
@@ -107,7 +107,7 @@ def test_a_plan_without_cases_says_what_to_do(tmp_path):
 
 
 def test_bodies_are_cut_out_of_labelled_vertebrae_unless_told_otherwise(places, tmp_path):
-    parser = make_parser("train")
+    parser = make_parser()
     words = ["train", "segmentation", "--out", "W"]
     asked = [
         parser.parse_args([*words, *more])

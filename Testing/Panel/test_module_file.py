@@ -37,6 +37,16 @@ def test_the_panel_opens_within_a_second(slicer):
     assert time.process_time() - started < OPEN_LIMIT_S
 
 
+def test_reloading_takes_up_edits_of_the_library_and_of_the_core(widget, monkeypatch):
+    # On a copy, as the other tests go on with what is loaded.
+    monkeypatch.setattr(sys, "modules", sys.modules.copy())
+    assert {"VertebraAnalysisLib.Panel", "vertebra_core.analysis"} <= sys.modules.keys()
+    widget.onReload()
+    left = {name.partition(".")[0] for name in sys.modules}
+    assert not left & {"VertebraAnalysisLib", "vertebra_core"}
+    assert "VertebraAnalysis" in left
+
+
 def test_levels_have_their_names_once_the_application_has_started(widget, slicer):
     slicer.modules.vertebraanalysis.self.onStartupCompleted()
     name = "Segmentation category and type - VertebraAnalysis"

@@ -59,6 +59,18 @@ def pollToEnd(process, limitS=30.0):
         time.sleep(0.02)
 
 
+def pollForPids(process, file, count, limitS=30.0):
+    """Return the numbers of the processes that have entered themselves in a file."""
+    deadline = time.monotonic() + limitS
+    while True:
+        pids = [int(p) for p in file.read_text().split()] if file.exists() else []
+        if len(pids) >= count:
+            return pids
+        assert time.monotonic() < deadline, f"only {len(pids)} processes have started"
+        process.poll()
+        time.sleep(0.05)
+
+
 def runToEnd(text, **more):
     told = Told()
     process = told.process(script(text), **more)
@@ -148,7 +160,7 @@ def testHangingProcessIsStoppedAndToldWithTheLogsEnd():
     assert kind == "error"
     assert "not answered" in message
     assert "loading the network" in hint
-    deadline = time.monotonic() + 3
+    deadline = time.monotonic() + 10.0
     while isAlive(process.pid) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not isAlive(process.pid)
@@ -202,18 +214,11 @@ def testCancelEndsAStubbornTreeSoonAfterItsGrace(tmp_path):
     told = Told()
     process = told.process([sys.executable, str(worker), "2"])
     process.start()
-    pids = []
-    while len(pids) < 3:
-        process.poll()
-        time.sleep(0.05)
-        pids = (
-            [int(p) for p in (tmp_path / "pids").read_text().split()]
-            if (tmp_path / "pids").exists()
-            else []
-        )
+    pids = pollForPids(process, tmp_path / "pids", 3)
     began = time.monotonic()
     process.cancel()
-    assert time.monotonic() - began < 0.2, "cancel must not block"
+    # The tree is deaf: whoever waited for it would wait for the whole grace.
+    assert time.monotonic() - began < GRACE_S / 2, "cancel must not block"
     process.cancel()
     while any(isAlive(pid) for pid in pids):
         assert time.monotonic() - began < GRACE_S + 5.0
@@ -253,8 +258,11 @@ def testNothingIsToldAfterCancel():
         script(f"import time\nwhile True: print('{PROGRESS}'); time.sleep(0.01)")
     )
     process.start()
+    deadline = time.monotonic() + 30.0
     while not told.progress:
+        assert time.monotonic() < deadline, "nothing was told"
         process.poll()
+        time.sleep(0.01)
     time.sleep(0.3)  # lines wait, unread
     process.cancel()
     before = len(told.progress)

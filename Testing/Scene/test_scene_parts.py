@@ -20,7 +20,7 @@ from VertebraAnalysisLib.Coordinates import (
     matrixFromArray,
     rasToLps,
 )
-from VertebraAnalysisLib.GradeStyle import GRADE_STYLES, gradeStyle, gradeText
+from VertebraAnalysisLib.GradeStyle import GRADE_STYLES, gradeStyle
 from VertebraAnalysisLib.LabelMapFile import LabelMapFile
 from VertebraAnalysisLib.UserError import UserError
 
@@ -89,10 +89,7 @@ def test_text_on_a_grades_colour_is_legible():
         assert (bright + 0.05) / (dark + 0.05) > 4.5, style.text
 
 
-def test_grades_have_a_text_of_their_own():
-    assert gradeText(2, "wedge") == "G2 wedge"
-    assert gradeText(1, "wedge", True) == "G1 wedge, borderline"
-    assert gradeText(0, "normal") == "G0" and gradeText(None) == "not graded"
+def test_grades_have_a_symbol_of_their_own():
     assert gradeStyle(7) is GRADE_STYLES[None]
     assert len({style.symbol for style in GRADE_STYLES.values()}) == len(GRADE_STYLES)
 

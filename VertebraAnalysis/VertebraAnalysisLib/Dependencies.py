@@ -124,11 +124,6 @@ class Dependencies:
         return True
 
 
-def torchAvailable() -> bool:
-    """Tell whether PyTorch is installed, without importing it."""
-    return installedVersion("torch") is not None
-
-
 def missingPackages() -> tuple[str, ...]:
     """Return what must be installed before an analysis, e.g. ``("torch>=2.2",)``."""
     return tuple(package.requirement for package in Dependencies().missing())

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from vertebra_core.output.grade_names import grade_label
 
 from .Coordinates import lpsToRas
-from .GradeStyle import gradeStyle, gradeText
+from .GradeStyle import gradeStyle
 from .PictureCanvas import PictureCanvas
 from .SagittalPlane import SagittalPlane
 
@@ -68,7 +69,7 @@ class FracturePicture:
     def captions(self) -> list[str]:
         """Return what is written on the picture, the most important line first."""
         vertebra = self._vertebra
-        grade = gradeText(vertebra.grade, vertebra.shape, vertebra.borderline)
+        grade = grade_label(vertebra.current)
         lines = [f"{vertebra.level}   {grade}"]
         if vertebra.height_loss is not None:
             loss = vertebra.height_loss
@@ -79,7 +80,7 @@ class FracturePicture:
             lines.append("Height loss: " + ", ".join(losses))
         if vertebra.levelChanged or vertebra.gradeChanged:
             ai = vertebra.ai
-            lines.append(f"AI: {ai.level}   {gradeText(ai.grade, ai.shape, ai.borderline)}")
+            lines.append(f"AI: {ai.level}   {grade_label(ai)}")
         return lines
 
     def _middlePlane(self) -> SagittalPlane:

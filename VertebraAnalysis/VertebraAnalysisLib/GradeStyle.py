@@ -71,13 +71,3 @@ GRADE_COLORS: dict[int | None, tuple[int, int, int]] = {
 def gradeStyle(grade: int | None) -> GradeStyle:
     """Return the looks of `grade`; of "not graded" for anything that is no grade."""
     return GRADE_STYLES.get(grade, GRADE_STYLES[None])
-
-
-def gradeText(grade: int | None, shape: str | None = None, borderline: bool | None = None) -> str:
-    """Return ``"G2 wedge"``, ``"G1 wedge, borderline"``, ``"G0"`` or ``"not graded"``."""
-    text = gradeStyle(grade).text
-    if grade is None:
-        return text
-    if grade > 0 and shape and shape != "normal":
-        text += f" {shape}"
-    return text + (", borderline" if borderline else "")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from vertebra_core.flagging import probability_percent
+from vertebra_core.output.markups_json import point_description, point_label
 from vertebra_core.output.scene_keys import KEYS_ATTRIBUTE
 
 from .Coordinates import lpsToRas
-from .GradeStyle import GRADE_STYLES, gradeText
+from .GradeStyle import GRADE_STYLES
 from .ReviewedVertebra import REJECTED_NAME
 
 if TYPE_CHECKING:
@@ -21,33 +21,12 @@ _GLYPH_SCALE = 1.5
 
 def pointLabel(vertebra: ReviewedVertebra) -> str:
     """Return the label of a vertebra's point, such as ``"L1  G2 wedge"``."""
-    if vertebra.rejected:
-        return vertebra.title
-    text = gradeText(vertebra.grade, vertebra.shape, vertebra.borderline)
-    return f"{vertebra.level}  {text}"
+    return vertebra.title if vertebra.rejected else point_label(vertebra.current)
 
 
 def pointDescription(vertebra: ReviewedVertebra) -> str:
-    """Return heights, density, who named the level, and flags, as one line."""
-    parts = []
-    if vertebra.heights_mm is not None:
-        h = vertebra.heights_mm
-        parts.append(f"Ha {h.anterior:.1f}, Hm {h.middle:.1f}, Hp {h.posterior:.1f} mm")
-    if vertebra.density_hu is not None:
-        parts.append(f"{vertebra.density_hu:.0f} HU")
-    if vertebra.levelChanged:
-        parts.append(f"level by reader, {vertebra.ai.level} by AI")
-    else:
-        probability = vertebra.level_probability
-        parts.append(
-            "level given" if probability is None else f"level {probability_percent(probability)} %"
-        )
-    if vertebra.gradeChanged:
-        ai = vertebra.ai
-        parts.append(f"{gradeText(ai.grade, ai.shape, ai.borderline)} by AI")
-    parts += [flag.reason for flag in vertebra.flags]
-    # The files that keep these texts know no quoting.
-    return "; ".join(parts).replace('"', "'").replace("\t", " ").replace("\n", " ")
+    """Return heights, density, who named and graded it, and flags, as one line."""
+    return point_description(vertebra.current, vertebra.ai, vertebra.gradeOverridden)
 
 
 class MarkupsWriter:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from vertebra_core.missing import missing_reasons
+from vertebra_core.output.unquoted import unquoted
 
 if TYPE_CHECKING:
     from vertebra_core.analysis import Vertebra
@@ -90,16 +91,11 @@ def _array(column: TableColumn, vertebrae: Sequence[ReviewedVertebra]) -> Any:
         values = [math.nan if v is None else round(float(v), 2) for v in values]
     else:
         array = vtk.vtkStringArray()
-        values = [_plainText(v) for v in values]
+        values = [unquoted(str(v or "")) for v in values]
     array.SetName(column.title)
     for value in values:
         array.InsertNextValue(value)
     return array
-
-
-def _plainText(value: object) -> str:
-    # The file format of tables knows no quoting.
-    return " ".join(str(value or "").replace('"', "'").split())
 
 
 def _yes(value: bool | None) -> str:

@@ -5,30 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vertebra_core.analysis import HeightLoss
+from vertebra_core.flag_names import flag_name
 from vertebra_core.flagging import probability_percent
 from vertebra_core.missing import missing_reasons
+from vertebra_core.output.grade_names import grade_label
 
-from .GradeStyle import gradeStyle, gradeText
+from .GradeStyle import gradeStyle
 from .ReviewedVertebra import REJECTED_NAME, ReviewedVertebra
 
 MISSING = "\N{EN DASH}"
-
-FLAG_TEXTS: dict[str, str] = {
-    "cut_by_field_of_view": "cut off",
-    "touching_neighbour": "touches neighbour",
-    "metal": "metal",
-    "low_resolution": "thick slices",
-    "low_level_margin": "level unsure",
-    "not_graded": "not graded",
-    "borderline": "borderline",
-    "grade_disagreement": "opinions differ",
-    "possibly_missed_neighbour": "neighbour missed?",
-    "implausible_shape": "odd shape",
-    "cement": "cement",
-    "lesion_candidate": "lesion?",
-    "contrast_enhanced": "contrast",
-}
-"""Flag code -> what the table calls it."""
 
 
 @dataclass(frozen=True)
@@ -109,9 +94,7 @@ def flagsText(vertebra: ReviewedVertebra) -> str:
     codes = dict.fromkeys(flag.code for flag in vertebra.flags)
     if not codes:
         return ""
-    return f"\N{WARNING SIGN} {len(codes)}: " + ", ".join(
-        FLAG_TEXTS.get(code, code.replace("_", " ")) for code in codes
-    )
+    return f"\N{WARNING SIGN} {len(codes)}: " + ", ".join(map(flag_name, codes))
 
 
 def _rejectedCells(v: ReviewedVertebra) -> dict[str, Cell]:
@@ -127,14 +110,14 @@ def _rejectedCells(v: ReviewedVertebra) -> dict[str, Cell]:
 def _gradeCell(v: ReviewedVertebra, why: dict[str, str]) -> Cell:
     style = gradeStyle(v.grade)
     text = f"{style.symbol} G{v.grade}" if v.grade is not None else style.symbol
-    lines = [gradeText(v.grade, v.shape, v.borderline), why.get("grade", "")]
+    lines = [grade_label(v.current), why.get("grade", "")]
     if v.grade is not None:
         lines[0] += f" ({style.meaning})"
     if v.grade_probabilities is not None:
         shares = (f"G{g} {_percent(p)}" for g, p in enumerate(v.grade_probabilities))
         lines.append("Probabilities: " + ", ".join(shares))
     if v.gradeChanged:
-        lines.append("AI: " + gradeText(v.ai.grade, v.ai.shape, v.ai.borderline))
+        lines.append("AI: " + grade_label(v.ai))
     if v.reason:
         lines.append(f"Reason: {v.reason}")
     return Cell(

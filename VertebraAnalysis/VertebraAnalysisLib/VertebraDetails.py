@@ -7,9 +7,9 @@ from html import escape
 
 from slicer.i18n import tr as _
 from vertebra_core.grading.genant import grade_of_loss
+from vertebra_core.output.grade_names import grade_label
 
 from .Change import Change
-from .GradeStyle import gradeText
 from .ReviewedVertebra import ReviewedVertebra
 from .VertebraCells import gradedLoss, lossText
 
@@ -39,7 +39,7 @@ def _findings(v: ReviewedVertebra) -> list[str]:
 
 
 def _rejected(v: ReviewedVertebra) -> str:
-    before = gradeText(v.ai.grade, v.ai.shape, v.ai.borderline)
+    before = grade_label(v.ai)
     return _(
         "<b><s>{level}</s></b>: not a vertebra, says the reader "
         "\N{MIDDLE DOT} AI: {aiLevel} {before}"
@@ -47,10 +47,10 @@ def _rejected(v: ReviewedVertebra) -> str:
 
 
 def _grades(v: ReviewedVertebra) -> str:
-    now = gradeText(v.grade, v.shape, v.borderline)
+    now = grade_label(v.current)
     if not v.changed:
         return f"<b>{escape(v.level)}</b>: {escape(now)}"
-    before = gradeText(v.ai.grade, v.ai.shape, v.ai.borderline)
+    before = grade_label(v.ai)
     return _("<b>{level}</b>: {now} \N{MIDDLE DOT} AI: {aiLevel} {before}").format(
         level=escape(v.level), now=escape(now), aiLevel=escape(v.ai.level), before=escape(before)
     )

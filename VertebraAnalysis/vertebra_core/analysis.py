@@ -14,7 +14,7 @@ class Flag:
     Attributes
     ----------
     code : str
-        Stable identifier, one of `FLAG_CODES`.
+        Stable identifier, one of `flag_names.FLAG_NAMES`.
     reason : str
         One plain sentence.
     position_lps_mm : tuple of float or None
@@ -27,24 +27,6 @@ class Flag:
     reason: str
     position_lps_mm: tuple[float, float, float] | None = None
     confidence: float | None = None
-
-
-FLAG_CODES: tuple[str, ...] = (
-    "cut_by_field_of_view",
-    "touching_neighbour",
-    "metal",
-    "low_resolution",
-    "low_level_margin",
-    "not_graded",
-    "borderline",
-    "grade_disagreement",
-    "possibly_missed_neighbour",
-    "implausible_shape",
-    "cement",
-    "contrast_enhanced",
-    "lesion_candidate",
-)
-"""Every code that a `Flag` may carry."""
 
 
 @dataclass(frozen=True)

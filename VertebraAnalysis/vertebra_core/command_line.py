@@ -1,19 +1,21 @@
 """``python -m vertebra_core COMMAND``: the one way to run anything, for people and programs.
 
 Exit status: 0 done, 2 bad input, 3 cancelled, 1 a defect of the program. Nothing heavy is imported
-before the command is known, so that help is instant and a signal finds the program listening.
+before it is known what is wanted, so that help is instant and a signal finds the program listening.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import re
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from importlib import import_module
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from . import __version__
 from .cancellation import raise_on_termination
@@ -58,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     stopped = Cancelled(message=f"The {work} was cancelled.")
     signalled = raise_on_termination(stopped)
     try:
-        return _run(words, chosen, console)
+        return _run(words, console)
     except KeyboardInterrupt:
         return _told(console, stopped)
     except Cancelled as error:
@@ -72,8 +74,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _told(console, stopped if signalled.is_set() else _described(error))
 
 
-def make_parser(chosen: str | None = None) -> argparse.ArgumentParser:
-    """Return the parser; only the command `chosen` gets its arguments (and is imported)."""
+def make_parser() -> CommandParser:
+    """Return the parser; a command is imported when its arguments are parsed."""
     parser = CommandParser(
         prog=PROGRAM,
         description="Find, segment, name and grade vertebrae in CT. For research only.",
@@ -82,16 +84,37 @@ def make_parser(chosen: str | None = None) -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, purpose in COMMANDS.items():
         sentence = f"{purpose[0].upper()}{purpose[1:]}."
-        own = commands.add_parser(name, help=purpose, description=sentence)
-        if name == chosen:
-            module = import_module(f".commands.{name}", __package__)
-            module.add_arguments(own)
-            own.set_defaults(run=module.run)
+        commands.add_parser(
+            name, help=purpose, description=sentence, fill=partial(_add_command, name)
+        )
     return parser
 
 
+def _add_command(name: str, parser: argparse.ArgumentParser) -> None:
+    module = import_module(f".commands.{name}", __package__)
+    module.add_arguments(parser)
+    parser.set_defaults(run=module.run)
+
+
 class CommandParser(argparse.ArgumentParser):
-    """A parser whose mistakes are told as those of any input are."""
+    """A parser whose mistakes are told as those of any input are.
+
+    Parameters
+    ----------
+    fill : callable, optional
+        Adds the arguments to the parser it is given, when they are needed for the first time.
+    others
+        Those of `argparse.ArgumentParser`.
+    """
+
+    def __init__(
+        self,
+        *others: Any,
+        fill: Callable[[argparse.ArgumentParser], None] | None = None,
+        **more: Any,
+    ) -> None:
+        super().__init__(*others, **more)
+        self._fill = fill
 
     def parse_known_args(self, args=None, namespace=None):
         """Parse all of `args`; the parser of a command leaves none to the one above it.
@@ -100,6 +123,9 @@ class CommandParser(argparse.ArgumentParser):
         ------
         InputError
         """
+        fill, self._fill = self._fill, None
+        if fill is not None:
+            fill(self)
         # That one would lead to a help that does not tell the options of the command.
         namespace, unknown = super().parse_known_args(args, namespace)
         if unknown:
@@ -113,13 +139,13 @@ class CommandParser(argparse.ArgumentParser):
         )
 
 
-def _run(words: list[str], chosen: str | None, console: Console) -> int:
+def _run(words: list[str], console: Console) -> int:
     # As from an unset variable of a shell; Path would take it for the current folder.
     if any(not word.strip() or re.fullmatch(r"--[a-z-]+=\s*", word) for word in words):
         raise InputError(
             "bad_arguments", "An argument is empty.", "Check for a variable that is not set."
         )
-    args = make_parser(chosen).parse_args(words)
+    args = make_parser().parse_args(words)
     return args.run(args, console)
 
 
@@ -141,7 +167,8 @@ def _described(error: Exception) -> VertebraError:
     if isinstance(error, VertebraError):
         return error
     # PyTorch's class for a full graphics card is matched by name: torch may not be imported.
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+    full = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    if full or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
         return InputError(
             "out_of_memory",
             "There is not enough memory for this scan.",

@@ -44,11 +44,6 @@ _OF_A_PART = {"bad_spacing", "missing_slices", "one_slice", "too_small"}
 _SPREAD = "If the series is spread over several folders, give the folder above them."
 
 
-def list_series(folder: Path) -> tuple[DicomSeries, ...]:
-    """Find all image series in a folder and its subfolders, in the order of `best_first`."""
-    return scan_folder(folder).series
-
-
 def read_dicom_folder(folder: Path, series_uid: str | None = None) -> CtVolume:
     """Read one CT series of a DICOM folder and check it.
 
@@ -56,7 +51,7 @@ def read_dicom_folder(folder: Path, series_uid: str | None = None) -> CtVolume:
     ----------
     folder : Path
     series_uid : str, optional
-        By default the first that `list_series` gives.
+        By default the first in the order of `dicom_choice.best_first`.
 
     Returns
     -------

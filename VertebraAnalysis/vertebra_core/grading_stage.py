@@ -15,7 +15,7 @@ from .grading.genant import Morphometry, borderline_reason, median_grade
 from .grading.joint_grade import grade_doubt, joint_grade, joint_probabilities, joint_shapes
 from .grading.learned import LearnedGrade
 from .grading.opinions import BodyOpinions, BodyToGrade, body_opinions
-from .grading.quality import shape_flags
+from .grading.quality import reference_flags, shape_flags
 from .grading.shape_names import SHAPE_NAMES
 from .grading.trabecular import trabecular_density
 from .volume import CtVolume
@@ -56,7 +56,7 @@ def grade_bodies(
         vertebra = _with_heights(body.vertebra, body, own)
         vertebra = _with_grade(vertebra, own.morphometry, own.learned)
         doubts = shape_flags(vertebra.level, own.frame, own.heights.heights_mm, own.morphometry)
-        vertebra = with_flags(vertebra, doubts)
+        vertebra = with_flags(vertebra, doubts + reference_flags(own.morphometry))
         results.append(_with_density(vertebra, body, own, ct))
     return _with_contrast_told(results, ct)
 

@@ -12,7 +12,11 @@ MODELS_FOLDER = Path(__file__).resolve().parents[1] / "Resources" / "Models"
 
 INDEX_NAME = "models.json"
 
-REINSTALL = "Install the extension again."
+_WITH_WEIGHTS = "Install the extension again."
+_WITHOUT_WEIGHTS = (
+    "The package alone brings no weights: install it from a checkout by `pip install -e .`, or "
+    "name a folder of weights by --models."
+)
 
 _TRAINED_ALONE = (
     "locnet",
@@ -52,10 +56,23 @@ def read_index(folder: Path) -> dict[str, dict]:
     return index
 
 
+def restoring_hint(models_folder: Path = MODELS_FOLDER) -> str:
+    """Return how to get bundled weights that are missing or damaged.
+
+    Parameters
+    ----------
+    models_folder : Path
+        Lies beside the module's own file in the extension and in a checkout; the package alone
+        has neither.
+    """
+    module = models_folder.parents[1] / "VertebraAnalysis.py"
+    return _WITH_WEIGHTS if module.exists() else _WITHOUT_WEIGHTS
+
+
 def _told_of_no_index(folder: Path) -> tuple[str, str]:
     """Say in a sentence and a hint that a folder holds no weights."""
     if folder == MODELS_FOLDER:
-        return f"The folder {folder} holds no {INDEX_NAME}.", REINSTALL
+        return f"The folder {folder} holds no {INDEX_NAME}.", restoring_hint()
     if not folder.is_dir():
         return f"There is no folder {folder}.", "Name the --out folder of a training."
     # `train all` enters a network here when its training is over.
@@ -114,7 +131,7 @@ def _file(folder: Path, entry: dict) -> Path:
 
 def _index_hint(folder: Path) -> str:
     if folder == MODELS_FOLDER:
-        return REINSTALL
+        return restoring_hint()
     return "Delete it; `train ... --resume` with this --out folder writes it anew."
 
 

@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from torch import nn
 
 from vertebra_core.errors import WeightsError
-from vertebra_core.model_index import INDEX_NAME, MODELS_FOLDER, REINSTALL, locate, read_index
+from vertebra_core.model_index import INDEX_NAME, MODELS_FOLDER, locate, read_index, restoring_hint
 from vertebra_core.networks.registry import ARCHITECTURES, architecture_of, build_network
 from vertebra_core.weights_file import from_bytes, to_bytes
 from vertebra_core.whole_file import write_whole
@@ -219,7 +219,7 @@ def _read(path: Path, expected_sha256: str | None) -> tuple[bytes, str]:
 
 def _file_hint(path: Path) -> str:
     if path.parent == MODELS_FOLDER:
-        return REINSTALL
+        return restoring_hint()
     return "Name whole weights, or train them again."
 
 

@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from .analysis import SpineAnalysis, Vertebra
+from .analysis_options import AnalysisOptions
 from .errors import Cancelled, InputError
 from .field_of_view import touches_edge
 from .flagging import with_flags
@@ -23,7 +23,6 @@ from .parallel import for_each
 from .segmentation.doubts import doubts_in_row
 from .segmentation.merge import find_duplicates, merged_beside
 from .segmentation.segment import VertebraMask
-from .settings import BEST, Setting
 from .stages import Candidate, Stages, bundled_stages
 from .vertebra_flags import (
     labelling_warnings,
@@ -42,42 +41,8 @@ SEGMENTATION_SPACING_MM = 1.0
 _REACH_LOW_MM = np.array([62.0, 45.0, 58.0])
 _REACH_HIGH_MM = np.array([62.0, 90.0, 50.0])
 
-STAGES = ("reading", "localisation", "segmentation", "labelling", "grading", "merging")
-"""Names of the stages that progress is reported for, in order."""
-
 OnProgress = Callable[[str, float], None]
-"""Called with a stage's name and the fraction of it that is done."""
-
-
-@dataclass(frozen=True)
-class AnalysisOptions:
-    """How an analysis is run.
-
-    Attributes
-    ----------
-    device : {"auto", "cpu", "cuda", "mps"}
-    threads : int
-        0 takes all cores.
-    models_folder : Path or None
-        Folder of weights; None takes the bundled ones.
-    localiser : {"votes", "heat", "sagittal"}
-    setting : Setting
-        Choices between speed and accuracy.
-    labeller : {"sequence", "single"}
-    grader : str
-        Name of the weights that grade; see `stages.bundled_stages`.
-    lesions : bool
-        Flag candidates of lesions too.
-    """
-
-    device: str = "auto"
-    threads: int = 0
-    models_folder: Path | None = None
-    localiser: str = "votes"
-    setting: Setting = BEST
-    labeller: str = "sequence"
-    grader: str = "grading"
-    lesions: bool = False
+"""Called with a stage's name, of `progress.STAGE_WEIGHTS`, and the fraction of it that is done."""
 
 
 @dataclass(frozen=True)
@@ -141,16 +106,7 @@ class _Run:
         self._seconds: dict[str, float] = {}
         with self._stage("reading"):
             self.volume = checked_ct(volume)
-            self.stages = stages or bundled_stages(
-                options.device,
-                options.threads,
-                options.models_folder,
-                options.localiser,
-                options.setting,
-                options.labeller,
-                options.grader,
-                options.lesions,
-            )
+            self.stages = stages or bundled_stages(options)
         self.warnings = list(self.volume.warnings)
 
     def result(self) -> AnalysisResult:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from .analysis import Vertebra
+from .analysis_options import AnalysisOptions
 from .devices import choose_device, set_threads
 from .labelling.positional_logic import LevelAssignment
 from .localisation.dbscan import check_dbscan
@@ -18,7 +18,7 @@ from .models import load_network
 from .parallel import MAX_WORKERS
 from .segmentation.plausibility import Plausibility, judge
 from .segmentation.segment import SegmentationOptions, VertebraMask, segment
-from .settings import BEST, Setting
+from .settings import Setting
 from .volume import CtVolume
 
 Point = tuple[float, float, float]
@@ -85,35 +85,8 @@ class Stages:
     workers: int = 1
 
 
-def bundled_stages(
-    device: str = "auto",
-    threads: int = 0,
-    models_folder: Path | None = None,
-    localiser: str = "votes",
-    setting: Setting = BEST,
-    labeller: str = "sequence",
-    grader: str = "grading",
-    lesions: bool = False,
-) -> Stages:
+def bundled_stages(options: AnalysisOptions) -> Stages:
     """Return the stages that the bundled networks provide, or those of a models folder.
-
-    Parameters
-    ----------
-    device : {"auto", "cpu", "cuda", "mps"}
-    threads : int
-        Threads of the processor; 0 takes all cores.
-    models_folder : Path, optional
-        Folder of weights; the bundled ones when None, and for what it lacks.
-    localiser : {"votes", "heat", "sagittal"}
-        LocNet-F, LocNet-H, or boxes on sagittal slices.
-    setting : Setting
-        Choices between speed and accuracy.
-    labeller : {"sequence", "single"}
-        All vertebrae at once, or one by one by their masks.
-    grader : str
-        Name of the weights that grade: the learned head, or a fracture network.
-    lesions : bool
-        Flag candidates of lesions too, by the weights `methods.LESION_FINDER`.
 
     Raises
     ------
@@ -124,32 +97,33 @@ def bundled_stages(
     """
     from . import methods
 
-    chosen = choose_device(device)
-    workers = _workers(chosen.type, set_threads(threads or None))
-    if localiser == methods.SAGITTAL:
+    setting = options.setting
+    chosen = choose_device(options.device)
+    workers = _workers(chosen.type, set_threads(options.threads or None))
+    if options.localiser == methods.SAGITTAL:
         # What is missing is told before any weights are loaded.
         check_dbscan()
-    names = list(methods.weights_names(localiser, labeller, grader))
+    names = list(methods.weights_names(options.localiser, options.labeller, options.grader))
     finder, _, namer, _ = names
-    if lesions:
+    if options.lesions:
         names.append(methods.LESION_FINDER)
     networks, sums = {}, {}
     for name in names:
-        networks[name], record = load_network(name, models_folder, chosen)
+        networks[name], record = load_network(name, options.models_folder, chosen)
         sums[name] = record.sha256
     how = segmentation_options(setting, workers)
-    grade = methods.make_grader(networks[grader], chosen, workers)
-    if lesions:
+    grade = methods.make_grader(networks[options.grader], chosen, workers)
+    if options.lesions:
         from .lesion_stage import LesionStage
 
         grade = LesionStage(grade, networks[methods.LESION_FINDER], chosen)
     return Stages(
-        localise=methods.make_localiser(localiser, networks[finder], chosen, setting),
+        localise=methods.make_localiser(options.localiser, networks[finder], chosen, setting),
         segment=lambda ct, centres, progress, cancelled: segment(
             ct, centres, networks["segmentation"], how, progress, cancelled, chosen
         ),
         judge=judge,
-        label=methods.make_labeller(labeller, networks[namer], chosen, setting.mirrored),
+        label=methods.make_labeller(options.labeller, networks[namer], chosen, setting.mirrored),
         grade=grade,
         weights_sha256=sums,
         device=str(chosen),

@@ -43,6 +43,9 @@ class ScriptedLoadableModuleWidget:
     def cleanup(self) -> None:
         """Nothing to clean up."""
 
+    def onReload(self) -> None:
+        """Nothing: the application would import the module's file and make its panel again."""
+
 
 class ScriptedLoadableModuleLogic:
     """A module's logic, with its parameter node."""

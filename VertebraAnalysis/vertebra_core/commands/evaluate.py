@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
+from importlib import import_module
 
 from ..console import Console
 from ..errors import InputError
@@ -17,22 +19,7 @@ _KINDS = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of ``evaluate``."""
-    from ..evaluation import (
-        evaluate_cases,
-        evaluate_consistency,
-        evaluate_keypoints,
-        evaluate_phantoms,
-        evaluate_records,
-    )
-
-    modules = (
-        evaluate_cases,
-        evaluate_consistency,
-        evaluate_keypoints,
-        evaluate_phantoms,
-        evaluate_records,
-    )
+    """Add the arguments of ``evaluate``: a sub-command for every kind, imported when chosen."""
     parser.add_argument(
         "--compare",
         nargs=argparse.REMAINDER,
@@ -40,10 +27,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="set all systems side by side on the same scans; see `evaluate --compare --help`",
     )
     kinds = parser.add_subparsers(dest="kind", metavar="WHAT")
-    for (name, purpose), module in zip(_KINDS.items(), modules, strict=True):
-        own = kinds.add_parser(name, help=purpose, description=f"Measure on {purpose}.")
-        module.add_arguments(own)
-        own.set_defaults(evaluate=module.run)
+    for name, purpose in _KINDS.items():
+        sentence = f"Measure on {purpose}."
+        kinds.add_parser(name, help=purpose, description=sentence, fill=partial(_add_kind, name))
+
+
+def _add_kind(name: str, parser: argparse.ArgumentParser) -> None:
+    module = import_module(f"..evaluation.evaluate_{name}", __package__)
+    module.add_arguments(parser)
+    parser.set_defaults(evaluate=module.run)
 
 
 def run(args: argparse.Namespace, console: Console) -> int:

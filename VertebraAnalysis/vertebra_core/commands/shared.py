@@ -154,7 +154,9 @@ def _scene(
         return None, ()
     if not scene_available():
         return None, (f"scene.mrb was not written: the Python package {PACKAGE} is not installed.",)
-    return open_things.enter_context(SceneWriting(output.path("scene.mrb"), packed)), ()
+    with output.writing():
+        writing = SceneWriting(output.path("scene.mrb"), packed)
+    return open_things.enter_context(writing), ()
 
 
 def with_reading_time(result: AnalysisResult, seconds: float) -> AnalysisResult:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from importlib import import_module
-from importlib.util import find_spec
 
 from ..console import Console
 from ..errors import Cancelled, InputError
@@ -24,17 +24,19 @@ TRAININGS: dict[str, tuple[str, str]] = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of ``train``: a sub-command for every network."""
+    """Add the arguments of ``train``: a sub-command for every network, imported when chosen."""
     networks = parser.add_subparsers(dest="network", metavar="NETWORK", required=True)
     for network, (name, purpose) in TRAININGS.items():
-        # Installations for use alone may leave a training out.
-        if find_spec(f"..training.{name}", __package__) is None:
-            continue
         sentence = f"{purpose[0].upper()}{purpose[1:]}."
-        own = networks.add_parser(network, help=purpose, description=sentence)
-        module = import_module(f"..training.{name}", __package__)
-        module.add_arguments(own)
-        own.set_defaults(train=getattr(module, name), config_from=module.config_from)
+        networks.add_parser(
+            network, help=purpose, description=sentence, fill=partial(_add_training, name)
+        )
+
+
+def _add_training(name: str, parser: argparse.ArgumentParser) -> None:
+    module = import_module(f"..training.{name}", __package__)
+    module.add_arguments(parser)
+    parser.set_defaults(train=getattr(module, name), config_from=module.config_from)
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
@@ -47,8 +49,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
     VertebraError
         `Cancelled` if the training was told to stop, with a checkpoint or before there was any.
     """
+    from ..alone import in_words
     from ..training import parallel
-    from ..training.alone import in_words
     from ..training.arguments import log_to_terminal
     from ..training.stopping import TrainingStopped
 

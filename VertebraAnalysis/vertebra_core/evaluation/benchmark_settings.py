@@ -196,10 +196,11 @@ def agreement(first: HasAnalysis, other: HasAnalysis) -> tuple[int, float | None
 
 
 def _pipelines(device: str, models_folder: Path | None) -> Callable[[Setting], Analyse]:
+    from ..analysis_options import AnalysisOptions
     from ..stages import bundled_stages
 
     # What is imported by this counts for none of the variants.
-    bundled_stages(device, models_folder=models_folder)
+    bundled_stages(AnalysisOptions(device, models_folder=models_folder))
     return lambda setting: pipeline_with(setting, device, models_folder)
 
 

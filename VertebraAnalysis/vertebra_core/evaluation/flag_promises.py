@@ -25,6 +25,8 @@ PROMISES: dict[str, tuple[str, ...]] = {
     "borderline": (GRADE,),
     # Heights and learned head give different grades, of which one at most is right, or are split.
     "grade_disagreement": (GRADE,),
+    # "A crush is not told from a small person."
+    "no_height_reference": (GRADE,),
     # "Its mask is doubtful", "check the outline": it is judged by the shape and volume of the body,
     # and heights are measured on that.
     "implausible_shape": (MASK, GRADE),

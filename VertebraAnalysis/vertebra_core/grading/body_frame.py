@@ -33,8 +33,6 @@ class BodyFrame:
         Rows: unit vectors up, back and left, each in z, y, x order.
     depth_mm, width_mm : float
         Extent between the walls along the back axis, and from side to side at mid-depth.
-    endplate_angle_deg : float
-        Sagittal angle between the endplates, positive when they open to the front.
     endplate_residual_mm : float
         Robust deviation of the endplates from planes.
     """
@@ -43,7 +41,6 @@ class BodyFrame:
     axes_zyx: tuple[tuple[float, float, float], ...]
     depth_mm: float
     width_mm: float
-    endplate_angle_deg: float
     endplate_residual_mm: float
 
     @property
@@ -137,7 +134,6 @@ def fit_body_frame(
 class _Endplates:
     bisector: np.ndarray  # along up, back, left of the frame it was measured in
     mid_up_mm: float
-    angle_deg: float
     residual_mm: float
 
 
@@ -174,7 +170,7 @@ def _columns(
     relative = (field.inside_points - center) @ axes.T
     low, high = relative.min(0) - 2 * step, relative.max(0) + 2 * step
     z, y, x = (np.arange(a, b + step, step) for a, b in zip(low, high, strict=True))
-    frame = BodyFrame(tuple(center), tuple(map(tuple, axes)), 0.0, 0.0, 0.0, 0.0)
+    frame = BodyFrame(tuple(center), tuple(map(tuple, axes)), 0.0, 0.0, 0.0)
     return columns_of(field.at(frame.grid(z, y, x)), float(z[0]), step), y, x
 
 
@@ -206,11 +202,9 @@ def _fit_endplates(field: BodyField, center, axes) -> _Endplates:
     upper = unit(np.array([1.0, -top[1], -top[2]]))
     lower = unit(np.array([1.0, -bottom[1], -bottom[2]]))
     middle = np.array([1.0, (front + back) / 2, (right + left) / 2, 0.0, 0.0])
-    angle = np.degrees(np.arctan(bottom[1]) - np.arctan(top[1]))
     return _Endplates(
         unit(upper + lower),
         float((top + bottom) @ middle / 2),
-        float(angle),
         float(max(top_residual, bottom_residual)),
     )
 
@@ -283,6 +277,5 @@ def _measured(field: BodyField, center, axes, ends: _Endplates) -> BodyFrame:
         tuple(tuple(float(c) for c in row) for row in axes),
         float(back - front),
         float(np.median(widths)),
-        ends.angle_deg,
         ends.residual_mm,
     )

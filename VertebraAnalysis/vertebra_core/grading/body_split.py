@@ -105,7 +105,7 @@ def _frame_along(up: np.ndarray, back: np.ndarray, center: np.ndarray) -> BodyFr
     back = back - (back @ up) * up
     back = back / np.linalg.norm(back)
     axes = np.stack([up, back, np.cross(up, back)])
-    return BodyFrame(tuple(center), tuple(map(tuple, axes)), 0.0, 0.0, 0.0, 0.0)
+    return BodyFrame(tuple(center), tuple(map(tuple, axes)), 0.0, 0.0, 0.0)
 
 
 def _cut(field: BodyField, frame: BodyFrame) -> tuple[np.ndarray, float | None]:

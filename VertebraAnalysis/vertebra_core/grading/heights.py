@@ -46,8 +46,6 @@ class HeightMeasurement:
         Sagittal slices in which all three heights were found.
     depth_mm : float
         Distance between the walls.
-    profile_mm : ndarray, shape (20,)
-        Median height at even steps from the front to the posterior wall.
     """
 
     heights_mm: Heights
@@ -55,7 +53,6 @@ class HeightMeasurement:
     lines: dict[str, MeasuredLine]
     n_slices: int
     depth_mm: float
-    profile_mm: np.ndarray
 
 
 def measure_heights(
@@ -109,7 +106,6 @@ def measure_heights(
         lines,
         int(complete.sum()),
         found.back_mm - found.front_mm,
-        _profile(columns.length_mm, back, found.front_mm, found.back_mm),
     )
 
 
@@ -119,9 +115,3 @@ def robust_mean(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     spread = 1.4826 * np.median(np.abs(values - median), axis=0)
     near = np.abs(values - median) <= 2.5 * np.maximum(spread, 0.1)
     return (values * near).sum(0) / near.sum(0), spread
-
-
-def _profile(length: np.ndarray, back: np.ndarray, front_mm: float, back_mm: float) -> np.ndarray:
-    median = np.median(length, axis=1)
-    shares = (np.arange(20) + 0.5) / 20
-    return np.interp(front_mm + shares * (back_mm - front_mm), back, median)

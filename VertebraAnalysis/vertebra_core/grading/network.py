@@ -14,7 +14,8 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from ..networks.blocks import NEGATIVE_SLOPE, ResidualBlock, group_norm, space_to_depth
+from ..networks.blocks import space_to_depth
+from ..networks.crop_encoder import crop_encoder, n_cells
 from .shape_names import SHAPE_NAMES
 
 CROP_SHAPE_ZYX = (48, 48, 48)
@@ -77,22 +78,9 @@ class GradeNetwork(nn.Module):
         super().__init__()
         widths = [int(w) for w in widths]
         self._config = {"widths": widths, "hidden": hidden, "dropout": dropout}
-        self.stem = nn.Sequential(
-            nn.Conv3d(24, widths[0], 3, padding=1, bias=False),
-            group_norm(widths[0]),
-            nn.LeakyReLU(NEGATIVE_SLOPE, inplace=True),
-        )
-        self.body = nn.Sequential(
-            ResidualBlock(widths[0], 1),
-            nn.Conv3d(widths[0], widths[1], 2, stride=2),
-            ResidualBlock(widths[1], 2),
-            nn.Conv3d(widths[1], widths[2], 2, stride=2),
-            ResidualBlock(widths[2], 2),
-        )
+        self.stem, self.body = crop_encoder(3, widths)
         # Where in the body height is lost decides, so cells are not averaged away.
-        cells = 1
-        for size in CROP_SHAPE_ZYX:
-            cells *= size // 8
+        cells = n_cells(CROP_SHAPE_ZYX)
         self.squeeze = nn.Conv3d(widths[2], 8, 1)
         self.classify = nn.Sequential(
             nn.Linear(8 * cells + 2 * widths[2] + N_LOSSES, hidden),

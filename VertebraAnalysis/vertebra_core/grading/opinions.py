@@ -13,10 +13,12 @@ from ..analysis import Vertebra
 from ..parallel import for_each
 from ..volume import CtVolume
 from .body_frame import BodyFrame, BodyFrameError, fit_body_frame
-from .genant import MeasuredBody, Morphometry, assess_spine
+from .genant import Morphometry, assess_spine
 from .heights import HeightError, HeightMeasurement, measure_heights
 from .learned import LearnedGrade, body_crop, learned_grades
+from .measured_body import MeasuredBody
 from .norms import why_not_graded
+from .posterior_reference import NEIGHBOURS
 from .quality import MAX_VOXEL_MM
 
 
@@ -98,7 +100,7 @@ def body_opinions(
         opinions[i] = replace(opinions[i], morphometry=found)
     if ct is not None and network is not None:
         crops = list(for_each(crop, known, workers))
-        losses = np.array([[m.loss.wedge, m.loss.biconcave, m.loss.crush] for m in morphometry])
+        losses = np.array([_told_losses(m) for m in morphometry])
         learned = learned_grades(crops, losses, network, device)
         for i, opinion in zip(known, learned, strict=True):
             opinions[i] = replace(opinions[i], learned=opinion)
@@ -120,6 +122,12 @@ def _measured(body: BodyToGrade, up_hint: np.ndarray | None) -> BodyOpinions:
         return BodyOpinions(frame=frame, heights=measure_heights(body.body, 1.0, frame))
     except (BodyFrameError, HeightError) as error:
         return BodyOpinions(f"{str(error)[0].upper()}{str(error)[1:]}.")
+
+
+def _told_losses(found: Morphometry) -> tuple[float, float, float]:
+    """Wedge, biconcave and crush; no crush against the norm, which tells a small person as well."""
+    crush = found.loss.crush if found.reference.source == NEIGHBOURS else 0.0
+    return found.loss.wedge, found.loss.biconcave, crush
 
 
 def _spine_course(bodies: Sequence[BodyToGrade], i: int) -> np.ndarray | None:

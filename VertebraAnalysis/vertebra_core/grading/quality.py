@@ -6,6 +6,7 @@ from ..analysis import Flag, Heights
 from .body_frame import BodyFrame
 from .genant import Morphometry
 from .norms import level_norm
+from .posterior_reference import LEVEL_NORM
 
 MAX_VOXEL_MM = 5.0
 """Coarser scans are not graded: one voxel is then the 20 % of a body of 25 mm."""
@@ -48,3 +49,16 @@ def shape_flags(
     elif found.loss.wedge < _TALL_FRONT:
         reason = "The front is much taller than expected: bony lips or a wrong outline."
     return (Flag("implausible_shape", reason),) if reason else ()
+
+
+def reference_flags(found: Morphometry) -> tuple[Flag, ...]:
+    """Return a ``no_height_reference`` flag where no other body tells how tall this one is."""
+    if found.reference.source != LEVEL_NORM:
+        return ()
+    against = abs(round(100 * found.loss.crush))
+    side = "lower" if found.loss.crush >= 0 else "taller"
+    reason = (
+        "No other body was measured, so a crush is not told from a small person: the posterior "
+        f"height is {against} % {side} than an average adult's."
+    )
+    return (Flag("no_height_reference", reason),)

@@ -97,8 +97,6 @@ class LevelAssignment:
         Size of the patient's spine; 1 is average.
     alternative : tuple of Level or None
         The best labelling that names the detection in doubt differently.
-    alternative_log_odds : float
-        Nats by which the labelling beats the alternative; infinite if there is none.
     """
 
     detections: tuple[LabelledDetection, ...]
@@ -106,7 +104,6 @@ class LevelAssignment:
     unusual: tuple[str, ...]
     scale: float
     alternative: tuple[Level | None, ...]
-    alternative_log_odds: float
 
     @property
     def levels(self) -> tuple[Level | None, ...]:

@@ -143,6 +143,11 @@ def level_log_probabilities(
     -------
     ndarray of float64, shape (n, 28)
         Natural logarithms; column is `Level.order`, 26 for the sacrum, 27 for no vertebra.
+
+    Raises
+    ------
+    ValueError
+        If there is not one mask (or None) for each centre.
     """
     masks = [None] * len(centres_lps_mm) if masks is None else list(masks)
     if len(masks) != len(centres_lps_mm):

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..alone import run_alone
 from ..levels import LEVELS, MOBILE_LEVELS
 from .keypoint_scans import KeypointScan, read_keypoint_scans
 
@@ -265,4 +266,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(run_alone(main))

@@ -13,7 +13,8 @@ from torch import nn
 from torch.nn import functional
 
 from ..levels import MOBILE_LEVELS
-from ..networks.blocks import NEGATIVE_SLOPE, ResidualBlock, group_norm, space_to_depth
+from ..networks.blocks import space_to_depth
+from ..networks.crop_encoder import crop_encoder, n_cells
 from .crops import CROP_SHAPE_ZYX
 
 SACRUM = len(MOBILE_LEVELS)
@@ -74,22 +75,9 @@ class LabellingNetwork(nn.Module):
             "heads": heads,
             "dropout": dropout,
         }
-        self.stem = nn.Sequential(
-            nn.Conv3d(16, widths[0], 3, padding=1, bias=False),
-            group_norm(widths[0]),
-            nn.LeakyReLU(NEGATIVE_SLOPE, inplace=True),
-        )
-        self.body = nn.Sequential(
-            ResidualBlock(widths[0], 1),
-            nn.Conv3d(widths[0], widths[1], 2, stride=2),
-            ResidualBlock(widths[1], 2),
-            nn.Conv3d(widths[1], widths[2], 2, stride=2),
-            ResidualBlock(widths[2], 2),
-        )
+        self.stem, self.body = crop_encoder(2, widths)
         # Where ribs and sacrum lie relative to the vertebra matters: cells are not averaged away.
-        cells = 1
-        for size in CROP_SHAPE_ZYX:
-            cells *= size // 8
+        cells = n_cells(CROP_SHAPE_ZYX)
         self.squeeze = nn.Conv3d(widths[2], 16, 1)
         self.gather = nn.Sequential(
             nn.Dropout(dropout), nn.Linear(16 * cells, width), nn.GELU(), nn.LayerNorm(width)

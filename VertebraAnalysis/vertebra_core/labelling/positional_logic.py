@@ -87,7 +87,6 @@ def assign_levels(
         _unusual(model, path),
         path.scale,
         tuple(_level(int(other.levels[i])) for i in back) if other else (),
-        path.log_score - other.log_score if other else float("inf"),
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import expit
 from torch import nn
 
-from ..networks.normalisation import AIR, normalise_hu_array
+from ..networks.normalisation import AIR, BONE, normalise_hu_array
 from ..volume import CtVolume
 from .chain import find_chain
 from .corridor import run_along_spine
@@ -30,7 +30,6 @@ _END_HEAT = 0.5
 """The ends of a chain need this share of their neighbours' votes, or this heat: S1 lines up with
 the spine, but few voxels vote for it."""
 
-_BONE = float(normalise_hu_array(np.float32(120.0)))
 _LEAST_BONE_VOXELS = 100
 """0.8 ml above 120 HU: less than a single cervical vertebra's cortex, thick slices included."""
 
@@ -209,7 +208,7 @@ def locnet_output(
         bfloat16=options.bfloat16,
     )
     if options.along_spine:
-        return run_along_spine(windows, image > _BONE, on_progress, cancelled)
+        return run_along_spine(windows, image > BONE, on_progress, cancelled)
     return run_everywhere(windows, on_progress, cancelled)
 
 
@@ -252,7 +251,7 @@ def _without_weak_ends(chain: list[int], candidates: Sequence[Centre]) -> list[i
 
 
 def _may_hold_bone(block: np.ndarray) -> bool:
-    return int(np.count_nonzero(block > _BONE)) >= _LEAST_BONE_VOXELS
+    return int(np.count_nonzero(block > BONE)) >= _LEAST_BONE_VOXELS
 
 
 def _centre(peak: Peak, ct: CtVolume, method: str) -> Centre:

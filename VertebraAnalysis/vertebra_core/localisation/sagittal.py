@@ -10,7 +10,7 @@ from torch import nn
 
 from ..devices import bfloat16_is_fast
 from ..errors import Cancelled
-from ..networks.normalisation import AIR, normalise_hu_array
+from ..networks.normalisation import AIR, BONE, normalise_hu_array
 from ..volume import CtVolume
 from .dbscan import Cluster, dbscan
 from .localise import Centre, Localisation, along_the_spine, check_working_grid
@@ -18,7 +18,6 @@ from .sagittal_clusters import BoxCluster, ClusterOptions, SliceBoxes, cluster_b
 from .sagittal_network import OBJECT, WORKING_SPACING_MM, decode_boxes
 from .sliding_window import Predicate, Progress
 
-_BONE = float(normalise_hu_array(np.float32(120.0)))
 _LEAST_BONE_PIXELS = 12
 """0.5 cm2 above 120 HU: a slice with less shows no body."""
 
@@ -109,7 +108,13 @@ def detect_boxes(
     cancelled: Predicate | None = None,
     device: str = "cpu",
 ) -> SliceBoxes:
-    """Find boxes on all sagittal slices of a CT on the 2 mm grid."""
+    """Find boxes on all sagittal slices of a CT on the 2 mm grid.
+
+    Raises
+    ------
+    Cancelled
+        If `cancelled`, asked between batches of slices, returns True.
+    """
     network.eval()
     image = normalise_hu_array(ct.hu)
     wanted = [x for x in range(image.shape[2]) if _may_hold_bone(image[:, :, x])]
@@ -165,7 +170,7 @@ def iou(box: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 
 def _may_hold_bone(plane: np.ndarray) -> bool:
-    return int(np.count_nonzero(plane > _BONE)) >= _LEAST_BONE_PIXELS
+    return int(np.count_nonzero(plane > BONE)) >= _LEAST_BONE_PIXELS
 
 
 def _centre(found: BoxCluster, ct: CtVolume, most: int) -> Centre:

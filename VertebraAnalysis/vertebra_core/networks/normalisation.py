@@ -22,5 +22,8 @@ def normalise_hu_array(hu: np.ndarray) -> np.ndarray:
     return (clipped - np.float32(CENTER_HU)) / np.float32(SCALE_HU)
 
 
+BONE = float(normalise_hu_array(np.float32(120.0)))
+"""Normalised value of 120 HU: what is denser may be bone."""
+
 AIR = (LOWEST_HU - CENTER_HU) / SCALE_HU
 """Normalised value of air, and of everything outside the volume."""

@@ -11,8 +11,9 @@ import contextlib
 import shutil
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 
 from ..output_errors import output_error
 
@@ -34,8 +35,8 @@ _STALE_AFTER_S = 24 * 3600.0
 class AtomicOutput:
     """A folder that gets all results at once.
 
-    Use as a context manager: write to `path(name)`, then call `commit`. Leaving without `commit`
-    removes what was written, and the folder itself if it was made for it.
+    Use as a context manager: write to `path(name)` inside `writing`, then call `commit`. Leaving
+    without `commit` removes what was written, and the folder itself if it was made for it.
 
     Parameters
     ----------
@@ -46,7 +47,7 @@ class AtomicOutput:
     ------
     OutputError
         ``not_writable`` or ``disk_full``: on entering, so that a long analysis does not run in
-        vain, and whenever a file cannot be written inside the ``with`` block.
+        vain.
     """
 
     def __init__(self, folder: Path | str) -> None:
@@ -68,14 +69,24 @@ class AtomicOutput:
             raise output_error(error, "The results", self._folder) from error
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.discard()
-        if isinstance(error, OSError):
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Tell in a sentence that a file cannot be written; for nothing but writing.
+
+        Raises
+        ------
+        OutputError
+            ``not_writable`` or ``disk_full``. An error that names a file elsewhere is left as it
+            is: it says nothing about the results.
+        """
+        try:
+            yield
+        except OSError as error:
+            if not self._holds(error.filename):
+                raise
             raise output_error(error, "The results", self._folder) from error
 
     def path(self, name: str) -> Path:
@@ -135,6 +146,12 @@ class AtomicOutput:
     def _move(source: Path, target: Path, moved: list[tuple[Path, Path]]) -> None:
         source.replace(target)
         moved.append((source, target))
+
+    def _holds(self, name: object) -> bool:
+        # A full disk is told without a name.
+        if name is None:
+            return True
+        return isinstance(name, str) and Path(name).resolve().is_relative_to(self._folder.resolve())
 
     def _make_folder(self) -> None:
         missing = []

@@ -10,7 +10,8 @@ def grade_label(vertebra: Vertebra) -> str:
     if vertebra.grade is None:
         return "not graded"
     label = f"G{vertebra.grade}"
-    if vertebra.grade > 0 and vertebra.shape:
+    # A fracture network may grade a body whose heights are those of an intact one.
+    if vertebra.grade > 0 and vertebra.shape not in (None, "normal"):
         label += f" {vertebra.shape}"
     return label + (", borderline" if vertebra.borderline else "")
 

@@ -8,6 +8,7 @@ from typing import Any
 from ..analysis import SpineAnalysis, Vertebra
 from ..flagging import probability_percent
 from .grade_names import grade_label
+from .unquoted import unquoted
 
 SCHEMA_URL = (
     "https://raw.githubusercontent.com/slicer/slicer/master/Modules/Loadable/Markups/Resources/"
@@ -58,8 +59,20 @@ def point_label(vertebra: Vertebra) -> str:
     return f"{vertebra.level}  {grade_label(vertebra)}"
 
 
-def point_description(vertebra: Vertebra) -> str:
-    """Return heights, level probability and flags as one line."""
+def point_description(
+    vertebra: Vertebra, ai: Vertebra | None = None, overridden: bool = False
+) -> str:
+    """Return heights, density, who named and graded, and flags as one line.
+
+    Parameters
+    ----------
+    vertebra : Vertebra
+    ai : Vertebra, optional
+        What the analysis gave, where a reader may have given something else.
+    overridden : bool
+        The grade is the reader's own, even if it is that of the analysis.
+    """
+    ai = ai or vertebra
     parts = []
     if vertebra.heights_mm is not None:
         h = vertebra.heights_mm
@@ -67,12 +80,16 @@ def point_description(vertebra: Vertebra) -> str:
     if vertebra.density_hu is not None:
         parts.append(f"{vertebra.density_hu:.0f} HU")
     probability = vertebra.level_probability
-    parts.append(
-        "level given" if probability is None else f"level {probability_percent(probability)} %"
-    )
-    # A scene's table does not keep quotes and tabs, so none are used here either.
-    parts += [flag.reason.replace('"', "'").replace("\t", " ") for flag in vertebra.flags]
-    return "; ".join(parts)
+    if vertebra.level != ai.level:
+        parts.append(f"level by reader, {ai.level} by AI")
+    elif probability is None:
+        parts.append("level given")
+    else:
+        parts.append(f"level {probability_percent(probability)} %")
+    if overridden or (vertebra.grade, vertebra.shape) != (ai.grade, ai.shape):
+        parts.append(f"{grade_label(ai)} by AI")
+    parts += [flag.reason for flag in vertebra.flags]
+    return unquoted("; ".join(parts))
 
 
 def _control_point(number: int, vertebra: Vertebra) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from .scene_keys import (
     segment_id,
     vertebra_keys,
 )
+from .unquoted import unquoted
 
 
 def write_scene(folder: Path) -> tuple[Any, ...]:
@@ -236,11 +237,7 @@ def _add_table(scene: Any, vertebrae: list[dict[str, Any]]) -> Any:
         "density HU": [_text(v["density_hu"]) for v in vertebrae],
         "volume ml": [_text(v["volume_ml"]) for v in vertebrae],
         "level probability": [_text(v["level_probability"]) for v in vertebrae],
-        # The table format knows no quoting.
-        "notes": [
-            " ".join(f["reason"] for f in v["flags"]).replace('"', "'").replace("\t", " ")
-            for v in vertebrae
-        ],
+        "notes": [unquoted(" ".join(f["reason"] for f in v["flags"])) for v in vertebrae],
     }
     node = scene.AddNewNodeByClass("vtkMRMLTableNode", "Vertebra table")
     for name, values in columns.items():

@@ -54,7 +54,7 @@ def write_results(
 
     Raises
     ------
-    OSError
+    OutputError
         If a file cannot be written.
     Cancelled
     """
@@ -63,18 +63,24 @@ def write_results(
     as_json = analysis_to_json(analysis, result.network_levels or None)
     markups = analysis_to_markups(analysis)
     if scene is not None:
-        scene.begin(ct, labels, result.bodies, as_json, markups)
+        with output.writing():
+            scene.begin(ct, labels, result.bodies, as_json, markups)
     _write(output, "analysis.json", as_json)
     _write(output, "vertebrae.csv", analysis_to_csv(analysis))
     _write(output, "vertebrae.mrk.json", markups)
     on_progress(_DONE["tables"])
-    write_label_map(output.path("labels.nii.gz"), result.labels, labels, cancelled)
+    with output.writing():
+        write_label_map(output.path("labels.nii.gz"), result.labels, labels, cancelled)
     on_progress(_DONE["labels"])
-    write_label_map(output.path("bodies.nii.gz"), result.bodies, labels, cancelled)
+    with output.writing():
+        write_label_map(output.path("bodies.nii.gz"), result.bodies, labels, cancelled)
     on_progress(_DONE["bodies"])
     _write(output, "report.html", report_html(analysis, ct, labels, result.bodies, cancelled))
     on_progress(_DONE["report"])
-    note = scene.finish(cancelled) if scene is not None else ""
+    note = ""
+    if scene is not None:
+        with output.writing():
+            note = scene.finish(cancelled)
     on_progress(_DONE["scene"])
     if cancelled():
         raise Cancelled()
@@ -83,4 +89,5 @@ def write_results(
 
 def _write(output: AtomicOutput, name: str, text: str) -> None:
     # Explicit newlines: CSV has its own, and Windows must not change the others.
-    output.path(name).write_text(text, "utf-8", newline="")
+    with output.writing():
+        output.path(name).write_text(text, "utf-8", newline="")

@@ -26,7 +26,6 @@ class Bone(IntEnum):
     FEMUR = 43
     SHOULDER = 44
     STERNUM = 45
-    DISTRACTOR = 46
 
 
 class Tissue(IntEnum):

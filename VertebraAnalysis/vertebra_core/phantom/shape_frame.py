@@ -16,7 +16,6 @@ GRID_LOW_ZYX_MM = (-50, -35, -55)
 GRID_HIGH_ZYX_MM = (45, 75, 55)
 """Corners of the 1 mm grid every `VertebraShape` is stored on."""
 
-GRID_SHAPE = tuple(b - a + 1 for a, b in zip(GRID_LOW_ZYX_MM, GRID_HIGH_ZYX_MM, strict=True))
 CLIP_MM = 16.0
 
 _C1, _C2 = 1, 2

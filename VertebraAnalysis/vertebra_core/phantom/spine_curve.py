@@ -94,7 +94,6 @@ class PlacedLevel:
     center_zyx_mm: np.ndarray
     axes: np.ndarray
     intact_height_mm: float
-    distance_below_mm: float
     fracture: Fracture | None
 
 
@@ -172,9 +171,8 @@ def place_column(
     for i, name in enumerate(names):
         up = -(steps[max(i - 1, 0)] + steps[min(i, n - 2)])
         axes = _axes(up, axial[i], tilt[i])
-        below = float(lengths[min(i, n - 2)])
         fracture = spec.fractures.get(name)
-        placed.append(PlacedLevel(name, centres[i], axes, float(heights[i]), below, fracture))
+        placed.append(PlacedLevel(name, centres[i], axes, float(heights[i]), fracture))
     # The endplate of S1 slopes more than the line from L5 does: it faces forward by half of the
     # lumbosacral disc's wedge as well.
     slope = a[-1] + np.deg2rad(rng.normal(10, 5))

@@ -138,11 +138,6 @@ _SPREAD = {
 }  # fmt: skip
 
 
-def level_below(name: str) -> str:
-    """Return the usual next level below `name` (``"C2"`` to ``"L6"``)."""
-    return _BELOW[name]
-
-
 def draw_parameters(
     level_number: int, rng: np.random.Generator
 ) -> tuple[VertebraParameters, VertebraParameters]:

@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from ..errors import Cancelled
 from ..localisation.sliding_window import Predicate, Progress
+from ..volume import CtVolume, LabelVolume
 from .crops import WORKING_SPACING_MM
 from .segment import VertebraMask
 
@@ -29,7 +30,7 @@ _POLL_S = 0.2
 def merge(
     masks: Sequence[VertebraMask],
     numbers: Sequence[int],
-    like: object,
+    like: CtVolume | LabelVolume,
     on_progress: Progress | None = None,
     cancelled: Predicate | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -83,7 +84,7 @@ def merge(
 def merged_beside(
     masks: Sequence[VertebraMask],
     numbers: Sequence[int],
-    like: object,
+    like: CtVolume | LabelVolume,
     cancelled: Predicate | None = None,
 ) -> Iterator[Callable[[Progress], tuple[np.ndarray, np.ndarray]]]:
     """Merge vertebrae in a thread while the block runs; parameters and errors are those of `merge`.
@@ -142,7 +143,7 @@ def find_duplicates(
     return sorted(duplicates)
 
 
-def _resampled_blocks(mask: VertebraMask, like: object):
+def _resampled_blocks(mask: VertebraMask, like: CtVolume | LabelVolume):
     """Yield (box in the output, vertebra, body) for the part of the grid the vertebra reaches."""
     occupied = mask.vertebra > _LEAST_PROBABILITY
     if not occupied.any():
@@ -173,7 +174,9 @@ def _resampled_blocks(mask: VertebraMask, like: object):
         yield block, vertebra, body
 
 
-def _index_map(like: object, origin_lps_mm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _index_map(
+    like: CtVolume | LabelVolume, origin_lps_mm: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Matrix and shift taking output indices (z, y, x) to crop voxels (z, y, x)."""
     direction = np.asarray(like.direction, float).reshape(3, 3)
     per_index = direction * np.asarray(like.spacing_xyz_mm)[None, :] / WORKING_SPACING_MM
@@ -181,7 +184,7 @@ def _index_map(like: object, origin_lps_mm: np.ndarray) -> tuple[np.ndarray, np.
     return per_index[::-1, ::-1], shift[::-1]
 
 
-def _output_box(like: object, origin_lps_mm: np.ndarray, size_zyx: np.ndarray):
+def _output_box(like: CtVolume | LabelVolume, origin_lps_mm: np.ndarray, size_zyx: np.ndarray):
     corners = np.stack(np.meshgrid(*[(-1, n) for n in size_zyx[::-1]]), -1).reshape(8, 3)
     index = like.lps_to_index(origin_lps_mm + corners * WORKING_SPACING_MM)
     low = np.maximum(np.floor(index.min(0)).astype(int), 0)

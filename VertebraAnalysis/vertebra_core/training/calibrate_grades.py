@@ -18,12 +18,12 @@ from pathlib import Path
 
 import numpy as np
 
+from ..alone import run_alone
 from ..errors import InputError
 from ..evaluation.calibration import expected_calibration_error
 from ..evaluation.grading_metrics import confusion_matrix, weighted_kappa
 from ..grading.genant import median_grade
 from ..grading.joint_grade import JOINING, Joining, Probabilities, joint_grade, joint_of_many
-from .alone import run_alone
 from .arguments import amount, count, number
 from .bank import check_bank
 from .grade_opinions import GradedBody, collect_bodies
@@ -170,7 +170,7 @@ def report_lines(bodies: Sequence[GradedBody], weights: np.ndarray | None = None
     for first in range(0, len(SETTINGS), per_weight):
         own = SETTINGS[first + int(losses[first : first + per_weight].argmin())]
         yield _line(own, calibration_with(bodies, own))
-    best = SETTINGS[int(losses.argmin())]
+    best = fit_joining(bodies, weights)
     for what, own in (("set now", JOINING), ("recommended", best)):
         yield f"{_line(own, calibration_with(bodies, own))}  {what}"
     if scenes > 1:

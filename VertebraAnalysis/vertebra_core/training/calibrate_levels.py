@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..alone import run_alone
 from ..evaluation.calibration import expected_calibration_error
 from ..labelling.chain_model import PositionalOptions
 from ..labelling.crops import CROP_SPACING_MM
@@ -27,7 +28,6 @@ from ..labelling.label import (
 from ..labelling.network import NO_VERTEBRA, SACRUM, LabellingNetwork
 from ..labelling.positional_logic import assign_levels
 from ..settings import BEST
-from .alone import run_alone
 from .arguments import count, number
 from .bank import check_bank
 from .labelling_samples import PhantomLabellingSource

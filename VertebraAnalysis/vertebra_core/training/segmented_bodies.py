@@ -19,12 +19,12 @@ import numpy as np
 import torch
 from torch import nn
 
+from ..alone import run_alone
 from ..errors import InputError
 from ..grading.learned import body_samples
 from ..grading.shape_names import SHAPE_NAMES
 from ..phantom.scene import load_scene
 from ..whole_file import whole_file
-from .alone import run_alone
 from .arguments import count, number
 from .bank import check_bank, is_held_aside, scene_files
 from .grade_opinions import measured_bodies

@@ -1,12 +1,11 @@
 """Train the grade head.
 
-Run as ``python -m vertebra_core.training.train_grading --bank FOLDER --out FOLDER --minutes N``.
+Run as ``vertebra_core train grading --bank FOLDER --out FOLDER --minutes N``.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,8 +17,7 @@ from torch.nn import functional
 from ..grading.learned import log_shares_by_loss
 from ..grading.network import GRADES, N_GRADES, SHAPES, GradeNetwork, stated_height_loss
 from ..networks.normalisation import normalise_hu
-from .alone import run_alone
-from .arguments import add_training_arguments, log_to_terminal, share, training_config
+from .arguments import add_training_arguments, share, training_config
 from .graded_scans import graded_scans
 from .grading_samples import UNKNOWN, PhantomGradingSource
 from .label_arguments import LabelledData, add_source_arguments, labelled_data
@@ -248,16 +246,3 @@ def config_from(args: argparse.Namespace) -> GradingConfig:
         args.segmented,
         args.segmented_share,
     )
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Entry point."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    add_arguments(parser)
-    log_to_terminal()
-    train_grading(config_from(parser.parse_args(arguments)))
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(run_alone(main))

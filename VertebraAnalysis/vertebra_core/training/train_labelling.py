@@ -1,12 +1,11 @@
 """Train the labelling network.
 
-Run as ``python -m vertebra_core.training.train_labelling --bank FOLDER --out FOLDER``.
+Run as ``vertebra_core train labelling --bank FOLDER --out FOLDER``.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,8 +23,7 @@ from ..labelling.crops import (
 )
 from ..labelling.network import N_CLASSES, SACRUM, SEQUENCE_HEAD, SINGLE_HEAD, LabellingNetwork
 from ..networks.normalisation import normalise_hu
-from .alone import run_alone
-from .arguments import add_training_arguments, log_to_terminal, number, training_config
+from .arguments import add_training_arguments, number, training_config
 from .label_arguments import LabelledData, add_source_arguments, labelled_data
 from .labelled_stretches import LabelledStretchSource
 from .labelling_samples import PhantomLabellingSource, unpack_hu
@@ -201,16 +199,3 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def config_from(args: argparse.Namespace) -> LabellingConfig:
     """Make a configuration from parsed arguments."""
     return LabellingConfig(training_config(args), args.bank, args.longest, labelled_data(args))
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Entry point."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    add_arguments(parser)
-    log_to_terminal()
-    train_labelling(config_from(parser.parse_args(arguments)))
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(run_alone(main))

@@ -1,12 +1,11 @@
 """Train LocNet.
 
-Run as ``python -m vertebra_core.training.train_localisation --bank FOLDER --out FOLDER``.
+Run as ``vertebra_core train locnet --bank FOLDER --out FOLDER``.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,8 +24,7 @@ from ..localisation.outputs import (
 from ..localisation.targets import localisation_targets
 from ..networks.normalisation import normalise_hu
 from ..networks.subpixel_unet import SubpixelUNet
-from .alone import run_alone
-from .arguments import add_training_arguments, log_to_terminal, number, training_config
+from .arguments import add_training_arguments, number, training_config
 from .label_arguments import LabelledData, add_source_arguments, labelled_data
 from .label_folders import LabelledLocalisationSource
 from .localisation_samples import PhantomLocalisationSource
@@ -211,16 +209,3 @@ def config_from(args: argparse.Namespace) -> LocalisationConfig:
     """Make a configuration from parsed arguments."""
     block = tuple(args.block)
     return LocalisationConfig(training_config(args), args.bank, labelled_data(args), block)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Entry point."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    add_arguments(parser)
-    log_to_terminal()
-    train_localisation(config_from(parser.parse_args(arguments)))
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(run_alone(main))

@@ -1,12 +1,11 @@
 """Train the segmentation network.
 
-Run as ``python -m vertebra_core.training.train_segmentation --bank FOLDER --out FOLDER``.
+Run as ``vertebra_core train segmentation --bank FOLDER --out FOLDER``.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,8 +16,7 @@ from torch import nn
 from ..networks.normalisation import normalise_hu
 from ..networks.subpixel_unet import SubpixelUNet
 from ..segmentation.crops import CROP_SHAPE_ZYX, center_prior
-from .alone import run_alone
-from .arguments import add_training_arguments, log_to_terminal, number, training_config
+from .arguments import add_training_arguments, number, training_config
 from .label_arguments import LabelledData, add_source_arguments, labelled_data
 from .label_folders import LabelledSegmentationSource
 from .loop import Trainer
@@ -175,16 +173,3 @@ def config_from(args: argparse.Namespace) -> SegmentationConfig:
         tuple(args.crop),
         split_bodies=args.split_bodies,
     )
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Entry point."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    add_arguments(parser)
-    log_to_terminal()
-    train_segmentation(config_from(parser.parse_args(arguments)))
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(run_alone(main))

@@ -13,7 +13,7 @@ from ..errors import Cancelled
 from ..localisation.heat_peaks import peaks_from_heat
 from ..localisation.localise import check_working_grid
 from ..localisation.sliding_window import Predicate, Progress, blend_weights, window_starts
-from ..networks.normalisation import AIR, normalise_hu_array
+from ..networks.normalisation import AIR, BONE, normalise_hu_array
 from ..volume import CtVolume
 from .instances import part_into_vertebrae
 from .outputs import (
@@ -28,7 +28,6 @@ from .outputs import (
 )
 
 LESION_THRESHOLD = 0.3
-_BONE = float(normalise_hu_array(np.float32(120.0)))
 _LEAST_BONE_VOXELS = 100
 _SEPARATION_MM = 10.0
 
@@ -142,7 +141,7 @@ def _windows(image, network, window_zyx, overlap, device, on_progress, cancelled
             raise Cancelled()
         box = tuple(slice(c, c + w) for c, w in zip(corner, window_zyx, strict=True))
         block = padded[box]
-        if np.count_nonzero(block > _BONE) >= _LEAST_BONE_VOXELS:
+        if np.count_nonzero(block > BONE) >= _LEAST_BONE_VOXELS:
             x = torch.from_numpy(block.copy())[None, None].to(device)
             with torch.inference_mode(), torch.autocast(kind, torch.bfloat16):
                 output = {k: v.float().cpu()[0] for k, v in network(x).items()}

@@ -1,11 +1,11 @@
-"""Modules of this package that are run by themselves end as the program does: with a sentence."""
+"""Modules that are run by themselves end as the program does: with a sentence."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
 
-from ..errors import Cancelled, InputError, VertebraError
+from .errors import Cancelled, InputError, VertebraError
 
 
 def run_alone(main: Callable[[], int]) -> int:

@@ -1,4 +1,4 @@
-"""Modules of training that are run by themselves tell a mistake as the program does."""
+"""Modules that are run by themselves tell a mistake as the program does."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import sys
 
 import pytest
 from toy_bank import toy_bank
+from vertebra_core.alone import run_alone
 from vertebra_core.errors import InputError
 from vertebra_core.models import MODELS_FOLDER
-from vertebra_core.training.alone import run_alone
 
 
 @pytest.mark.parametrize(
@@ -53,3 +53,14 @@ def test_bad_weights_of_what_runs_by_itself_are_told_in_a_sentence(
     said = capsys.readouterr().err
     assert left.value.code == 2 and "Traceback" not in said
     assert path.name in said.splitlines()[-1]
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_level_statistics_of_a_missing_file_are_told_in_a_sentence(tmp_path, capsys, monkeypatch):
+    words = ["level_statistics", str(tmp_path / "no.jsonl.gz"), str(tmp_path / "out.json")]
+    monkeypatch.setattr(sys, "argv", words)
+    with pytest.raises(SystemExit) as left:
+        runpy.run_module("vertebra_core.labelling.level_statistics", run_name="__main__")
+    said = capsys.readouterr().err
+    assert left.value.code == 2 and "Traceback" not in said
+    assert said.count("\n") == 1 and "no.jsonl.gz" in said
