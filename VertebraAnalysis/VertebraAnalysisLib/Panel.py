@@ -15,6 +15,7 @@ from .ImportAction import ImportAction
 from .InputSection import InputSection
 from .LogView import LogView
 from .MessageBar import MessageBar
+from .MissedVertebraButton import MissedVertebraButton
 from .OutputsSection import OutputsSection
 from .PackageInstallation import PackageInstallation
 from .PanelServices import PanelServices
@@ -61,7 +62,7 @@ class Panel(VTKObservationMixin):
         self._analyzeButton = AnalyzeButton(ui, self.input)
         self.actions = AnalysisActions(
             services, self.runs, self.packages, self.input, self.session, self.messages, self.log,
-            lambda: self.parameters, self._onResults,
+            lambda: self.parameters, self._onResults, lambda key: self.table.select(key),
         )  # fmt: skip
         self.importing = ImportAction(
             ui, services, self.input, self.messages, self.log, self._onResults
@@ -69,6 +70,9 @@ class Panel(VTKObservationMixin):
         self.review = ReviewSection(
             ui, self.session, services.linesWriter, self.messages, self.showVertebra,
             lambda key: services.editSegment(self.session.resultSet, key), self.actions.remeasure,
+            MissedVertebraButton(
+                ui, self.session, services, self.messages, self.actions.addVertebra
+            ),
         )  # fmt: skip
         self.outputs = OutputsSection(ui, self.session, services, self.messages)
 
@@ -148,6 +152,7 @@ class Panel(VTKObservationMixin):
 
     def exit(self) -> None:
         """Another module is opened; a run goes on."""
+        self.review.missed.stop()
 
     def cleanup(self) -> None:
         """The panel goes away: nothing may be left at work, or call it again."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from vertebra_core.analysis import HeightLine, SpineAnalysis, Vertebra
 from .Change import Change
 from .HeightEditing import checkedLines, movedLines
 from .LevelNaming import LevelNaming
+from .MissedLevels import requireFree
 from .ReaderValues import ReaderValues, checkedOverride
 from .ReviewedVertebra import ReviewedVertebra
 from .ReviewHistory import ReviewHistory
@@ -71,7 +73,7 @@ class Review:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """Keys of the vertebrae, head to foot."""
+        """Keys of the vertebrae, head to foot; what was added has the highest numbers."""
         return self._history.keys
 
     @property
@@ -221,13 +223,29 @@ class Review:
         The level stays what it is; so does a grade that the reader gave. `body` is the shape of
         the body's segment before, as in `Change`.
         """
-        values = self._values(key)
-        names = tuple("" if v.rejected else v.level for v in self.vertebrae)
+        values, names = self._values(key), self._namesByKey()
         measurement = keptVertebra(measured)
         values = replace(values, measurement=measurement, measuredLevels=names, heightLines={})
         return self._history.set("measurement", reader, {key: values}, body=body)
 
-    # What is no vertebra
+    # What is no vertebra, and what was missed
+
+    def addVertebra(self, measured: Vertebra, reader: str) -> set[str]:
+        """Add a vertebra that the analysis missed, under the level it has; no other is changed.
+
+        Raises
+        ------
+        UserError
+            If its level is not free where it lies.
+        """
+        added = keptVertebra(measured)
+        requireFree(self.accepted, added.level, added.center_lps_mm)
+        names = (*self._namesByKey(), added.level)
+        return self._history.add(reader, ReaderValues(added=added, measuredLevels=names))
+
+    def provisional(self) -> AbstractContextManager[None]:
+        """Forget what was changed in the block if it raises, as if it had never been tried."""
+        return self._history.provisional()
 
     def setRejected(self, key: str, rejected: bool, reader: str) -> set[str]:
         """Say that a row is no vertebra, or that it is one after all; others keep their levels.
@@ -283,6 +301,11 @@ class Review:
                 f"{self.vertebra(key).level} was rejected: it is no vertebra.", "Restore it first."
             )
         return values
+
+    def _namesByKey(self) -> tuple[str, ...]:
+        """Names of all vertebrae in the order of their keys; empty for what is none."""
+        byKey = sorted(self.vertebrae, key=lambda v: v.key)
+        return tuple("" if v.rejected else v.level for v in byKey)
 
     def _rename(self, names: Mapping[str, str], reader: str) -> set[str]:
         values = {}

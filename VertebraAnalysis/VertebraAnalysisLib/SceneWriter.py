@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from vertebra_core.output.scene_keys import INPUT_ROLE, RESULT_SET_ATTRIBUTE
 
+from .AddedVertebraWriter import AddedVertebraWriter
 from .Coordinates import ijkToWorldOfVolume
 from .HeightLinesWriter import HeightLinesWriter
 from .InputPlace import noteInputPlace, requireInputInPlace
@@ -23,6 +24,7 @@ from .TableWriter import TableWriter
 from .UserError import UserError
 
 if TYPE_CHECKING:
+    from .AddVertebra import MissedVertebra
     from .Review import Review
 
 _ANALYSIS = "vertebra analysis"
@@ -98,6 +100,8 @@ class SceneWriter:
         resultSet.saveReview(review)
         everything = review.vertebrae
         keys = {v.key for v in everything} if changedKeys is None else set(changedKeys)
+        # What was added and taken back.
+        AddedVertebraWriter.remove(resultSet, keys - {v.key for v in everything})
         changed = [v for v in everything if v.key in keys]
         # No batch state: it makes the views draw everything anew, and a height line may be just
         # under the mouse.
@@ -106,6 +110,40 @@ class SceneWriter:
         MarkupsWriter.update(resultSet.centersNode, changed)
         HeightLinesWriter.update(resultSet, changed)
         TableWriter.update(resultSet.tableNode, everything)
+
+    def add(
+        self,
+        resultSet: ResultSet,
+        review: Review,
+        changedKeys: Iterable[str],
+        missed: MissedVertebra,
+    ) -> None:
+        """Write a vertebra that was added to the review into all nodes, or into none.
+
+        Parameters
+        ----------
+        resultSet : ResultSet
+        review : Review
+            Holds it already.
+        changedKeys : iterable of str
+            Its key and those of others that are different now.
+        missed : MissedVertebra
+            Its shapes.
+        """
+        # The last one added has the highest number.
+        keys, key = list(review.keys), max(review.keys)
+        try:
+            AddedVertebraWriter.write(
+                resultSet,
+                review.vertebra(key),
+                missed.shape,
+                missed.body,
+                keys[: keys.index(key)],
+            )
+            self.update(resultSet, review, changedKeys)
+        except BaseException:
+            AddedVertebraWriter.remove(resultSet, [key])
+            raise
 
     def prepare(self, resultSet: ResultSet, review: Review) -> tuple[str, ...]:
         """Make a result set ready for its review, and the only one that is displayed.
