@@ -47,12 +47,11 @@ class Panel(VTKObservationMixin):
         self.ui = ui = slicer.util.childWidgetVariables(uiWidget)
         self.services = services = services or PanelServices()
         self.parameters: ParameterNode | None = None
-        self._guiTag: Any = None
         self._unfolded: bool | None = None
-        self._hadInput = False
+        self._guiTag, self._hadInput = None, False
 
-        self.messages, self.log = MessageBar(ui), LogView(ui)
-        progress = ProgressView(ui)
+        self.messages = messages = MessageBar(ui)
+        self.log, progress = LogView(ui), ProgressView(ui)
         self.runs = RunController(progress, self.messages, self.log, self._showState)
         self.packages = PackageInstallation(services, progress, self._showState)
         self.session = ReviewSession(services.sceneWriter, lambda: self.reader)
@@ -64,15 +63,11 @@ class Panel(VTKObservationMixin):
             services, self.runs, self.packages, self.input, self.session, self.messages, self.log,
             lambda: self.parameters, self._onResults, lambda key: self.table.select(key),
         )  # fmt: skip
-        self.importing = ImportAction(
-            ui, services, self.input, self.messages, self.log, self._onResults
-        )
+        self.importing = ImportAction(ui, services, self.input, messages, self.log, self._onResults)
         self.review = ReviewSection(
             ui, self.session, services.linesWriter, self.messages, self.showVertebra,
             lambda key: services.editSegment(self.session.resultSet, key), self.actions.remeasure,
-            MissedVertebraButton(
-                ui, self.session, services, self.messages, self.actions.addVertebra
-            ),
+            MissedVertebraButton(ui, self.session, services, messages, self.actions.addVertebra),
         )  # fmt: skip
         self.outputs = OutputsSection(ui, self.session, services, self.messages)
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vertebra_core.output.scene_keys import INPUT_ROLE, RESULT_SET_ATTRIBUTE
 
 from .AddedVertebraWriter import AddedVertebraWriter
-from .Coordinates import ijkToWorldOfVolume
 from .HeightLinesWriter import HeightLinesWriter
 from .InputPlace import noteInputPlace, requireInputInPlace
 from .LabelMapFile import LabelMapFile
 from .MarkupsWriter import MarkupsWriter
+from .ResultFiles import readResults
 from .ResultSet import ResultSet
 from .ResultVisibility import hide, showOnly
 from .SegmentationWriter import SegmentationWriter
@@ -64,7 +63,7 @@ class SceneWriter:
         scene = inputNode.GetScene() if inputNode is not None else None
         if scene is None:
             raise UserError("The CT is no longer in the scene.", "Load it and run again.")
-        text, review, labels, bodies = _read(Path(resultFolder), inputNode)
+        text, review, labels, bodies = readResults(Path(resultFolder), inputNode)
         name = _freeName(f"{inputNode.GetName()} {_ANALYSIS}", inputNode, replace)
         scene.StartState(scene.BatchProcessState)
         try:
@@ -279,29 +278,6 @@ class _Writing:
 
 def _nodesOf(scene: Any) -> list[Any]:
     return [scene.GetNthNode(index) for index in range(scene.GetNumberOfNodes())]
-
-
-def _read(folder: Path, inputNode: Any) -> tuple[str, Review, LabelMapFile, LabelMapFile]:
-    from .Review import Review
-
-    try:
-        grid = ijkToWorldOfVolume(inputNode)
-    except ValueError as error:
-        raise UserError(
-            f"The CT cannot be used: {error}.", "Harden its transform or resample it."
-        ) from error
-    try:
-        text = (folder / "analysis.json").read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(
-            "The result analysis.json cannot be read.", "Run the analysis again."
-        ) from error
-    review = Review.fromJson(text)
-    # Unpacking takes most of the time that writing the scene takes.
-    with ThreadPoolExecutor(2) as threads:
-        files = [folder / "labels.nii.gz", folder / "bodies.nii.gz"]
-        labels, bodies = threads.map(lambda path: LabelMapFile.read(path, grid), files)
-    return text, review, labels, bodies
 
 
 def _freeName(name: str, inputNode: Any, replace: ResultSet | None) -> str:
