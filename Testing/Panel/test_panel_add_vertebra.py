@@ -177,13 +177,26 @@ def testItIsReviewedCorrectedAndRejectedLikeAnyOther(driver, slicer):
 def testAPlaceWithoutAFreeNameIsToldAndNothingRuns(driver, slicer):
     add(driver, slicer)
     assert finished(driver)
-    (x, y, z), lower = rasOf("L1"), rasOf("L2")
-    add(driver, slicer, (x, y, (z + lower[2]) / 2))
+    (x, y, upper), lower = rasOf("L1"), rasOf("L2")
+    add(driver, slicer, (x, y, (upper + lower[2]) / 2))
     assert driver.core.runs == 1 and not driver.panel.running
     assert driver.panel.messages.kind == "error"
     assert driver.panel.messages.text == (
         "There is no level free between L1 and L2. Rename the vertebrae above or below first."
     )
+
+
+def testAClickIntoAVertebraThatIsThereSaysWhichItIs(driver, slicer):
+    add(driver, slicer, rasOf("T12"))
+    assert driver.core.runs == 0 and driver.panel.messages.kind == "error"
+    assert driver.panel.messages.text == (
+        "There is T12 already. Click into a body that has no outline yet."
+    )
+    driver.clickRow(0)
+    driver.click("rejectButton")
+    add(driver, slicer, rasOf("T12"))
+    assert driver.core.added[0][1] == "L1", "what is no vertebra is not in the way"
+    assert finished(driver)
 
 
 def testWhereTwoNamesArePossibleTheReaderChooses(driver, slicer):

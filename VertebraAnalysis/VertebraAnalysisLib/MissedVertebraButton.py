@@ -11,6 +11,7 @@ from .MessageBar import MessageBar
 from .MissedLevels import MissedLevels, missedLevels
 from .PointPicking import Point, PointPicking
 from .ReviewSession import ReviewSession
+from .UserError import UserError
 
 
 class MissedVertebraButton:
@@ -87,8 +88,14 @@ class MissedVertebraButton:
         self.show(True)
 
     def _levelAt(self, point: Point) -> str:
-        center = self._services.fromWorld(self._session.resultSet, point)
-        levels = missedLevels(self._session.review.accepted, center)
+        review, results = self._session.review, self._session.resultSet
+        key = self._services.vertebraAt(results, point)
+        if key:
+            raise UserError(
+                _("There is {level} already.").format(level=review.vertebra(key).level),
+                _("Click into a body that has no outline yet."),
+            )
+        levels = missedLevels(review.accepted, self._services.fromWorld(results, point))
         if levels.sure:
             return levels.likeliest
         return self._services.dialogs.chooseLevel(_question(levels), levels.names, levels.likeliest)

@@ -126,6 +126,12 @@ class PanelServices:
 
         return movedVertebra(vertebra.current, resultsToWorld(resultSet))
 
+    def vertebraAt(self, resultSet: Any, pointRas: Any) -> str:
+        """Key of the vertebra that is outlined at a point of the world; empty if none is."""
+        from .SegmentAtPoint import keyAtPoint
+
+        return keyAtPoint(resultSet.segmentationNode, pointRas)
+
     def fromWorld(self, resultSet: Any, pointRas: Any) -> Any:
         """A point of the world, RAS mm, in the coordinates of the analysis, LPS mm."""
         from .InputPlace import pointFromWorld
