@@ -184,6 +184,22 @@ def test_an_odd_mask_as_small_as_a_disc_is_no_vertebra():
     assert len(result.analysis.vertebrae) == 3, "a collapsed body that looks like one is taken"
 
 
+def test_an_atlas_without_a_body_lies_where_it_was_pointed_at():
+    labels = lacking("T12")
+    neck = np.zeros(64, np.uint8)
+    neck[[20, 21]] = (2, 3)
+    labels = replace(labels, labels=neck[labels.labels])
+    plain = segmenter(change=lambda mask: replace(mask, body=mask.body * 0))
+    atlas = replace(plain, judge=lambda mask, ct: Plausibility(True, "", like_atlas=True))
+    point = tuple(np.add(center_of("T12"), (3.0, 0.0, 0.0)).tolist())
+    result, _ = added(labels, ("C1", point), by=atlas)
+    assert [v.level for v in result.analysis.vertebrae] == ["C1", "C2", "C3"]
+    assert result.analysis.vertebrae[0].center_lps_mm == point and (result.labels == 1).any()
+    # Seen elsewhere than asked for, it is not the one that was meant.
+    far = tuple(np.add(center_of("T12"), (0.0, 0.0, 20.0)).tolist())
+    assert refusal(labels, ("C1", far), by=atlas).code == "no_vertebra_there"
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

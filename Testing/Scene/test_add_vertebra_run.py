@@ -18,6 +18,7 @@ from VertebraAnalysisLib.Coordinates import lpsToRas
 from VertebraAnalysisLib.CoreCommand import CoreCommand
 from VertebraAnalysisLib.CoreRun import CoreRun
 from VertebraAnalysisLib.LabelMapExport import LabelMapExport
+from VertebraAnalysisLib.Remeasure import Remeasure
 from VertebraAnalysisLib.ResultSet import ResultSet
 from VertebraAnalysisLib.ReviewSession import ReviewSession
 from VertebraAnalysisLib.RunOptions import RunOptions
@@ -94,6 +95,12 @@ def test_it_comes_back_as_the_analysis_had_it_and_no_other_is_changed(
     for name, height in wanted["heights_mm"].items():
         assert getattr(own.heights_mm, name) == pytest.approx(height, abs=1.0)
     assert own.density_hu == pytest.approx(wanted["density_hu"], abs=5)
+    same = finish(
+        lambda *told: Remeasure(session.resultSet, session.review, [key], OPTIONS, *told)
+    )[key].vertebra
+    for name in ("anterior", "middle", "posterior"):
+        kept = getattr(own.heights_mm, name)
+        assert getattr(same.heights_mm, name) == pytest.approx(kept, abs=1.5)
     reopen(slicer, tmp_path / "scene.mrb")
     (kept,) = ResultSet.findAll(slicer.mrmlScene)
     assert np.array_equal(LabelMapExport.labels(kept).labels, again)

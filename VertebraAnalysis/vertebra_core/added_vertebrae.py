@@ -192,8 +192,11 @@ def _segmented(
     (mask,) = segmenter.segment(ct, [wanted.center_lps_mm], cancelled)
     verdict = segmenter.judge(mask, ct)
     # The atlas has no body: its centre is the point itself.
-    center = (None if verdict.like_atlas else mask.body_center_lps_mm()) or wanted.center_lps_mm
-    doubt = _doubt(mask, verdict, center, given, wanted)
+    atlas = verdict.like_atlas and wanted.level.name == "C1"
+    center = (None if atlas else mask.body_center_lps_mm()) or wanted.center_lps_mm
+    if _distance_mm(mask.vertebra if atlas else mask.body, mask, wanted) > _FARTHEST_MM:
+        raise _no_vertebra()
+    doubt = _doubt(mask, verdict, center, given)
     _refuse_overlap(mask, labels, given)
     _check_order(center, given, wanted.level)
     volume_ml = float((mask.vertebra > 0.5).sum()) / 1000
@@ -205,13 +208,8 @@ def _doubt(
     verdict: Plausibility,
     center: Point,
     given: Sequence[LabelledMask],
-    wanted: AddedPoint,
 ) -> str:
-    """Say why a mask is doubtful; refuse what is no vertebra, or not the one at the point."""
-    if verdict.like_atlas:
-        return ""
-    if not (mask.body > 0.5).any() or _distance_mm(mask, wanted) > _FARTHEST_MM:
-        raise _no_vertebra()
+    """Say why a mask is doubtful; refuse what is no vertebra."""
     if verdict.plausible:
         return ""
     # As in an analysis: what lies between two others may be odd, as collapsed vertebrae are.
@@ -236,10 +234,11 @@ def _body_ml(mask: VertebraMask) -> float:
     return float((mask.body > 0.5).sum()) / 1000
 
 
-def _distance_mm(mask: VertebraMask, wanted: AddedPoint) -> float:
-    """From the point to the nearest voxel of the body on the 1 mm grid."""
-    voxels = np.argwhere(mask.body > 0.5)[:, ::-1] + np.asarray(mask.origin_lps_mm)
-    return float(np.linalg.norm(voxels - wanted.center_lps_mm, axis=1).min())
+def _distance_mm(part: np.ndarray, mask: VertebraMask, wanted: AddedPoint) -> float:
+    """From the point to the nearest voxel of a part of the mask; infinite without any."""
+    voxels = np.argwhere(part > 0.5)[:, ::-1] + np.asarray(mask.origin_lps_mm)
+    away = np.linalg.norm(voxels - wanted.center_lps_mm, axis=1)
+    return float(away.min(initial=np.inf))
 
 
 def _refuse_overlap(mask: VertebraMask, labels: LabelVolume, given: Sequence[LabelledMask]) -> None:
