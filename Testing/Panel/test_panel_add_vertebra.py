@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from example_ct import suitableCt
 from missed_vertebra import lackingFolder, measuredVertebra
@@ -12,19 +14,11 @@ SLOWLY = "time.sleep(0.5)\n"
 NOTHING_THERE = REFUSES.replace("No vertebra was found.", "No vertebra was found at this point.")
 
 
-def gradedFolder(folder, *names):
-    """What ``grade --add`` leaves: T12, L1 that was added, and L2, under `names` if given."""
-    from dataclasses import replace
-
+def gradedFolder(folder):
+    """What ``grade --add`` leaves: T12, L1 under a name that was given, and L2."""
     analysis = example()[3]
-    added = measuredVertebra("L1")
-    return writeFolder(
-        folder,
-        replace(
-            analysis,
-            vertebrae=tuple(added if v.level == "L1" else v for v in analysis.vertebrae),
-        ),
-    )
+    own = {v.level: v for v in analysis.vertebrae} | {"L1": measuredVertebra("L1")}
+    return writeFolder(folder, replace(analysis, vertebrae=tuple(own.values())))
 
 
 @pytest.fixture
