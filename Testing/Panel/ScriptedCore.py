@@ -53,12 +53,15 @@ class ScriptedCore(CoreCommand):
     ----------
     asked : list of tuple
         ``"analyze"`` or ``"grade"``, and the options, of every run.
+    added : list of tuple or None
+        What every ``"grade"`` was to add: a point, LPS mm, and a level.
     """
 
     def __init__(self, script: str) -> None:
         super().__init__()
         self._script = script
         self.asked: list[tuple[str, Any]] = []
+        self.added: list[Any] = []
 
     @property
     def runs(self) -> int:
@@ -69,8 +72,11 @@ class ScriptedCore(CoreCommand):
         self.asked.append(("analyze", options))
         return self._command(folder)
 
-    def grade(self, ctPath: Path, segmentationPath: Path, folder: Path, options: Any) -> list[str]:
+    def grade(
+        self, ctPath: Path, segmentationPath: Path, folder: Path, options: Any, add: Any = None
+    ) -> list[str]:
         self.asked.append(("grade", options))
+        self.added.append(add)
         return self._command(folder)
 
     def _command(self, folder: Path) -> list[str]:

@@ -14,6 +14,10 @@ class ScriptedDialogs:
         Answer to what to do about existing results.
     path : str
         Answer to where to save.
+    level : str
+        Answer to what to call a vertebra.
+    levels : tuple of str
+        Levels that were offered last.
     questions : list of str
     """
 
@@ -21,6 +25,8 @@ class ScriptedDialogs:
         self.yes = True
         self.replace = "cancel"
         self.path = ""
+        self.level = ""
+        self.levels: tuple[str, ...] = ()
         self.questions: list[str] = []
 
     def confirm(self, question: str) -> bool:
@@ -30,6 +36,12 @@ class ScriptedDialogs:
     def askReplace(self, question: str) -> str:
         self.questions.append(question)
         return self.replace
+
+    def chooseLevel(self, question: str, levels: tuple[str, ...], likeliest: str) -> str:
+        self.questions.append(question)
+        self.levels = tuple(levels)
+        assert likeliest in levels
+        return self.level
 
     def saveFile(self, title: str, name: str, kinds: str) -> str:
         self.questions.append(f"{title}: {name} [{kinds}]")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from SlicerBoot import slicerCoreMissing
+from SlicerBoot.openGlMissing import openGlMissing
 
 CASE = Path(__file__).with_name("offscreen_views_case.py")
 
@@ -18,22 +19,12 @@ def seen(tmp_path_factory):
     """What was rendered."""
     if slicerCoreMissing():
         pytest.skip(slicerCoreMissing())
-    if not _openGlWorks():
-        pytest.skip("there is no OpenGL to render with")
+    if openGlMissing():
+        pytest.skip(openGlMissing())
     folder = tmp_path_factory.mktemp("views")
     done = subprocess.run([sys.executable, CASE, folder], capture_output=True, text=True)
     assert done.stdout, done.stderr
     return json.loads(done.stdout.splitlines()[-1]) | {"png": folder / "slice.png"}
-
-
-def _openGlWorks() -> bool:
-    # A missing OpenGL aborts the process.
-    code = (
-        "import vtkmodules.vtkRenderingOpenGL2; "
-        "from vtkmodules.vtkRenderingCore import vtkRenderWindow; "
-        "w = vtkRenderWindow(); w.SetOffScreenRendering(1); w.Render()"
-    )
-    return subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0
 
 
 def test_a_slice_view_shows_the_volume_where_it_is_told_to_look(seen):

@@ -275,7 +275,7 @@ def test_a_damaged_review_is_refused_in_one_sentence(text):
 
 def test_a_review_of_a_later_version_asks_for_an_update():
     with pytest.raises(UserError, match="Update VertebraAnalysis"):
-        Review.fromJson(_with_review(version="2.0"))
+        Review.fromJson(_with_review(version="3.0"))
     assert Review.fromJson(_with_review(version="1.7", more={"x": 1})).remaining == 10
 
 

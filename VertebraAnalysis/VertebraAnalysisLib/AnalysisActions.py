@@ -1,4 +1,4 @@
-"""What the panel starts: an analysis, the sample, a measurement of edited segments."""
+"""What the panel starts: analyses, measurements of edited segments, the search for missed ones."""
 
 from __future__ import annotations
 
@@ -37,6 +37,8 @@ class AnalysisActions:
         () -> ParameterNode.
     onResults : callable
         (ResultSet) when an analysis has been written to the scene.
+    onAdded : callable
+        (key) when a vertebra was added.
     """
 
     def __init__(
@@ -50,11 +52,13 @@ class AnalysisActions:
         log: LogView,
         parameters: Callable[[], ParameterNode],
         onResults: Callable[[Any], None],
+        onAdded: Callable[[str], None],
     ) -> None:
         self._services, self._runs, self._input = services, runs, inputSection
         self._packages = packages
         self._session, self._messages, self._log = session, messages, log
         self._parameters, self._onResults = parameters, onResults
+        self._onAdded = onAdded
 
     def analyze(self) -> bool:
         """Start the analysis of the selected CT; returns whether it is at work."""
@@ -119,6 +123,37 @@ class AnalysisActions:
             for measuredKey, own in measured.items():
                 session.takeMeasurement(measuredKey, own.vertebra, own.body)
             self._messages.inform(_("{level} was measured again.").format(level=level))
+
+        return bool(self._messages.attempt(lambda: self._runs.start(make, take)))
+
+    def addVertebra(self, pointRas: Any, level: str) -> bool:
+        """Look for a missed vertebra at a point, world RAS mm, and add it under its level."""
+        session = self._session
+        if self._runs.running or not session.isOpen:
+            return False
+        if not self._messages.attempt(self._packages.ensure):
+            return False
+        resultSet = session.resultSet
+
+        def make(**callbacks: Any) -> Any:
+            return self._services.makeAddition(
+                resultSet, session.review, pointRas, level, self._options(None), **callbacks
+            )
+
+        def take(missed: Any) -> None:
+            if session.resultSet != resultSet or not resultSet.exists:
+                self._messages.warn(
+                    _("These results are not open any more: {level} was not added.").format(
+                        level=level
+                    ),
+                    _("Open them and add it again."),
+                )
+                return
+            key = session.addVertebra(missed)
+            self._messages.inform(
+                _("{level} was added. Check its outline and its heights.").format(level=level)
+            )
+            self._onAdded(key)
 
         return bool(self._messages.attempt(lambda: self._runs.start(make, take)))
 

@@ -19,7 +19,7 @@ class Change:
         Key of the vertebra.
     action : str
         ``"level"``, ``"grade"``, ``"heights"``, ``"measurement"``, ``"reviewed"``,
-        ``"rejected"`` or ``"undo"``.
+        ``"rejected"``, ``"added"`` or ``"undo"``.
     before, after : str
         The changed value as a reader reads it, e.g. ``"G1 wedge"`` and ``"G2 crush"``.
     reason : str

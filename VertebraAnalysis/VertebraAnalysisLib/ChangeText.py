@@ -8,15 +8,19 @@ from .HeightEditing import usable
 from .ReviewedVertebra import REJECTED_NAME, ReviewedVertebra
 
 
-def changedText(action: str, vertebra: ReviewedVertebra) -> str:
+def changedText(action: str, vertebra: ReviewedVertebra | None) -> str:
     """Return the value that an action is about, in a few words.
 
     Parameters
     ----------
-    action : {"level", "grade", "heights", "measurement", "reviewed", "rejected"}
-    vertebra : ReviewedVertebra
-        Before or after the action.
+    action : {"level", "grade", "heights", "measurement", "reviewed", "rejected", "added"}
+    vertebra : ReviewedVertebra or None
+        Before or after the action; None before it was added.
     """
+    if vertebra is None:
+        return "missed"
+    if action == "added":
+        return f"added as {vertebra.level}"
     if action == "level":
         return vertebra.level
     if action == "reviewed":

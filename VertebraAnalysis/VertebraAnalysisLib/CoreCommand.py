@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from .RunOptions import RunOptions
@@ -37,10 +37,21 @@ class CoreCommand:
         return [*self._core(), "analyze", str(ctPath), *chosen, *_runArguments(folder, options)]
 
     def grade(
-        self, ctPath: Path, segmentationPath: Path, folder: Path, options: RunOptions
+        self,
+        ctPath: Path,
+        segmentationPath: Path,
+        folder: Path,
+        options: RunOptions,
+        add: tuple[Sequence[float], str] | None = None,
     ) -> list[str]:
-        """Return the command that measures and grades the vertebrae of a segmentation."""
+        """Return the command that measures and grades the vertebrae of a segmentation.
+
+        `add` is a vertebra that the segmentation lacks: a point in it, LPS mm, and its level.
+        """
         segmentation = ["--segmentation", str(segmentationPath)]
+        if add is not None:
+            # Without exponents, which would be taken for options where they follow a minus.
+            segmentation += ["--add", *(f"{value:.3f}" for value in add[0]), add[1]]
         arguments = [str(ctPath), *segmentation, *_runArguments(folder, options)]
         return [*self._core(), "grade", *arguments]
 

@@ -20,7 +20,7 @@ _STALE_AFTER_S = 24 * 3600.0
 
 
 class CoreRun:
-    """Base of `AnalysisRun` and `Remeasure`: they say what to write, to run, and to read.
+    """Base of `AnalysisRun` and `MeasuringRun`: they say what to write, to run, and to read.
 
     `poll`, called by a timer every 100 ms or so, delivers everything in the caller's thread.
     Exactly one of `onFinished`, `onFailed` and `onCancelled` is called after `start`. Closing the

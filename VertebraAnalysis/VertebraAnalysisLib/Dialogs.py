@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import qt
@@ -44,6 +45,19 @@ class Dialogs:
         box.exec_()
         clicked = box.clickedButton()
         return "add" if clicked == add else "replace" if clicked == replace else "cancel"
+
+    def chooseLevel(self, question: str, levels: Sequence[str], likeliest: str) -> str:
+        """Ask what to call a vertebra; returns one of `levels`, or an empty text."""
+        box = qt.QMessageBox(self._parent)
+        box.setIcon(qt.QMessageBox.Question)
+        box.setWindowTitle(_title())
+        box.setText(question)
+        buttons = [box.addButton(level, qt.QMessageBox.AcceptRole) for level in levels]
+        box.addButton(qt.QMessageBox.Cancel)
+        box.setDefaultButton(buttons[list(levels).index(likeliest)])
+        box.exec_()
+        clicked = box.clickedButton()
+        return next((n for n, b in zip(levels, buttons, strict=True) if b == clicked), "")
 
     def saveFile(self, title: str, name: str, kinds: str) -> str:
         """Ask where to save; returns a path, or an empty text.

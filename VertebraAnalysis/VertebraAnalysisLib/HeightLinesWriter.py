@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from vertebra_core.analysis import HeightLine
@@ -93,6 +93,16 @@ class HeightLinesWriter:
         """Tell whether any line of one body is visible."""
         nodes = resultSet.heightLineNodes.items()
         return any(own == key and node.GetDisplayVisibility() for (own, _), node in nodes)
+
+    @staticmethod
+    def remove(resultSet: ResultSet, keys: Iterable[str]) -> None:
+        """Remove the lines of vertebrae that are no more, as if they had never been made."""
+        gone = set(keys)
+        for (own, _), node in resultSet.heightLineNodes.items():
+            if own in gone:
+                resultSet.forget(node)
+                SubjectHierarchy(resultSet.scene).removeNode(node)
+        _noteMade(resultSet, _made(resultSet) - gone)
 
     @staticmethod
     def update(resultSet: ResultSet, vertebrae: Sequence[ReviewedVertebra]) -> None:

@@ -7,11 +7,12 @@ results together moves both and changes nothing between them; any other movement
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .Coordinates import arrayFromMatrix
+from .Coordinates import Point, arrayFromMatrix, rasToLps
 from .UserError import UserError
 from .VoxelGrid import VoxelGrid
 
@@ -71,6 +72,11 @@ def resultsToWorld(resultSet: ResultSet) -> np.ndarray:
     if transform is not None and transform.IsTransformToWorldLinear():
         transform.GetMatrixTransformToWorld(matrix)
     return arrayFromMatrix(matrix)
+
+
+def pointFromWorld(resultSet: ResultSet, pointRas: Sequence[float]) -> Point:
+    """Return a point of the world, RAS mm, in the coordinates of the analysis, LPS mm."""
+    return rasToLps((np.linalg.inv(resultsToWorld(resultSet)) @ [*pointRas, 1.0])[:3])
 
 
 def _gridNow(resultSet: ResultSet) -> VoxelGrid | None:

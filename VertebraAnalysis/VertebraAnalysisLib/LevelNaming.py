@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
-from vertebra_core.levels import level_named
-
+from .FreeLevels import isBetween, noneFree, orderOf
 from .Relabelling import REGULAR_LEVELS, Relabelling
 from .ReviewedVertebra import ReviewedVertebra
-from .UserError import UserError
 
 
 class LevelNaming:
@@ -44,6 +43,10 @@ class LevelNaming:
         own = [v.ai for v in self._accepted]
         if not own:
             return None
+        orders = [orderOf(v.level) for v in own]
+        if any(a >= b for a, b in pairwise(orders)):
+            # What was added after others were renamed does not fit between their first names.
+            return None
         analysed = Relabelling([v.level for v in own], [v.center_lps_mm for v in own])
         names = analysed.runnerUp(own)
         holds = names == tuple(v.level for v in self._accepted)
@@ -63,17 +66,14 @@ class LevelNaming:
         above = next((v.level for v in reversed(self._all[:i]) if not v.rejected), None)
         below = next((v.level for v in self._all[i:] if not v.rejected), None)
         own = self._all[i].level
-        if above and below and _order(above) >= _order(below):
+        if above and below and orderOf(above) >= orderOf(below):
             # Names that were given need not run from head to foot.
             return own
-        free = [name for name in REGULAR_LEVELS if _isBetween(name, above, below)]
-        if _isBetween(own, above, below):
+        free = [name for name in REGULAR_LEVELS if isBetween(name, above, below)]
+        if isBetween(own, above, below):
             return own
         if not free:
-            raise UserError(
-                f"There is no level free {_place(above, below)}.",
-                "Rename the vertebrae above or below first.",
-            )
+            raise noneFree(above, below)
         return free[0] if above else free[-1]
 
     def _relabelling(self) -> Relabelling:
@@ -82,19 +82,3 @@ class LevelNaming:
 
     def _byKey(self, names: Sequence[str]) -> dict[str, str]:
         return {v.key: name for v, name in zip(self._accepted, names, strict=True)}
-
-
-def _order(level: str) -> int:
-    return level_named(level).order
-
-
-def _isBetween(level: str, above: str | None, below: str | None) -> bool:
-    return (above is None or _order(above) < _order(level)) and (
-        below is None or _order(level) < _order(below)
-    )
-
-
-def _place(above: str | None, below: str | None) -> str:
-    if above and below:
-        return f"between {above} and {below}"
-    return f"below {above}" if above else f"above {below}"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from vertebra_core.output.markups_json import point_description, point_label
@@ -26,7 +27,9 @@ def pointLabel(vertebra: ReviewedVertebra) -> str:
 
 def pointDescription(vertebra: ReviewedVertebra) -> str:
     """Return heights, density, who named and graded it, and flags, as one line."""
-    return point_description(vertebra.current, vertebra.ai, vertebra.gradeOverridden)
+    return point_description(
+        vertebra.current, vertebra.ai, vertebra.gradeOverridden, vertebra.added
+    )
 
 
 class MarkupsWriter:
@@ -53,7 +56,6 @@ class MarkupsWriter:
         vtkMRMLMarkupsFiducialNode
         """
         import slicer
-        import vtk
 
         node = scene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", name)
         node.CreateDefaultDisplayNodes()
@@ -67,17 +69,33 @@ class MarkupsWriter:
         display.SetPropertiesLabelVisibility(False)
         modified = node.StartModify()
         for vertebra in vertebrae:
-            position = vtk.vtkVector3d(*lpsToRas(vertebra.center_lps_mm))
-            index = node.AddControlPointWorld(position, pointLabel(vertebra))
-            # Point by point: a list locked as a whole would not answer clicks.
-            node.SetNthControlPointLocked(index, True)
-            node.SetNthControlPointVisibility(index, not vertebra.rejected)
-            _describe(node, index, vertebra)
+            _add(node, vertebra)
         node.SetAttribute(KEYS_ATTRIBUTE, " ".join(v.key for v in vertebrae))
         # Neither added to nor taken from, points and keys stay in step.
         node.SetFixedNumberOfControlPoints(True)
         node.EndModify(modified)
         return node
+
+    @staticmethod
+    def add(node: Any, vertebra: ReviewedVertebra) -> None:
+        """Add the point of a vertebra that the analysis missed, behind all others."""
+        keys = (node.GetAttribute(KEYS_ATTRIBUTE) or "").split()
+        with _pointsChanging(node):
+            _add(node, vertebra)
+            node.SetAttribute(KEYS_ATTRIBUTE, " ".join([*keys, vertebra.key]))
+
+    @staticmethod
+    def remove(node: Any, keys: Iterable[str]) -> None:
+        """Remove the points of vertebrae that are no more."""
+        present = (node.GetAttribute(KEYS_ATTRIBUTE) or "").split() if node is not None else []
+        gone = [index for index, key in enumerate(present) if key in set(keys)]
+        if not gone:
+            return
+        with _pointsChanging(node):
+            for index in reversed(gone):
+                node.RemoveNthControlPoint(index)
+            left = [key for index, key in enumerate(present) if index not in gone]
+            node.SetAttribute(KEYS_ATTRIBUTE, " ".join(left))
 
     @staticmethod
     def update(node: Any, vertebrae: Sequence[ReviewedVertebra]) -> None:
@@ -93,6 +111,29 @@ class MarkupsWriter:
                 _describe(node, index, vertebra)
                 _move(node, index, lpsToRas(vertebra.center_lps_mm))
         node.EndModify(modified)
+
+
+@contextmanager
+def _pointsChanging(node: Any) -> Iterator[None]:
+    """Let points be added and removed, which nobody else may do."""
+    modified = node.StartModify()
+    node.SetFixedNumberOfControlPoints(False)
+    try:
+        yield
+    finally:
+        node.SetFixedNumberOfControlPoints(True)
+        node.EndModify(modified)
+
+
+def _add(node: Any, vertebra: ReviewedVertebra) -> None:
+    import vtk
+
+    position = vtk.vtkVector3d(*lpsToRas(vertebra.center_lps_mm))
+    index = node.AddControlPoint(position, pointLabel(vertebra))
+    # Point by point: a list locked as a whole would not answer clicks.
+    node.SetNthControlPointLocked(index, True)
+    node.SetNthControlPointVisibility(index, not vertebra.rejected)
+    _describe(node, index, vertebra)
 
 
 def _label(node: Any, index: int, vertebra: ReviewedVertebra) -> None:

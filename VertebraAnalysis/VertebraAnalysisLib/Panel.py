@@ -15,6 +15,7 @@ from .ImportAction import ImportAction
 from .InputSection import InputSection
 from .LogView import LogView
 from .MessageBar import MessageBar
+from .MissedVertebraButton import MissedVertebraButton
 from .OutputsSection import OutputsSection
 from .PackageInstallation import PackageInstallation
 from .PanelServices import PanelServices
@@ -46,12 +47,11 @@ class Panel(VTKObservationMixin):
         self.ui = ui = slicer.util.childWidgetVariables(uiWidget)
         self.services = services = services or PanelServices()
         self.parameters: ParameterNode | None = None
-        self._guiTag: Any = None
         self._unfolded: bool | None = None
-        self._hadInput = False
+        self._guiTag, self._hadInput = None, False
 
-        self.messages, self.log = MessageBar(ui), LogView(ui)
-        progress = ProgressView(ui)
+        self.messages = messages = MessageBar(ui)
+        self.log, progress = LogView(ui), ProgressView(ui)
         self.runs = RunController(progress, self.messages, self.log, self._showState)
         self.packages = PackageInstallation(services, progress, self._showState)
         self.session = ReviewSession(services.sceneWriter, lambda: self.reader)
@@ -61,14 +61,13 @@ class Panel(VTKObservationMixin):
         self._analyzeButton = AnalyzeButton(ui, self.input)
         self.actions = AnalysisActions(
             services, self.runs, self.packages, self.input, self.session, self.messages, self.log,
-            lambda: self.parameters, self._onResults,
+            lambda: self.parameters, self._onResults, lambda key: self.table.select(key),
         )  # fmt: skip
-        self.importing = ImportAction(
-            ui, services, self.input, self.messages, self.log, self._onResults
-        )
+        self.importing = ImportAction(ui, services, self.input, messages, self.log, self._onResults)
         self.review = ReviewSection(
             ui, self.session, services.linesWriter, self.messages, self.showVertebra,
             lambda key: services.editSegment(self.session.resultSet, key), self.actions.remeasure,
+            MissedVertebraButton(ui, self.session, services, messages, self.actions.addVertebra),
         )  # fmt: skip
         self.outputs = OutputsSection(ui, self.session, services, self.messages)
 
@@ -148,6 +147,7 @@ class Panel(VTKObservationMixin):
 
     def exit(self) -> None:
         """Another module is opened; a run goes on."""
+        self.review.missed.stop()
 
     def cleanup(self) -> None:
         """The panel goes away: nothing may be left at work, or call it again."""

@@ -71,6 +71,13 @@ class PanelServices:
 
         return Remeasure(resultSet, review, keys, options, **callbacks, core=self._core)
 
+    def makeAddition(self, resultSet: Any, review: Review, point: Any, level: str, options: Any,
+                     **callbacks: Any) -> Any:  # fmt: skip
+        """Return a search for a missed vertebra at a point, world RAS mm, not started."""
+        from .AddVertebra import AddVertebra
+
+        return AddVertebra(resultSet, review, point, level, options, **callbacks, core=self._core)
+
     def loadSample(self) -> Any:
         """Load the sample CT and return its node."""
         from .SampleDataRegistration import loadSample
@@ -118,6 +125,18 @@ class PanelServices:
         from .MovedVertebra import movedVertebra
 
         return movedVertebra(vertebra.current, resultsToWorld(resultSet))
+
+    def vertebraAt(self, resultSet: Any, pointRas: Any) -> str:
+        """Key of the vertebra that is outlined at a point of the world; empty if none is."""
+        from .SegmentAtPoint import keyAtPoint
+
+        return keyAtPoint(resultSet.segmentationNode, pointRas)
+
+    def fromWorld(self, resultSet: Any, pointRas: Any) -> Any:
+        """A point of the world, RAS mm, in the coordinates of the analysis, LPS mm."""
+        from .InputPlace import pointFromWorld
+
+        return pointFromWorld(resultSet, pointRas)
 
     def resultSet(self, textNode: Any) -> Any:
         """The result set of a text node; None without one."""

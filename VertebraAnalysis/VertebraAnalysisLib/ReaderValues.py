@@ -42,11 +42,14 @@ class ReaderValues:
     measurement : Vertebra or None
         From measuring an edited segment again.
     measuredLevels : tuple of str
-        Names that all vertebrae had then, head to foot, in which its flags speak; empty for what
-        was no vertebra. Without a measurement, or in files of earlier versions, there are none.
+        Names that all vertebrae had then, in the order of their keys, in which its flags speak;
+        empty for what was no vertebra. Without a measurement, unless it was added, or in files of
+        earlier versions, there are none.
     reviewed : bool
     rejected : bool
         It is no vertebra.
+    added : Vertebra or None
+        As it was measured when the reader added it; None for what the analysis found.
     """
 
     level: str | None = None
@@ -56,6 +59,7 @@ class ReaderValues:
     measuredLevels: tuple[str, ...] = ()
     reviewed: bool = False
     rejected: bool = False
+    added: Vertebra | None = None
 
 
 def checkedOverride(grade: int | None, shape: str | None, reason: str) -> GradeOverride:

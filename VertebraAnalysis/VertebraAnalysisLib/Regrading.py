@@ -19,7 +19,6 @@ from vertebra_core.grading.genant import (
 )
 from vertebra_core.grading.joint_grade import grade_doubt, joint_grade, with_other_morphometry
 from vertebra_core.grading.norms import why_not_graded
-from vertebra_core.output.scene_keys import vertebra_keys
 
 from .HeightEditing import editedHeights, editedSpread, usable
 from .ReaderValues import ReaderValues
@@ -32,14 +31,19 @@ _INCOMPLETE = "Not all three heights are drawn yet."
 
 
 def reviewedVertebrae(
-    analysed: Sequence[Vertebra], values: Sequence[ReaderValues], voxelMm: float
+    keys: Sequence[str],
+    analysed: Sequence[Vertebra],
+    values: Sequence[ReaderValues],
+    voxelMm: float,
 ) -> tuple[ReviewedVertebra, ...]:
     """Return all vertebrae as they stand.
 
     Parameters
     ----------
-    analysed : sequence of Vertebra
+    keys : sequence of str
         Head to foot.
+    analysed : sequence of Vertebra
+        In the same order; for what the reader added, as it was measured then.
     values : sequence of ReaderValues
         In the same order.
     voxelMm : float
@@ -54,13 +58,16 @@ def reviewedVertebrae(
     before: dict[int, Morphometry] = {}
     after: dict[int, Morphometry] = {}
     if any(touched):
-        before = _assessed([b.level for b in bases], bases, voxelMm)
         edited = [_withLines(b, v) for b, v in zip(bases, values, strict=True)]
-        after = _assessed(levels, edited, voxelMm)
-        if any(v.rejected for v in values):
+        # What was added is measured by all others, but changes none of them.
+        ofAnalysis = tuple(i for i, v in enumerate(values) if v.added is None)
+        for among in dict.fromkeys((tuple(range(len(values))), ofAnalysis)):
+            before |= _assessed([b.level for b in bases], bases, voxelMm, among)
+            after |= _assessed(levels, edited, voxelMm, among)
             # What is no vertebra is no measure of the others.
-            accepted = [i for i, v in enumerate(values) if not v.rejected]
-            after |= _assessed(levels, edited, voxelMm, accepted)
+            accepted = [i for i in among if not values[i].rejected]
+            if len(accepted) < len(among):
+                after |= _assessed(levels, edited, voxelMm, accepted)
         bases = edited
     for i, base in enumerate(bases):
         vertebra = _named(base, analysed[i], levels[i])
@@ -68,25 +75,18 @@ def reviewedVertebrae(
             drawn = bool(values[i].heightLines)
             vertebra = _graded(vertebra, before.get(i), after.get(i), drawn)
         found.append(vertebra)
-    found = _withFlagsNamed(found, analysed, values, levels)
-    return tuple(
-        _reviewed(*entry)
-        for entry in zip(vertebra_keys(len(found)), analysed, found, values, strict=True)
-    )
+    found = _withFlagsNamed(keys, found, analysed, values, levels)
+    return tuple(_reviewed(*entry) for entry in zip(keys, analysed, found, values, strict=True))
 
 
 def _assessed(
     levels: Sequence[str],
     bodies: Sequence[Vertebra],
     voxelMm: float,
-    among: Sequence[int] | None = None,
+    among: Sequence[int],
 ) -> dict[int, Morphometry]:
-    """Morphometry of all bodies, or some, that have heights and a norm, by index."""
-    at = [
-        i
-        for i in (range(len(bodies)) if among is None else among)
-        if usable(bodies[i].heights_mm) and why_not_graded(levels[i]) is None
-    ]
+    """Morphometry of those bodies of `among` that have heights and a norm, by index."""
+    at = [i for i in among if usable(bodies[i].heights_mm) and why_not_graded(levels[i]) is None]
     measured = [
         MeasuredBody(
             levels[i],
@@ -196,23 +196,27 @@ def _jointShape(grade: int, shape: str | None, before: Morphometry, after: Morph
 
 
 def _withFlagsNamed(
+    keys: Sequence[str],
     found: Sequence[Vertebra],
     analysed: Sequence[Vertebra],
     values: Sequence[ReaderValues],
     levels: Sequence[str],
 ) -> list[Vertebra]:
     """Let flags speak of the names that hold now, and drop doubts that the reader has settled."""
-    first = [ai.level for ai in analysed]
-    if first == list(levels) and not any(v.measuredLevels for v in values):
+    byKey = sorted(range(len(keys)), key=keys.__getitem__)
+    # Names are kept in the order of the keys: what is added later comes last.
+    now = [levels[i] for i in byKey]
+    first = [analysed[i].level for i in byKey if values[i].added is None]
+    if first == now and not any(v.measuredLevels for v in values):
         return list(found)
     gaps = (1, *Relabelling(levels, [v.center_lps_mm for v in analysed]).gaps, 1)
     results = []
     for i, vertebra in enumerate(found):
-        said = dict(zip(_namesSpoken(values[i], first, levels[i]) or levels, levels, strict=False))
+        said = dict(zip(_namesSpoken(values[i], first, levels[i]) or now, now, strict=False))
         settled = vertebra.level != analysed[i].level
         near = range(max(i - 1, 0), min(i + 2, len(levels)))
-        renamed = any(levels[k] != analysed[k].level for k in near)
-        complete = renamed and gaps[i] == gaps[i + 1] == 1
+        other = any(levels[k] != analysed[k].level or values[k].added is not None for k in near)
+        complete = other and gaps[i] == gaps[i + 1] == 1
         flags = tuple(
             Flag(f.code, _renamed(f.reason, said))
             for f in vertebra.flags
@@ -225,7 +229,7 @@ def _withFlagsNamed(
 
 def _namesSpoken(values: ReaderValues, first: Sequence[str], level: str) -> Sequence[str]:
     """Names that all vertebrae had when the flags of one were written; empty if unknown."""
-    measured = values.measurement
+    measured = values.measurement or values.added
     if measured is None or values.measuredLevels:
         return values.measuredLevels or first
     # An earlier version kept the name of the measured one alone.
@@ -262,4 +266,5 @@ def _reviewed(key: str, ai: Vertebra, computed: Vertebra, values: ReaderValues) 
         remeasured=values.measurement is not None,
         reason=override.reason if override else "",
         rejected=values.rejected,
+        added=values.added is not None,
     )

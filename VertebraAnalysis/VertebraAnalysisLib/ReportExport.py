@@ -71,6 +71,7 @@ def readingOf(review: Review) -> Reading:
             if c.action != "reviewed"
         ),
         rejected=tuple(v.level for v in review.vertebrae if v.rejected),
+        added=tuple(v.level for v in review.accepted if v.added),
     )
 
 

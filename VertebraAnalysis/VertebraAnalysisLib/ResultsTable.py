@@ -131,6 +131,17 @@ class ResultsTable:
             self._widget.setCurrentCell(self._keys.index(key), 0)
             self._justChosen = False
 
+    def choose(self, key: str) -> None:
+        """Make a row the current one again without telling; none if there is no such key."""
+        self._filling = True
+        try:
+            if key in self._keys:
+                row = self._keys.index(key)
+                self._widget.setCurrentCell(row, 0)
+                self._widget.selectRow(row)
+        finally:
+            self._filling = False
+
     def _fillRow(self, row: int, vertebra: ReviewedVertebra, edited: bool) -> None:
         for column, (name, cell) in enumerate(cells(vertebra).items()):
             item = self._widget.item(row, column)

@@ -2,113 +2,32 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
-from copy import deepcopy
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
-from vertebra_core.analysis import HeightLine, SpineAnalysis, Vertebra
+from vertebra_core.analysis import HeightLine, Vertebra
 
 from .Change import Change
 from .HeightEditing import checkedLines, movedLines
 from .LevelNaming import LevelNaming
+from .MissedLevels import requireFree
 from .ReaderValues import ReaderValues, checkedOverride
 from .ReviewedVertebra import ReviewedVertebra
-from .ReviewHistory import ReviewHistory
-from .ReviewJson import keptVertebra, parsedJson, reviewFromDict, reviewToDict
+from .ReviewJson import keptVertebra
+from .ReviewState import ReviewState
 from .UserError import UserError
 
 
-class Review:
+class Review(ReviewState):
     """The vertebrae of one analysis with a reader's corrections.
 
     Every method that changes something returns the keys of all vertebrae that are different now,
     and changes nothing at all if it raises.
 
-    Parameters
-    ----------
-    analysis : SpineAnalysis
-    analysisJson : dict
-        The JSON that `analysis` was read from; kept as it is.
-    clock : callable, optional
-        Returns the time with its zone; the present by default.
+    Parameters are those of `ReviewState`.
     """
-
-    def __init__(
-        self,
-        analysis: SpineAnalysis,
-        analysisJson: dict[str, Any],
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-    ) -> None:
-        self.analysis = analysis
-        self._json = {k: deepcopy(v) for k, v in analysisJson.items() if k != "review"}
-        self._history = ReviewHistory(analysis, clock)
-
-    @classmethod
-    def fromJson(cls, text: str) -> Review:
-        """Rebuild a review from `toJson`, or begin one from an ``analysis.json``.
-
-        Raises
-        ------
-        UserError
-            If the text is neither.
-        """
-        analysis, content = parsedJson(text)
-        review = cls(analysis, content)
-        if "review" in content:
-            review._history.restore(*reviewFromDict(content["review"], review.keys))
-        return review
-
-    def toJson(self) -> str:
-        """Return the analysis unchanged, with the review under the key ``review``."""
-        content = {**self._json, "review": reviewToDict(self._history.values, self.changes)}
-        # Without indentation it is written ten times faster, and this is done after every click.
-        return json.dumps(content, ensure_ascii=False) + "\n"
-
-    # What is there
-
-    @property
-    def keys(self) -> tuple[str, ...]:
-        """Keys of the vertebrae, head to foot."""
-        return self._history.keys
-
-    @property
-    def vertebrae(self) -> tuple[ReviewedVertebra, ...]:
-        """All vertebrae, head to foot, the rejected ones too."""
-        return self._history.vertebrae
-
-    @property
-    def accepted(self) -> tuple[ReviewedVertebra, ...]:
-        """The vertebrae without those that the reader rejected, head to foot."""
-        return tuple(v for v in self.vertebrae if not v.rejected)
-
-    def vertebra(self, key: str) -> ReviewedVertebra:
-        """Return the vertebra of a key; `KeyError` if there is none."""
-        if key not in self.keys:
-            raise KeyError(key)
-        return self.vertebrae[self.keys.index(key)]
-
-    @property
-    def currentAnalysis(self) -> SpineAnalysis:
-        """The analysis with the values that hold now."""
-        return replace(self.analysis, vertebrae=tuple(v.current for v in self.vertebrae))
-
-    @property
-    def changes(self) -> tuple[Change, ...]:
-        """The audit trail, oldest first; what was undone stays in it."""
-        return self._history.changes
-
-    @property
-    def standingChanges(self) -> tuple[Change, ...]:
-        """The changes that were not undone, oldest first."""
-        return self._history.standing
-
-    @property
-    def remaining(self) -> int:
-        """How many vertebrae are left to review."""
-        return sum(not v.reviewed for v in self.accepted)
 
     # Levels
 
@@ -221,13 +140,29 @@ class Review:
         The level stays what it is; so does a grade that the reader gave. `body` is the shape of
         the body's segment before, as in `Change`.
         """
-        values = self._values(key)
-        names = tuple("" if v.rejected else v.level for v in self.vertebrae)
+        values, names = self._values(key), self._namesByKey()
         measurement = keptVertebra(measured)
         values = replace(values, measurement=measurement, measuredLevels=names, heightLines={})
         return self._history.set("measurement", reader, {key: values}, body=body)
 
-    # What is no vertebra
+    # What is no vertebra, and what was missed
+
+    def addVertebra(self, measured: Vertebra, reader: str) -> set[str]:
+        """Add a vertebra that the analysis missed, under the level it has; no other is changed.
+
+        Raises
+        ------
+        UserError
+            If its level is not free where it lies.
+        """
+        added = keptVertebra(measured)
+        requireFree(self.accepted, added.level, added.center_lps_mm)
+        names = (*self._namesByKey(), added.level)
+        return self._history.add(reader, ReaderValues(added=added, measuredLevels=names))
+
+    def provisional(self) -> AbstractContextManager[None]:
+        """Forget what was changed in the block if it raises, as if it had never been tried."""
+        return self._history.provisional()
 
     def setRejected(self, key: str, rejected: bool, reader: str) -> set[str]:
         """Say that a row is no vertebra, or that it is one after all; others keep their levels.
@@ -283,6 +218,11 @@ class Review:
                 f"{self.vertebra(key).level} was rejected: it is no vertebra.", "Restore it first."
             )
         return values
+
+    def _namesByKey(self) -> tuple[str, ...]:
+        """Names of all vertebrae in the order of their keys; empty for what is none."""
+        byKey = sorted(self.vertebrae, key=lambda v: v.key)
+        return tuple("" if v.rejected else v.level for v in byKey)
 
     def _rename(self, names: Mapping[str, str], reader: str) -> set[str]:
         values = {}

@@ -6,9 +6,11 @@ import csv
 import io
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from vertebra_core.analysis import SpineAnalysis
 from vertebra_core.analysis_json import analysis_to_dict
 from vertebra_core.output.analysis_csv import COLUMNS, analysis_to_csv
 
@@ -29,6 +31,7 @@ _AI_FIGURES: tuple[str, ...] = (
 )
 _REVIEW_COLUMNS: tuple[str, ...] = (
     "rejected",
+    "added",
     "level_changed",
     "grade_changed",
     "grade_overridden",
@@ -75,13 +78,15 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 def reviewToCsv(review: Review) -> str:
     """Return the vertebrae as CSV text (RFC 4180, comma, point as decimal separator)."""
     now = _rows(analysis_to_csv(review.currentAnalysis))
-    analysed = _rows(analysis_to_csv(review.analysis))
+    analysed = _rows(analysis_to_csv(_analysed(review)))
     text = io.StringIO()
     table = csv.DictWriter(text, CSV_COLUMNS, lineterminator="\r\n")
     table.writeheader()
     for vertebra, row, ai in zip(review.vertebrae, now, analysed, strict=True):
         if vertebra.rejected:
             row |= _emptied(row, "") | {"not_measured": f"level: {_NO_VERTEBRA}"}
+        # The analysis named nothing that it missed.
+        ai |= {"level": vertebra.aiLevel}
         own = {name: _cell(value) for name, value in _reviewFigures(review, vertebra).items()}
         table.writerow(
             {"key": vertebra.key, **row, **{f"ai_{n}": ai[n] for n in _AI_FIGURES}, **own}
@@ -124,12 +129,18 @@ def writeJson(review: Review, path: Path | str) -> None:
     writeWhole(path, reviewToJson(review).encode("utf-8"))
 
 
+def _analysed(review: Review) -> SpineAnalysis:
+    """The analysis, with what the reader added as it was measured then."""
+    return replace(review.analysis, vertebrae=tuple(v.ai for v in review.vertebrae))
+
+
 def _reviewFigures(review: Review, vertebra: ReviewedVertebra) -> dict[str, Any]:
     own = [c for c in review.standingChanges if c.key == vertebra.key]
     edits = [c for c in own if c.action != "reviewed"]
     marks = [c for c in own if c.action == "reviewed"] if vertebra.reviewed else []
     return {
         "rejected": vertebra.rejected,
+        "added": vertebra.added,
         "level_changed": vertebra.levelChanged,
         "grade_changed": vertebra.gradeChanged,
         "grade_overridden": vertebra.gradeOverridden,

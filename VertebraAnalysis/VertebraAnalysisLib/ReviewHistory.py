@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from vertebra_core.analysis import SpineAnalysis
 from vertebra_core.output.scene_keys import vertebra_keys
 
+from .AddedPlace import keysInOrder, nextKey
 from .Change import Change
 from .ChangeText import changedText
 from .ReaderValues import ReaderValues
@@ -29,12 +31,10 @@ class ReviewHistory:
 
     Attributes
     ----------
-    keys : tuple of str
-        Head to foot.
     values : dict of str to ReaderValues
         By key; not to be changed from outside.
     vertebrae : tuple of ReviewedVertebra
-        What follows from `values`.
+        What follows from `values`, head to foot, with what was added.
     changes : tuple of Change
         Oldest first.
     """
@@ -42,10 +42,16 @@ class ReviewHistory:
     def __init__(self, analysis: SpineAnalysis, clock: Callable[[], datetime]) -> None:
         self._analysis = analysis
         self._clock = clock
-        self.keys = vertebra_keys(len(analysis.vertebrae))
-        self.values = dict.fromkeys(self.keys, ReaderValues())
+        found = vertebra_keys(len(analysis.vertebrae))
+        self._found = dict(zip(found, analysis.vertebrae, strict=True))
+        self.values = dict.fromkeys(found, ReaderValues())
         self.changes: tuple[Change, ...] = ()
         self.vertebrae = self.derived({})
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Keys of `vertebrae`."""
+        return tuple(vertebra.key for vertebra in self.vertebrae)
 
     def restore(self, values: Mapping[str, ReaderValues], changes: Iterable[Change]) -> None:
         """Put kept values and changes in force."""
@@ -56,8 +62,29 @@ class ReviewHistory:
     def derived(self, values: Mapping[str, ReaderValues]) -> tuple[ReviewedVertebra, ...]:
         """Return the vertebrae as they were if `values` replaced those of some keys."""
         own = {**self.values, **values}
+        added = {key: v.added for key, v in own.items() if v.added is not None}
         voxelMm = max(self._analysis.manifest.input_spacing_xyz_mm)
-        return reviewedVertebrae(self._analysis.vertebrae, [own[k] for k in self.keys], voxelMm)
+        keys = keysInOrder(self._analysis.vertebrae, added)
+        first = {**self._found, **added}
+        return reviewedVertebrae(
+            keys, [first[key] for key in keys], [own[key] for key in keys], voxelMm
+        )
+
+    def add(self, reader: str, values: ReaderValues) -> set[str]:
+        """Add what the analysis missed, in one step; returns its key and any others that differ."""
+        key = nextKey(self.keys)
+        change = Change(self._now(), reader, key, "added", "", "", step=self._nextStep())
+        return self._commit({key: values}, [("added", change)])
+
+    @contextmanager
+    def provisional(self) -> Iterator[None]:
+        """Forget what was changed in the block if it raises, as if it had never been tried."""
+        kept = self.values, self.vertebrae, self.changes
+        try:
+            yield
+        except BaseException:
+            self.values, self.vertebrae, self.changes = kept
+            raise
 
     def set(
         self,
@@ -77,8 +104,8 @@ class ReviewHistory:
             Keys of all vertebrae that are different now.
         """
         changed = {key: own for key, own in values.items() if own != self.values[key]}
-        step = 1 + max((c.step for c in self.changes), default=0)
-        blank = Change(self._now(), reader, "", action, "", "", reason, step, body=dict(body or {}))
+        step, shape = self._nextStep(), dict(body or {})
+        blank = Change(self._now(), reader, "", action, "", "", reason, step, body=shape)
         kept = {key: readerValuesToDict(self.values[key]) for key in changed}
         entries = [(action, replace(blank, key=key, restore=kept[key])) for key in changed]
         return self._commit(changed, entries)
@@ -107,16 +134,20 @@ class ReviewHistory:
         self, values: Mapping[str, ReaderValues], entries: Iterable[tuple[str, Change]]
     ) -> set[str]:
         """Put `values` in force; `entries` hold what each change is about, and the change."""
-        before, after = self.vertebrae, self.derived(values)
+        vertebrae = self.derived(values)
+        before, after = ({v.key: v for v in row} for row in (self.vertebrae, vertebrae))
         changes = []
         for about, change in entries:
-            i = self.keys.index(change.key)
-            was, now = changedText(about, before[i]), changedText(about, after[i])
+            was, now = (changedText(about, row.get(change.key)) for row in (before, after))
             changes.append(replace(change, before=was, after=now))
-        self.values = {**self.values, **values}
-        self.vertebrae = after
+        present = {**self.values, **values}
+        self.values = {key: own for key, own in present.items() if key in after}
+        self.vertebrae = vertebrae
         self.changes = (*self.changes, *changes)
-        return {a.key for a, b in zip(after, before, strict=True) if a != b}
+        return {key for key in {**before, **after} if before.get(key) != after.get(key)}
+
+    def _nextStep(self) -> int:
+        return 1 + max((c.step for c in self.changes), default=0)
 
     def _now(self) -> str:
         return self._clock().astimezone(UTC).isoformat(timespec="milliseconds")

@@ -17,8 +17,11 @@ from .ReaderValues import GradeOverride, ReaderValues, checkedOverride
 from .SegmentShape import SegmentShape
 from .UserError import UserError
 
-REVIEW_VERSION = "1.2"
-"""A later minor version only adds keys."""
+REVIEW_VERSION = "2.0"
+"""A later minor version only adds keys. 2 is that of reviews in which vertebrae were added, which
+earlier programs do not understand."""
+
+_VERSION_WITHOUT_ADDED = "1.2"
 
 _LEVELS = frozenset(level.name for level in MOBILE_LEVELS)
 
@@ -43,13 +46,15 @@ def readerValuesToDict(values: ReaderValues) -> dict[str, Any]:
         content["reviewed"] = True
     if values.rejected:
         content["rejected"] = True
+    if values.added is not None:
+        content["added"] = _vertebraToDict(values.added)
     return content
 
 
 def readerValuesFromDict(content: dict[str, Any]) -> ReaderValues:
     """Rebuild a reader's values; errors are those of missing or wrong entries."""
     level, override = content.get("level"), content.get("override")
-    measurement = content.get("measurement")
+    measurement, added = content.get("measurement"), content.get("added")
     if level is not None and level not in _LEVELS:
         raise ValueError(f"there is no level {level}")
     lines = {
@@ -64,6 +69,7 @@ def readerValuesFromDict(content: dict[str, Any]) -> ReaderValues:
         measuredLevels=tuple(str(name) for name in content.get("measured_levels", ())),
         reviewed=bool(content.get("reviewed", False)),
         rejected=bool(content.get("rejected", False)),
+        added=vertebraFromDict(added) if added is not None else None,
     )
 
 
@@ -88,8 +94,9 @@ def keptVertebra(vertebra: Vertebra) -> Vertebra:
 def reviewToDict(values: dict[str, ReaderValues], changes: tuple[Change, ...]) -> dict[str, Any]:
     """Return the entry ``review`` of the JSON."""
     vertebrae = {key: readerValuesToDict(own) for key, own in values.items()}
+    withAdded = any(change.action == "added" for change in changes)
     return {
-        "version": REVIEW_VERSION,
+        "version": REVIEW_VERSION if withAdded else _VERSION_WITHOUT_ADDED,
         "changes": [asdict(change) for change in changes],
         "vertebrae": {key: own for key, own in vertebrae.items() if own},
     }
@@ -135,8 +142,12 @@ def reviewFromDict(
                 SegmentShape.fromDict(change.body)
     except (KeyError, TypeError, ValueError, AttributeError, InputError, UserError) as error:
         raise _unreadable(error) from error
-    if strangers := ({*values, *(c.key for c in changes)} - {*keys}):
-        raise _unreadable(f"it speaks of {', '.join(sorted(strangers))}")
+    added = {key for key, own in values.items() if own.added is not None}
+    # What was added and taken back again is only spoken of.
+    once = {change.key for change in changes if change.action == "added"}
+    strangers = ({*values} - {*keys} - added) | ({c.key for c in changes} - {*keys} - added - once)
+    if strangers or added & {*keys}:
+        raise _unreadable(f"it speaks of {', '.join(sorted(strangers | added & {*keys}))}")
     return values, changes
 
 

@@ -12,6 +12,7 @@ from .CorrectionBox import CorrectionBox
 from .EditedSegments import EditedSegments
 from .HeightLineDragging import HeightLineDragging
 from .MessageBar import MessageBar
+from .MissedVertebraButton import MissedVertebraButton
 from .PointClicks import PointClicks
 from .ResultsTable import ResultsTable
 from .ReviewedVertebra import ReviewedVertebra
@@ -32,6 +33,7 @@ class ReviewSection:
         (ReviewedVertebra) brings a vertebra into view.
     onEditSegment, onRemeasure : callable
         (key).
+    missed : MissedVertebraButton
     """
 
     def __init__(
@@ -43,9 +45,10 @@ class ReviewSection:
         showVertebra: Callable[[ReviewedVertebra], None],
         onEditSegment: Callable[[str], None],
         onRemeasure: Callable[[str], None],
+        missed: MissedVertebraButton,
     ) -> None:
         self._ui, self._session, self._messages = ui, session, messages
-        self._showVertebra = showVertebra
+        self._showVertebra, self.missed = showVertebra, missed
         self._enabled = True
         self.table = ResultsTable(ui.resultsTable, self._onChosen, self._onTicked)
         self.dragging = HeightLineDragging(
@@ -127,6 +130,7 @@ class ReviewSection:
         self.dragging.cleanup()
         self.clicks.cleanup()
         self.edited.cleanup()
+        self.missed.cleanup()
 
     def _edit(self, key: str) -> None:
         def opened() -> set[str]:
@@ -144,6 +148,13 @@ class ReviewSection:
     def _updateRows(self, keys: set[str]) -> None:
         shown = [v for v in self._session.vertebrae if v.key in keys]
         self.table.update(shown, self.edited.keys)
+
+    def _fillAgain(self) -> None:
+        """A vertebra was added, or that was taken back: show other rows, and choose the same."""
+        chosen = self.table.selectedKey
+        self.edited.follow()
+        self.table.fill(self._session.vertebrae, self.edited.keys)
+        self.table.choose(chosen)
 
     def _change(self, how: Callable[[Any, str], set[str]]) -> None:
         self._attempt(lambda: self._session.change(how))
@@ -182,6 +193,8 @@ class ReviewSection:
         measured = {change.key for change in new if change.action == "measurement"}
         self._opened -= measured
         self.edited.unmark(measured)
+        if self.table.keys != review.keys:
+            self._fillAgain()
         self._updateRows(keys)
         self.dragging.follow()
         self._showState()
@@ -203,6 +216,7 @@ class ReviewSection:
         ui.undoButton.enabled = self._enabled and review is not None and review.canUndo
         ui.acceptAllButton.enabled = self._enabled and review is not None and review.remaining > 0
         self.correction.show(chosen, self._enabled)
+        self.missed.show(self._enabled)
 
     def _details(self, vertebra: ReviewedVertebra) -> str:
         changes = self._session.review.standingChanges

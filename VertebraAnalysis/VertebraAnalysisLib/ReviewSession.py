@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vertebra_core.analysis import Vertebra
 
 from .Review import Review
 from .ReviewedVertebra import ReviewedVertebra
 from .SegmentShape import SegmentShape
+
+if TYPE_CHECKING:
+    from .AddVertebra import MissedVertebra
 
 
 class ReviewSession:
@@ -112,6 +115,33 @@ class ReviewSession:
         if changed and kept:
             self._reshapeBodies({key: body})
         return changed
+
+    def addVertebra(self, missed: MissedVertebra) -> str:
+        """Add a vertebra that the analysis missed, to the review and to all nodes, or nowhere.
+
+        Returns
+        -------
+        str
+            Its key; empty when nothing is open.
+
+        Raises
+        ------
+        UserError
+            If its level is not free, or a node does not take it; nothing has changed then.
+        """
+        review = self.review
+        if review is None or not self.resultSet.exists:
+            return ""
+        with self.writing():
+            try:
+                with review.provisional():
+                    changed = review.addVertebra(missed.vertebra, self._reader())
+                    self._writer.add(self.resultSet, review, changed, missed)
+            except BaseException:
+                self._writer.update(self.resultSet, review)
+                raise
+        self._tell(changed)
+        return max(review.keys)
 
     def undo(self) -> set[str]:
         """Take back the last step, in the scene too."""

@@ -35,6 +35,9 @@ class ReviewedVertebra:
         Why the reader overrode the grade; empty otherwise.
     rejected : bool
         The reader says that it is no vertebra: it counts nowhere, and `level` is the one it had.
+    added : bool
+        The analysis missed it: the reader said where it is and named it. `ai` is then as it was
+        measured there, under the name that it got.
     """
 
     key: str
@@ -48,10 +51,16 @@ class ReviewedVertebra:
     remeasured: bool = False
     reason: str = ""
     rejected: bool = False
+    added: bool = False
+
+    @property
+    def aiLevel(self) -> str:
+        """The level that the analysis gave; empty if it missed the vertebra."""
+        return "" if self.added else self.ai.level
 
     @property
     def levelChanged(self) -> bool:
-        """The reader gave another level."""
+        """The reader gave another level than the first one."""
         return self.current.level != self.ai.level
 
     @property
@@ -64,7 +73,7 @@ class ReviewedVertebra:
     def changed(self) -> bool:
         """The reader changed anything but whether it is reviewed."""
         corrected = self.levelChanged or self.gradeChanged or self.heightsChanged
-        return corrected or self.remeasured or self.rejected
+        return corrected or self.remeasured or self.rejected or self.added
 
     @property
     def fractured(self) -> bool:

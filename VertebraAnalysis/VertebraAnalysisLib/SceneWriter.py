@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vertebra_core.output.scene_keys import INPUT_ROLE, RESULT_SET_ATTRIBUTE
 
-from .Coordinates import ijkToWorldOfVolume
+from .AddedVertebraWriter import AddedVertebraWriter
 from .HeightLinesWriter import HeightLinesWriter
 from .InputPlace import noteInputPlace, requireInputInPlace
 from .LabelMapFile import LabelMapFile
 from .MarkupsWriter import MarkupsWriter
+from .ResultFiles import readResults
 from .ResultSet import ResultSet
 from .ResultVisibility import hide, showOnly
 from .SegmentationWriter import SegmentationWriter
@@ -23,6 +23,7 @@ from .TableWriter import TableWriter
 from .UserError import UserError
 
 if TYPE_CHECKING:
+    from .AddVertebra import MissedVertebra
     from .Review import Review
 
 _ANALYSIS = "vertebra analysis"
@@ -62,7 +63,7 @@ class SceneWriter:
         scene = inputNode.GetScene() if inputNode is not None else None
         if scene is None:
             raise UserError("The CT is no longer in the scene.", "Load it and run again.")
-        text, review, labels, bodies = _read(Path(resultFolder), inputNode)
+        text, review, labels, bodies = readResults(Path(resultFolder), inputNode)
         name = _freeName(f"{inputNode.GetName()} {_ANALYSIS}", inputNode, replace)
         scene.StartState(scene.BatchProcessState)
         try:
@@ -98,6 +99,8 @@ class SceneWriter:
         resultSet.saveReview(review)
         everything = review.vertebrae
         keys = {v.key for v in everything} if changedKeys is None else set(changedKeys)
+        # What was added and taken back.
+        AddedVertebraWriter.remove(resultSet, keys - {v.key for v in everything})
         changed = [v for v in everything if v.key in keys]
         # No batch state: it makes the views draw everything anew, and a height line may be just
         # under the mouse.
@@ -106,6 +109,40 @@ class SceneWriter:
         MarkupsWriter.update(resultSet.centersNode, changed)
         HeightLinesWriter.update(resultSet, changed)
         TableWriter.update(resultSet.tableNode, everything)
+
+    def add(
+        self,
+        resultSet: ResultSet,
+        review: Review,
+        changedKeys: Iterable[str],
+        missed: MissedVertebra,
+    ) -> None:
+        """Write a vertebra that was added to the review into all nodes, or into none.
+
+        Parameters
+        ----------
+        resultSet : ResultSet
+        review : Review
+            Holds it already.
+        changedKeys : iterable of str
+            Its key and those of others that are different now.
+        missed : MissedVertebra
+            Its shapes.
+        """
+        # The last one added has the highest number.
+        keys, key = list(review.keys), max(review.keys)
+        try:
+            AddedVertebraWriter.write(
+                resultSet,
+                review.vertebra(key),
+                missed.shape,
+                missed.body,
+                keys[: keys.index(key)],
+            )
+            self.update(resultSet, review, changedKeys)
+        except BaseException:
+            AddedVertebraWriter.remove(resultSet, [key])
+            raise
 
     def prepare(self, resultSet: ResultSet, review: Review) -> tuple[str, ...]:
         """Make a result set ready for its review, and the only one that is displayed.
@@ -241,29 +278,6 @@ class _Writing:
 
 def _nodesOf(scene: Any) -> list[Any]:
     return [scene.GetNthNode(index) for index in range(scene.GetNumberOfNodes())]
-
-
-def _read(folder: Path, inputNode: Any) -> tuple[str, Review, LabelMapFile, LabelMapFile]:
-    from .Review import Review
-
-    try:
-        grid = ijkToWorldOfVolume(inputNode)
-    except ValueError as error:
-        raise UserError(
-            f"The CT cannot be used: {error}.", "Harden its transform or resample it."
-        ) from error
-    try:
-        text = (folder / "analysis.json").read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(
-            "The result analysis.json cannot be read.", "Run the analysis again."
-        ) from error
-    review = Review.fromJson(text)
-    # Unpacking takes most of the time that writing the scene takes.
-    with ThreadPoolExecutor(2) as threads:
-        files = [folder / "labels.nii.gz", folder / "bodies.nii.gz"]
-        labels, bodies = threads.map(lambda path: LabelMapFile.read(path, grid), files)
-    return text, review, labels, bodies
 
 
 def _freeName(name: str, inputNode: Any, replace: ResultSet | None) -> str:

@@ -13,6 +13,7 @@ from .Coordinates import arrayFromMatrix
 from .LabelmapImage import imageToWorld, voxelsOf
 from .NrrdFile import writeNrrd
 from .RoiCrop import roiCornersRas, voxelBox
+from .SegmentNaming import isRejectedId
 from .UserError import UserError
 
 _BINARY = "Binary labelmap"
@@ -139,7 +140,8 @@ class SegmentationExport:
             If there is no segment, no binary label map, or a non-linear transform above it.
         """
         segmentation = segmentationNode.GetSegmentation()
-        ids = list(segmentation.GetSegmentIDs())
+        # What is no vertebra gives way where it overlaps one.
+        ids = sorted(segmentation.GetSegmentIDs(), key=isRejectedId, reverse=True)
         name = segmentationNode.GetName()
         if not ids:
             raise UserError(f"The segmentation '{name}' has no segments.", "Choose another one.")

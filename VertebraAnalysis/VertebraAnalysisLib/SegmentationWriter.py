@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from vertebra_core.levels import is_level_number, level_named, level_numbered
 from vertebra_core.output.scene_keys import ALGORITHM_NAME, KEY_ATTRIBUTE, segment_id
 
@@ -12,11 +13,13 @@ from .LabelmapImage import orientedImage
 from .ResultSet import segmentIdsByKey
 from .SegmentNaming import isRejectedId, nameSegment
 from .SegmentRelabelling import SegmentRelabelling
+from .UserError import UserError
 
 if TYPE_CHECKING:
     from .LabelMapFile import LabelMapFile
     from .ResultSet import ResultSet
     from .ReviewedVertebra import ReviewedVertebra
+    from .SegmentShape import SegmentShape
 
 _FILL_OPACITY_2D = 0.25
 
@@ -59,7 +62,8 @@ class SegmentationWriter:
         segmentation = node.GetSegmentation()
         binary = slicer.vtkSegmentationConverter.GetBinaryLabelmapRepresentationName()
         segmentation.SetSourceRepresentationName(binary)
-        levels = [(v.key, v.ai.level) for v in vertebrae]
+        # The label map of the analysis does not hold what was added later.
+        levels = [(v.key, v.ai.level) for v in vertebrae if not v.added]
         known = {level_named(level).number for _, level in levels}
         further = sorted(n for n in labelMap.numbers - known if is_level_number(n))
         levels += [("", level_numbered(number).name) for number in further]
@@ -92,6 +96,55 @@ class SegmentationWriter:
         display, ids = node.GetDisplayNode(), segmentIdsByKey(node)
         for key in turned if display is not None else ():
             display.SetSegmentVisibility(ids[key], wanted[key] is not None)
+
+    @staticmethod
+    def add(
+        node: Any, vertebra: ReviewedVertebra, shape: SegmentShape, above: Iterable[str]
+    ) -> str:
+        """Add the segment of a vertebra that the analysis missed, in a layer of its own.
+
+        So no other segment is touched, not even one that it overlaps.
+
+        Parameters
+        ----------
+        node : vtkMRMLSegmentationNode
+        vertebra : ReviewedVertebra
+        shape : SegmentShape
+            In the coordinates of `node`.
+        above : iterable of str
+            Keys of the vertebrae that lie above it: its segment follows theirs.
+
+        Returns
+        -------
+        str
+            ID of the segment.
+        """
+        import slicer
+
+        segmentation, ids = node.GetSegmentation(), segmentIdsByKey(node)
+        segment = _segment(vertebra.key, vertebra.level)
+        segment.SetTag("DICOM.SegmentAlgorithmType", "SEMIAUTOMATIC")
+        voxels = shape.voxels.astype(np.uint8) * segment.GetLabelValue()
+        binary = slicer.vtkSegmentationConverter.GetBinaryLabelmapRepresentationName()
+        image = orientedImage(voxels, shape.firstIndex, shape.ijkToLocal)
+        segment.AddRepresentation(binary, image)
+        segmentId = segmentation.GenerateUniqueSegmentID(segment_id(vertebra.level))
+        if not segmentation.AddSegment(segment, segmentId):
+            raise UserError(
+                f"The segment of {vertebra.level} cannot be added to {node.GetName()}.",
+                "Save the scene, open it again and repeat this.",
+            )
+        places = [segmentation.GetSegmentIndex(ids[key]) for key in above if key in ids]
+        segmentation.SetSegmentIndex(segmentId, max(places, default=-1) + 1)
+        return segmentId
+
+    @staticmethod
+    def remove(node: Any, keys: Iterable[str]) -> None:
+        """Remove the segments of vertebrae that are no more; those are alone in their layers."""
+        ids = segmentIdsByKey(node)
+        for key in keys:
+            if key in ids:
+                node.GetSegmentation().RemoveSegment(ids[key])
 
     @staticmethod
     def show3D(resultSet: ResultSet, visible: bool) -> None:

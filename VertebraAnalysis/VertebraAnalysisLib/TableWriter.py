@@ -136,6 +136,7 @@ def _ofVertebra(name: str, value: Callable[[Any], Any] = lambda x: x) -> Callabl
 
 def _changedByReader(v: ReviewedVertebra) -> str:
     changes = {
+        "added": v.added,
         "level": v.levelChanged,
         "grade": v.gradeChanged,
         "heights": v.heightsChanged,
@@ -171,7 +172,7 @@ COLUMNS: tuple[TableColumn, ...] = (
     TableColumn("Rejected", str, lambda v: _yes(v.rejected), "", "no vertebra, says the reader"),
     TableColumn("Changed by reader", str, _changedByReader),
     TableColumn("Reader's reason", str, lambda v: v.reason),
-    TableColumn("AI level", str, lambda v: v.ai.level),
+    TableColumn("AI level", str, lambda v: v.aiLevel),
     TableColumn("AI grade", int, lambda v: v.ai.grade, "", "Genant grade 0-3; -1 is not graded"),
     TableColumn("AI shape", str, lambda v: v.ai.shape),
     *(TableColumn(f"AI {shape} loss (%)", float, _loss(shape, True), "%") for shape in _SHAPES),

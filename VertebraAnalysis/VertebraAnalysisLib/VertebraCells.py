@@ -48,7 +48,7 @@ def cells(vertebra: ReviewedVertebra) -> dict[str, Cell]:
         for short, name in (("Ha", "anterior"), ("Hm", "middle"), ("Hp", "posterior"))
     }
     found = {
-        "Level": Cell(v.level, _was(ai.level, v.levelChanged), v.levelChanged),
+        "Level": Cell(v.level, _whoseLevel(v), v.levelChanged or v.added),
         "Grade": _gradeCell(v, why),
         "Shape": Cell(
             v.shape or MISSING,
@@ -124,6 +124,12 @@ def _gradeCell(v: ReviewedVertebra, why: dict[str, str]) -> Cell:
         text + ("?" if v.borderline else ""), "\n".join(line for line in lines if line),
         v.gradeChanged,
     )  # fmt: skip
+
+
+def _whoseLevel(v: ReviewedVertebra) -> str:
+    if v.added:
+        return "Missed by the AI; added by the reader"
+    return _was(v.ai.level, v.levelChanged)
 
 
 def _confidenceCell(v: ReviewedVertebra, why: dict[str, str]) -> Cell:

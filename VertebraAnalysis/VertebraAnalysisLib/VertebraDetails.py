@@ -43,7 +43,7 @@ def _rejected(v: ReviewedVertebra) -> str:
     return _(
         "<b><s>{level}</s></b>: not a vertebra, says the reader "
         "\N{MIDDLE DOT} AI: {aiLevel} {before}"
-    ).format(level=escape(v.level), aiLevel=escape(v.ai.level), before=escape(before))
+    ).format(level=escape(v.level), aiLevel=escape(v.aiLevel), before=escape(before))
 
 
 def _grades(v: ReviewedVertebra) -> str:
@@ -51,6 +51,14 @@ def _grades(v: ReviewedVertebra) -> str:
     if not v.changed:
         return f"<b>{escape(v.level)}</b>: {escape(now)}"
     before = grade_label(v.ai)
+    if v.added and not v.gradeChanged:
+        return _("<b>{level}</b>: {now} \N{MIDDLE DOT} missed by the AI").format(
+            level=escape(v.level), now=escape(now)
+        )
+    if v.added:
+        return _(
+            "<b>{level}</b>: {now} \N{MIDDLE DOT} missed by the AI; its grade: {before}"
+        ).format(level=escape(v.level), now=escape(now), before=escape(before))
     return _("<b>{level}</b>: {now} \N{MIDDLE DOT} AI: {aiLevel} {before}").format(
         level=escape(v.level), now=escape(now), aiLevel=escape(v.ai.level), before=escape(before)
     )

@@ -9,6 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
+from .added_vertebrae import (
+    REACH_MM,
+    AddedPoint,
+    Segmenter,
+    add_vertebrae,
+    bundled_segmenter,
+    check_point,
+)
 from .analysis import Flag, SpineAnalysis, Vertebra
 from .errors import InputError
 from .flagging import with_flags
@@ -46,12 +54,15 @@ class GradeOptions:
         Folder of weights; None takes the bundled ones.
     numbers : {"auto", "verse", "totalsegmentator", "totalsegmentator1"}
         Numbering of the label maps; see `segment_levels.numbered_by_level`.
+    added : tuple of AddedPoint
+        Vertebrae that the segmentation lacks, to be segmented in the CT.
     """
 
     device: str = "auto"
     threads: int = 0
     models_folder: Path | None = None
     numbers: str = AUTO
+    added: tuple[AddedPoint, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -78,8 +89,9 @@ def grade_segmentation(
     on_progress: OnProgress | None = None,
     cancelled: Callable[[], bool] | None = None,
     backend: GradingBackend | None = None,
+    segmenter: Segmenter | None = None,
 ) -> tuple[AnalysisResult, LabelVolume]:
-    """Measure and grade the vertebrae of a segmentation.
+    """Measure and grade the vertebrae of a segmentation, and those that are to be added to it.
 
     Parameters
     ----------
@@ -92,24 +104,27 @@ def grade_segmentation(
         `given_bodies.bodies_of_vertebrae`.
     options : GradeOptions, optional
     on_progress : callable, optional
-        Called with ``"reading"`` or ``"grading"`` and the fraction done.
+        Called with ``"reading"``, ``"segmentation"`` (of what is added) or ``"grading"`` and the
+        fraction done.
     cancelled : callable, optional
     backend : GradingBackend, optional
         Another way of grading than the bundled one.
+    segmenter : Segmenter, optional
+        Another way of segmenting what is added than the bundled one.
 
     Returns
     -------
     result : AnalysisResult
         Label maps as large as the second value.
     grid : LabelVolume
-        The segmentation in VerSe numbers, without stray parts: on the grid of the CT, or on its
-        own without one.
+        The segmentation in VerSe numbers, without stray parts, with what was added: on the grid of
+        the CT, or on its own without one.
 
     Raises
     ------
     InputError
-        ``no_vertebra_labels``, ``double_level``, ``several_bodies``, ``no_overlap`` or
-        ``no_common_level``.
+        ``no_vertebra_labels``, ``double_level``, ``several_bodies``, ``no_overlap``,
+        ``no_common_level``, and what `added_vertebrae` refuses.
     WeightsError
     Cancelled
     """
@@ -119,11 +134,13 @@ def grade_segmentation(
     started = time.monotonic()
     given = given_maps(segmentation, ct, bodies, options.numbers)
     labels, own_bodies = given.labels, given.bodies
+    for wanted in options.added:
+        check_point(ct, labels, wanted)
     backend = backend or bundled_grading(options, learned=ct is not None)
     read = time.monotonic()
     on_progress("reading", 1.0)
 
-    fine, origin = _working_grid(ct, labels)
+    fine, origin = _working_grid(ct, labels, options.added)
     found, more = masks_of_labels(
         labels,
         own_bodies and own_bodies.labels,
@@ -134,6 +151,18 @@ def grade_segmentation(
     if not found:
         raise InputError("no_vertebra_labels", "The segmentation holds no whole vertebra.")
     doubts = {**given.doubts, **several_bodies_doubts(found)}
+    sums = dict(backend.weights_sha256)
+    if options.added:
+        on_progress("segmentation", 0.0)
+        segmenter = segmenter or bundled_segmenter(
+            options.device, options.threads, options.models_folder
+        )
+        sums |= segmenter.weights_sha256
+        labels, found, odd_masks = add_vertebrae(
+            ct, fine, labels, found, options.added, segmenter, cancelled
+        )
+        doubts |= odd_masks
+        on_progress("segmentation", 1.0)
     candidates, vertebrae = _to_grade(found, doubts, ct, given.own)
     graded = backend.grade(fine, candidates, vertebrae)
     on_progress("grading", 0.9)
@@ -148,7 +177,7 @@ def grade_segmentation(
     manifest = manifest_of(
         labels,
         (segmentation if ct is None else ct).source,
-        backend.weights_sha256,
+        sums,
         backend.device,
         seconds,
         _stated(options, ct, segmentation, bodies, given),
@@ -194,22 +223,28 @@ def _stated(
     given: GivenMaps,
 ) -> dict[str, object]:
     """Options of the manifest: what was chosen, and which label maps it was chosen for."""
-    stated = {**vars(options), "input": "segmentation" if ct is None else "segmentation and CT"}
+    chosen = {name: value for name, value in vars(options).items() if name != "added"}
+    stated = {**chosen, "input": "segmentation" if ct is None else "segmentation and CT"}
     stated |= label_map_options("segmentation", segmentation.source, given.numbering)
+    if options.added:
+        stated["added"] = ", ".join(wanted.level.name for wanted in options.added)
     if bodies is not None:
         stated |= label_map_options("bodies", bodies.source, given.bodies.numbering)
     return stated
 
 
-def _working_grid(ct: CtVolume | None, labels: LabelVolume):
-    """The CT around the labels at 1 mm, and the first voxel of that grid."""
+def _working_grid(ct: CtVolume | None, labels: LabelVolume, added: Sequence[AddedPoint] = ()):
+    """The CT around labels and points at 1 mm, and the first voxel of that grid."""
     if ct is None:
         return None, tuple(labels.corners_lps_mm().min(0).tolist())
     used = [np.nonzero(labels.labels.any(axes))[0] for axes in ((1, 2), (0, 2), (0, 1))]
     ends = np.array([[u[0], u[-1]] for u in used])
     corners = np.stack(np.meshgrid(*ends, indexing="ij"), -1).reshape(8, 3)
     points = labels.index_to_lps(corners)
-    box = points.min(0) - _MARGIN_MM, points.max(0) + _MARGIN_MM
+    around = [np.asarray(a.center_lps_mm) for a in added]
+    low = [points.min(0) - _MARGIN_MM, *(point - REACH_MM for point in around)]
+    high = [points.max(0) + _MARGIN_MM, *(point + REACH_MM for point in around)]
+    box = np.min(low, 0), np.max(high, 0)
     fine = resample_to_working_grid(ct, SEGMENTATION_SPACING_MM, box)
     return fine, fine.origin_lps_mm
 

@@ -60,7 +60,7 @@ def point_label(vertebra: Vertebra) -> str:
 
 
 def point_description(
-    vertebra: Vertebra, ai: Vertebra | None = None, overridden: bool = False
+    vertebra: Vertebra, ai: Vertebra | None = None, overridden: bool = False, added: bool = False
 ) -> str:
     """Return heights, density, who named and graded, and flags as one line.
 
@@ -71,6 +71,8 @@ def point_description(
         What the analysis gave, where a reader may have given something else.
     overridden : bool
         The grade is the reader's own, even if it is that of the analysis.
+    added : bool
+        The reader found the vertebra, which the analysis had missed.
     """
     ai = ai or vertebra
     parts = []
@@ -80,7 +82,9 @@ def point_description(
     if vertebra.density_hu is not None:
         parts.append(f"{vertebra.density_hu:.0f} HU")
     probability = vertebra.level_probability
-    if vertebra.level != ai.level:
+    if added:
+        parts.append("added by reader")
+    elif vertebra.level != ai.level:
         parts.append(f"level by reader, {ai.level} by AI")
     elif probability is None:
         parts.append("level given")

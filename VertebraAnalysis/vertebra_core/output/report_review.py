@@ -47,6 +47,8 @@ class Reading:
         Those that hold, oldest first.
     rejected : tuple of str
         What rows that are no vertebra, and no part of the report otherwise, were called.
+    added : tuple of str
+        Levels of vertebrae that the analysis missed, and a reader added.
     """
 
     vertebrae: int
@@ -54,6 +56,7 @@ class Reading:
     readers: tuple[str, ...] = ()
     corrections: tuple[Correction, ...] = ()
     rejected: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
 
 
 def changes_by_level(reading: Reading) -> dict[str, list[str]]:
@@ -66,13 +69,16 @@ def changes_by_level(reading: Reading) -> dict[str, list[str]]:
 
 
 def reading_html(reading: Reading) -> str:
-    """Return the section: how much was reviewed by whom, what was rejected and what changed."""
+    """Return the section: how much was reviewed by whom, what was rejected, added and changed."""
     parts = ["<h2>Review</h2>"]
     if reading.vertebrae:
         parts.append(f"<p>{_progress(reading)}</p>")
     if reading.rejected:
         names = escape(", ".join(reading.rejected))
         parts.append(f"<p><b>Not a vertebra, and left out here: {names}.</b></p>")
+    if reading.added:
+        names = escape(", ".join(reading.added))
+        parts.append(f"<p><b>Missed by the analysis, and added by a reader: {names}.</b></p>")
     if reading.corrections:
         parts.append(_table(reading.corrections))
     else:
