@@ -291,5 +291,9 @@ def test_command_measures_boxes_without_a_ct(tmp_path, capsys):
     for vertebra in content["vertebrae"]:
         for height in vertebra["heights_mm"].values():
             assert height == pytest.approx(26.0, abs=0.8)
-        assert vertebra["density_hu"] is None and vertebra["not_measured"]["density_hu"]
+        assert vertebra["density_hu"] is None
+        why = vertebra["not_measured"]["density_hu"]
+        assert why == "No trabecular density: no CT was given."
+    table = (tmp_path / "out" / "vertebrae.csv").read_text("utf-8")
+    assert f"density_hu: {why}" in table
     assert (tmp_path / "out" / "report.html").exists()
