@@ -12,8 +12,9 @@ import time
 from pathlib import Path
 
 import pytest
+from example_analysis import example
 from fake_stages import LEVELS, fake_stages, trunk_ct
-from vertebra_core.analysis_json import read_analysis
+from vertebra_core.analysis_json import analysis_to_json, read_analysis
 from vertebra_core.command_line import COMMANDS, main
 from vertebra_core.output.atomic_output import RESULT_FILES
 from vertebra_core.output.scene_mrb import scene_available
@@ -116,6 +117,8 @@ def test_cancelling_takes_two_seconds_at_most_and_leaves_nothing(ct_file, tmp_pa
     assert not out_folder.exists()
 
 
+EARLIER = analysis_to_json(example()[3])
+
 # Writing stops before the report: the label maps are there, under names for the time being.
 STUCK_WRITING = """
 import time, vertebra_core.output.write_results as writing
@@ -129,7 +132,7 @@ def test_a_killed_run_leaves_nothing_under_final_names(ct_file, tmp_path, stage,
     out_folder = tmp_path / "out"
     if earlier:
         out_folder.mkdir()
-        (out_folder / "analysis.json").write_text("earlier")
+        (out_folder / "analysis.json").write_text(EARLIER, "utf-8")
     seconds, before = (60, "") if stage == "grading" else (0, STUCK_WRITING)
     program = before + DRIVER.format(here=str(HERE), seconds=seconds)
     words = ["analyze", ct_file, "-o", out_folder, "--progress", "json"]
@@ -145,8 +148,9 @@ def test_a_killed_run_leaves_nothing_under_final_names(ct_file, tmp_path, stage,
     process.kill()
     assert process.wait(60) == -signal.SIGKILL
     process.stdout.close()
-    seen = {p.name: p.read_text() for p in out_folder.iterdir() if not p.name.startswith(".")}
-    assert seen == ({"analysis.json": "earlier"} if earlier else {})
+    there = [p for p in out_folder.iterdir() if not p.name.startswith(".")]
+    seen = {p.name: p.read_text("utf-8") for p in there}
+    assert seen == ({"analysis.json": EARLIER} if earlier else {})
     # What it left hidden is in nobody's way.
     status, _, err = finish(start("analyze", ct_file, "-o", out_folder, "--no-scene", seconds=0))
     assert status == 0, err
@@ -154,11 +158,11 @@ def test_a_killed_run_leaves_nothing_under_final_names(ct_file, tmp_path, stage,
 
 
 def test_earlier_results_survive_a_failed_run(ct_file, tmp_path):
-    (tmp_path / "analysis.json").write_text("earlier")
-    status, _, _ = finish(start("analyze", tmp_path / "no.nii", "-o", tmp_path))
-    assert status == 2
+    (tmp_path / "analysis.json").write_text(EARLIER, "utf-8")
+    status, _, err = finish(start("analyze", tmp_path / "no.nii", "-o", tmp_path))
+    assert status == 2 and "no.nii" in err, err
     assert [p.name for p in tmp_path.iterdir()] == ["analysis.json"]
-    assert (tmp_path / "analysis.json").read_text() == "earlier"
+    assert (tmp_path / "analysis.json").read_text("utf-8") == EARLIER
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from vertebra_core.segment_levels import numbered_by_level
 from vertebra_core.volume import CtVolume, LabelVolume
 from vertebra_core.volume_source import VolumeSource
 
+HEIGHTS_ALONE = GradeOptions(device="cpu", threads=1)
 BACKEND = GradingBackend(lambda ct, candidates, vertebrae: tuple(vertebrae), {}, "cpu")
 
 
@@ -225,6 +226,28 @@ def test_what_the_map_cuts_within_the_ct_is_flagged(spacing_z_mm):
     assert "label map" in result.analysis.vertebrae[2].flags[0].reason
 
 
+def test_what_the_map_cuts_is_not_said_to_be_cut_by_the_scan():
+    _, labels, bodies, _ = example()
+    cut = replace(labels, labels=labels.labels[10:].copy())
+    cut = replace(cut, origin_lps_mm=tuple(labels.index_to_lps(np.array([10, 0, 0])).tolist()))
+    result, _ = grade_segmentation(cut, None, on_grid_of(cut, bodies[10:]), HEIGHTS_ALONE)
+    reasons = [f.reason for f in result.analysis.vertebrae[2].flags]
+    assert reasons == [
+        "The edge of the label map cuts the body.",
+        "The edge of the label map cuts the body, so its heights are not known.",
+    ]
+
+
+def test_an_axis_that_a_map_of_bodies_lacks_is_explained_by_what_it_is():
+    _, labels, bodies, _ = example()
+    upper = np.where(labels.labels > 0, labels.labels - 18, 0).astype(np.uint8)
+    own = np.where(bodies == 21, 3, 0).astype(np.uint8)
+    segmentation = on_grid_of(labels, upper)
+    result, _ = grade_segmentation(segmentation, None, on_grid_of(labels, own), HEIGHTS_ALONE)
+    told = {v.level: v.flags[-1].reason for v in result.analysis.vertebrae[:2]}
+    assert "atlas" in told["C1"] and "dens" in told["C2"]
+
+
 def test_what_padding_of_the_ct_cuts_is_flagged():
     ct, labels, bodies, _ = example()
     ct.hu[:10] = -1024
@@ -268,5 +291,9 @@ def test_command_measures_boxes_without_a_ct(tmp_path, capsys):
     for vertebra in content["vertebrae"]:
         for height in vertebra["heights_mm"].values():
             assert height == pytest.approx(26.0, abs=0.8)
-        assert vertebra["density_hu"] is None and vertebra["not_measured"]["density_hu"]
+        assert vertebra["density_hu"] is None
+        why = vertebra["not_measured"]["density_hu"]
+        assert why == "No trabecular density: no CT was given."
+    table = (tmp_path / "out" / "vertebrae.csv").read_text("utf-8")
+    assert f"density_hu: {why}" in table
     assert (tmp_path / "out" / "report.html").exists()

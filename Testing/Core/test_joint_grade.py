@@ -154,3 +154,17 @@ def test_opinions_stay_apart_and_say_why_there_is_none():
     measured, left_out = body_opinions([sound, cut])
     assert measured.why_not == "" and measured.morphometry.grade == 0 and measured.learned is None
     assert "edge" in left_out.why_not and left_out.morphometry is None
+    mapped = replace(cut, body_cut_by="label map")
+    assert body_opinions([mapped])[0].why_not.startswith("The edge of the label map cuts the body,")
+
+
+@pytest.mark.parametrize("change", [{"body_cut": True}, {"doubt": "It is a fragment."}])
+def test_the_centre_of_a_fragment_does_not_tell_which_way_is_up(change):
+    body = sampled(body_level, rotation(), np.array([18.0, 20.0, 26.0]), (37, 41, 53), (1.0,) * 3)
+    sound = BodyToGrade(Vertebra("L1", 1.0, None, (26.0, 20.0, 18.0)), body, body, (0.0, 0.0, 0.0))
+    # What is left of the neighbour lies far behind the body's own axis.
+    fragment = BodyToGrade(
+        Vertebra("T12", 1.0, None, (26.0, 60.0, 30.0)), body, body, (0.0, 40.0, 12.0), **change
+    )
+    alone, (_, beside) = body_opinions([sound]), body_opinions([fragment, sound])
+    assert beside.heights.heights_mm == alone[0].heights.heights_mm

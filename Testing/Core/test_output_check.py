@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 from example_analysis import example
 from vertebra_core.analysis_json import analysis_to_json
 from vertebra_core.command_line import main
 from vertebra_core.errors import OutputError
-from vertebra_core.output.atomic_output import AtomicOutput
+from vertebra_core.output.atomic_output import RESULT_FILES, AtomicOutput
 from vertebra_core.output.label_map import write_label_map
 from vertebra_core.output.output_check import check_output
+from vertebra_core.output.scene_keys import PLAIN_ATTRIBUTE, RESULT_SET_ATTRIBUTE
 
 
 def refused(folder: Path, *inputs: Path) -> OutputError:
@@ -36,13 +38,43 @@ def test_earlier_results_may_be_replaced(tmp_path):
     check_output(tmp_path, [])
 
 
-@pytest.mark.parametrize("name", ["labels.nii.gz", "bodies.nii.gz"])
+@pytest.mark.parametrize("name", [n for n in RESULT_FILES if n != "analysis.json"])
 @pytest.mark.parametrize("beside", [None, "earlier", "[]", '{"schema_version": "1.0"}'])
-def test_label_maps_that_no_analysis_wrote_are_kept(tmp_path, name, beside):
+def test_files_that_no_analysis_wrote_are_kept(tmp_path, name, beside):
     (tmp_path / name).write_text("true")
     if beside is not None:
         (tmp_path / "analysis.json").write_text(beside)
-    assert name in refused(tmp_path).message
+    error = refused(tmp_path)
+    assert name in error.message and "move these files" in error.hint
+
+
+def test_a_file_called_as_an_analysis_that_is_none_is_kept(tmp_path):
+    (tmp_path / "analysis.json").write_text('{"mine": 1}')
+    assert "analysis.json" in refused(tmp_path).message
+
+
+def test_a_review_is_kept(tmp_path):
+    content = {**json.loads(analysis_to_json(example()[3])), "review": {"version": "1.2"}}
+    (tmp_path / "analysis.json").write_text(json.dumps(content))
+    error = refused(tmp_path)
+    assert "review" in error.message and "move" in error.hint
+
+
+def write_scene(path: Path, attributes: str) -> None:
+    with ZipFile(path, "w") as packed:
+        packed.writestr("scene/scene.mrml", f"<MRML><Text attributes='{attributes}'/></MRML>")
+
+
+def test_a_scene_is_replaced_as_it_was_written_but_not_once_it_was_saved_anew(tmp_path):
+    (tmp_path / "analysis.json").write_text(analysis_to_json(example()[3]))
+    scene = tmp_path / "scene.mrb"
+    write_scene(scene, f"{RESULT_SET_ATTRIBUTE}:1;{PLAIN_ATTRIBUTE}:1")
+    check_output(tmp_path, [])
+    # The panel takes the mark away when it fills in what only it adds.
+    write_scene(scene, f"{RESULT_SET_ATTRIBUTE}:1")
+    assert "scene.mrb" in refused(tmp_path).message
+    scene.write_text("mine")
+    assert "scene.mrb" in refused(tmp_path).message
 
 
 def test_an_input_is_not_replaced_even_among_earlier_results(tmp_path, monkeypatch):
@@ -99,6 +131,10 @@ def test_a_command_replaces_its_own_results(tmp_path, capsys):
     write_label_map(tmp_path / "body.nii.gz", bodies, labels)
     given = ["--segmentation", tmp_path / "seg.nii.gz", "--bodies", tmp_path / "body.nii.gz"]
     words = ["grade", *given, "-o", tmp_path / "out", "--no-scene", "--threads", "1"]
-    for _ in range(2):
-        assert main([str(word) for word in words]) == 0
-    assert "T12" in capsys.readouterr().out
+    assert main([str(word) for word in words]) == 0
+    assert "removed" not in capsys.readouterr().out
+    write_scene(tmp_path / "out" / "scene.mrb", f"{PLAIN_ATTRIBUTE}:1")
+    assert main([str(word) for word in words]) == 0
+    told = capsys.readouterr().out
+    assert "T12" in told and "The scene.mrb of the earlier results was removed." in told
+    assert not (tmp_path / "out" / "scene.mrb").exists()

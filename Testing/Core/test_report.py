@@ -13,10 +13,11 @@ import SimpleITK as sitk  # noqa: N813
 from example_analysis import example
 from vertebra_core.analysis import Flag, HeightLoss, Vertebra
 from vertebra_core.errors import Cancelled
+from vertebra_core.missing import WITHOUT_CT
 from vertebra_core.output.contours import outlines
 from vertebra_core.output.png import png_bytes, png_data_uri
 from vertebra_core.output.report_html import report_html
-from vertebra_core.output.report_table import summary_html, table_html
+from vertebra_core.output.report_table import table_html
 from vertebra_core.output.spine_pictures import label_boxes, take_picture
 from vertebra_core.output.spine_surfaces import body_surface, coronal_surface, sagittal_surface
 
@@ -101,11 +102,13 @@ def test_pictures_are_drawn_for_spine_and_conspicuous_vertebrae(page):
 def test_page_without_ct_shows_outlines_and_says_once_what_is_missing():
     _, labels, bodies, analysis = example()
     bare = replace(
-        analysis, vertebrae=tuple(replace(v, density_hu=None) for v in analysis.vertebrae[:2])
+        analysis,
+        vertebrae=tuple(replace(v, density_hu=None) for v in analysis.vertebrae[:2]),
+        manifest=replace(analysis.manifest, options=dict(WITHOUT_CT)),
     )
     page = report_html(bare, None, labels, bodies)
     assert "data:image" not in page and "<path" in page
-    assert text_of(page).count("there is no CT") == 1
+    assert text_of(page).count("no CT was given") == 1 and "too little bone" not in page
 
 
 def test_page_without_vertebrae_is_a_page():
@@ -191,66 +194,99 @@ def test_a_reason_that_another_goes_on_with_is_said_once():
     assert more in table and f"<p>{cut}</p>" not in table
 
 
-def summary_of(*changes: dict) -> str:
-    """Summary of vertebrae like the example's sound T12, each changed."""
-    analysis = example()[3]
-    vertebrae = tuple(
-        replace(analysis.vertebrae[0], level=f"L{k}", **own) for k, own in enumerate(changes, 1)
+def test_what_is_true_of_all_vertebrae_is_said_once_above_the_table():
+    thick = "Voxels of 5.5 mm make heights coarse."
+    coarse = "Voxels of 5.5 mm are too coarse to measure heights."
+    rows = [
+        Vertebra(level, 1.0, None, (0.0, 0.0, 0.0), volume_ml=40.0,
+                 flags=(Flag("low_resolution", thick), Flag("not_graded", coarse),
+                        Flag("metal", f"Metal in {level}.")))
+        for level in ("L1", "L2")
+    ]  # fmt: skip
+    table = table_html(rows)
+    for reason in (thick, coarse):
+        assert table.count(reason) == 1 and f"All vertebrae: {reason}" in table
+    assert "Metal in L1." in table and "Metal in L2." in table
+    cut = "The edge of the scan cuts the body."
+    more = "The edge of the scan cuts the body, so its heights are not known."
+    flags = (Flag("cut_by_field_of_view", cut), Flag("not_graded", more))
+    table = table_html([replace(v, flags=flags) for v in rows])
+    assert table.count("The edge of the scan") == 1
+
+
+LESION = Flag("lesion_candidate", "A lytic lesion is suspected.", (1.0, 2.0, 3.0), 0.81)
+
+
+def with_lesion(vertebra: Vertebra, left_mm: float, up_mm: float) -> Vertebra:
+    """The vertebra with a lesion candidate off its centre."""
+    left, _, up = (np.array(axis) for axis in vertebra.axes_lps)
+    place = np.array(vertebra.center_lps_mm) + left_mm * left + up_mm * up
+    return replace(vertebra, flags=(*vertebra.flags, replace(LESION, position_lps_mm=tuple(place))))
+
+
+def test_a_suspected_lesion_is_shown_where_it_is_and_its_row_stands_out():
+    ct, labels, bodies, analysis = example()
+    first, second, third = analysis.vertebrae
+    assert "class='attention'" not in table_html([first])
+    first, second = with_lesion(first, 8.0, 4.0), with_lesion(second, -6.0, 0.0)
+    assert "class='attention'" in table_html([first])
+    page = report_html(replace(analysis, vertebrae=(first, second, third)), ct, labels, bodies)
+    assert re.findall(r"<title>(.*?)</title>", page)[3:] == [
+        "T12, sagittal, suspected lesion",
+        "L1, mid-sagittal, G1 wedge, borderline",
+        "L1, sagittal, suspected lesion",
+    ]
+    assert page.count("<circle") == 4 and "confidence 0.81" in page
+    # 8 mm aside, 4 mm above the centre: the plane goes through it, the ring lies around it.
+    surface = body_surface(first, first.flags[-1].position_lps_mm)
+    column, row = surface.to_pixel(np.array(first.flags[-1].position_lps_mm))
+    assert surface.points_lps_mm[round(row), round(column)] == pytest.approx(
+        first.flags[-1].position_lps_mm, abs=0.3
     )
-    return text_of(summary_html(replace(analysis, vertebrae=vertebrae)))
+    zooms = page.partition("Vertebrae to look at")[2]
+    x, y = map(float, re.search(r"<circle cx='([\d.]+)' cy='([\d.]+)'", zooms).groups())
+    width, height = map(float, re.search(r"viewBox='0 0 ([\d.]+) ([\d.]+)'", zooms).groups())
+    columns, rows = surface.size
+    assert (x / width, y / height) == pytest.approx(
+        ((column + 0.5) / columns, (row + 0.5) / rows), abs=0.002
+    )
 
 
-WEDGE = HeightLoss(0.24, 0.05, -0.02)
-DISPUTED = (Flag("grade_disagreement", "So."),)
+def test_a_lesion_without_a_place_is_shown_by_the_middle_of_its_body():
+    ct, labels, bodies, analysis = example()
+    flags = (replace(LESION, position_lps_mm=None, confidence=None),)
+    first = replace(analysis.vertebrae[0], flags=flags)
+    page = report_html(replace(analysis, vertebrae=(first,)), ct, labels, bodies)
+    assert "T12, mid-sagittal, G0" in page and "<circle" not in page
 
 
-def test_summary_does_not_deny_a_height_loss_that_the_table_prints():
-    text = summary_of({}, {"height_loss": WEDGE})
-    assert "No fracture was graded; height losses of 20 % or more: L2 24 % (wedge)." in text
-    assert "No height loss" not in text
-    # Printed as 20 %.
-    assert "L1 20 % (crush)" in summary_of({"height_loss": HeightLoss(0.1, 0.1, 0.196)})
-    nan = float("nan")
-    assert "No height loss of 20 % or more" in summary_of({"height_loss": HeightLoss(0.19, nan, 0)})
+def test_the_report_grades_from_40_percent_on_as_the_program_does():
+    assert "from 40 % on severe (G3)" in " ".join(table_html(example()[3].vertebrae).split())
 
 
-def test_summary_tells_losses_beside_graded_fractures():
-    fractured = {"grade": 2, "shape": "crush", "height_loss": HeightLoss(0.1, 0.1, 0.3)}
-    text = summary_of(fractured, {"height_loss": WEDGE}, {"height_loss": WEDGE, "grade": None})
-    assert "Deformed: L1 grade 2 (moderate, crush)." in text
-    losses = "Height losses of 20 % or more without a graded fracture"
-    assert f"{losses}: L2 24 % (wedge); L3 24 % (wedge)." in text
+@pytest.mark.parametrize(
+    ("weights", "options", "said"),
+    [
+        ("grading", {"grader": "grading"}, "gives a second opinion"),
+        ("grading", {"input": "segmentation and CT"}, "gives a second opinion"),
+        ("fracsegnet", {"grader": "fracsegnet"}, "those of the network fracsegnet alone"),
+        ("locnet", dict(WITHOUT_CT), "rest on heights alone"),
+    ],
+)
+def test_the_report_names_what_its_grades_rest_on(weights, options, said):
+    analysis = example()[3]
+    manifest = replace(analysis.manifest, weights_sha256={weights: "ab"}, options=options)
+    page = report_html(replace(analysis, manifest=manifest), None, None, None)
+    method = page.partition("<dt>Method</dt>")[2]
+    assert said in method and "Panjabi" in method and "Genant" in method
 
 
 def test_a_loss_of_20_percent_is_worth_a_look_whatever_its_grade():
     ct, labels, bodies, analysis = example()
     sound, *others = analysis.vertebrae
-    lost = replace(sound, height_loss=WEDGE)
+    lost = replace(sound, height_loss=HeightLoss(0.24, 0.05, -0.02))
     page = report_html(replace(analysis, vertebrae=(lost, *others)), ct, labels, bodies)
     assert "T12, mid-sagittal, G0" in page
-
-
-@pytest.mark.parametrize(
-    ("grade", "morphometric", "learned", "said"),
-    [
-        (1, 1, 0, "Measured and learned grade disagree: L1."),
-        (1, 1, 1, "Opinions on the grade are split: L1."),
-        (1, 1, None, "Opinions on the grade are split: L1."),
-    ],
-)
-def test_summary_says_what_is_disputed_about_a_grade(grade, morphometric, learned, said):
-    own = {"grade": grade, "morphometric_grade": morphometric, "learned_grade": learned}
-    text = summary_of({**own, "flags": DISPUTED})
-    assert said in text
-    assert text.count("isagree") == (morphometric != learned and learned is not None)
-
-
-def test_summary_counts_levels_that_the_network_names_differently_as_uncertain():
-    unsure = (
-        Flag("low_level_margin", "Seen singly, 2 of 2 vertebrae would be named differently."),
-    )
-    text = summary_of({"flags": unsure}, {}, {"level_probability": 0.5})
-    assert "Level uncertain: L1, L3." in text
 
 
 def test_a_probability_below_the_threshold_is_not_rounded_up_to_it():
@@ -266,8 +302,7 @@ def test_a_probability_below_the_threshold_is_not_rounded_up_to_it():
     assert "<small>89 %, or T11</small>" in old
 
 
-def test_a_given_level_is_neither_probable_nor_uncertain():
+def test_a_given_level_is_told_as_given():
     given = {"level_probability": None, "runner_up_probability": None}
-    assert "uncertain" not in summary_of(given)
     table = table_html([replace(example()[3].vertebrae[0], **given)])
     assert "<small>given</small>" in table

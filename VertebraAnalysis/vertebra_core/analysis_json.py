@@ -53,7 +53,7 @@ def analysis_to_dict(
     }
     for entry, vertebra in zip(content["vertebrae"], analysis.vertebrae, strict=True):
         entry["level_margin"] = _plain(vertebra.level_margin)
-        entry["not_measured"] = missing_reasons(vertebra)
+        entry["not_measured"] = missing_reasons(vertebra, analysis.manifest)
     if network_levels is not None:
         for entry, level in zip(content["vertebrae"], network_levels, strict=True):
             entry["network_level"] = level

@@ -22,6 +22,7 @@ from .errors import InputError
 from .flagging import with_flags
 from .geometry_flags import geometry_flags
 from .given_maps import GivenMaps, given_maps
+from .grading.norms import why_not_graded
 from .label_masks import LabelledMask, masks_of_labels
 from .label_numbers import AUTO
 from .label_volumes import with_label_volumes
@@ -269,6 +270,7 @@ def _to_grade(
             arch_cut=bool(arch_by),
             voxel_mm=float(max(scan.spacing_xyz_mm)),
             doubt=doubts.get(number, ""),
+            body_cut_by=body_by or SCAN,
         )
         flags = geometry_flags(candidate, one.level, scan, body_by or arch_by or SCAN)
         if candidate.doubt:
@@ -284,7 +286,7 @@ def _to_grade(
 
 def _explained(graded: Vertebra, found: LabelledMask) -> Vertebra:
     """Complete what the stage cannot know: why there was no body."""
-    if found.why_no_body and graded.grade is None:
+    if found.why_no_body and graded.grade is None and why_not_graded(graded.level) is None:
         others = tuple(f for f in graded.flags if f.code != "not_graded")
         graded = replace(graded, flags=(*others, Flag("not_graded", found.why_no_body)))
     return graded

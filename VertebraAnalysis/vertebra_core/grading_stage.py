@@ -174,6 +174,7 @@ class GradingStage:
                 c.arch_cut,
                 c.voxel_mm,
                 c.doubt,
+                c.body_cut_by,
             )
             for v, c in zip(vertebrae, candidates, strict=True)
         ]

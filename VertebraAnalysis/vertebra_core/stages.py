@@ -16,6 +16,7 @@ from .localisation.dbscan import check_dbscan
 from .localisation.localise import Localisation
 from .models import load_network
 from .parallel import MAX_WORKERS
+from .scan_edges import SCAN
 from .segmentation.plausibility import Plausibility, judge
 from .segmentation.segment import SegmentationOptions, VertebraMask, segment
 from .settings import Setting
@@ -42,6 +43,8 @@ class Candidate:
         Coarsest voxel size of the scan.
     doubt : str
         Why the mask does not look like a vertebra, though its place in the row says it is one.
+    body_cut_by : str
+        Whose edge cuts the body, if one does; see `scan_edges`.
     """
 
     mask: VertebraMask
@@ -50,6 +53,7 @@ class Candidate:
     arch_cut: bool
     voxel_mm: float = 1.0
     doubt: str = ""
+    body_cut_by: str = SCAN
 
 
 @dataclass(frozen=True)

@@ -127,9 +127,13 @@ def run_and_write(
             cancellation,
         )
         cancellation.check()
+        earlier_scene = (args.output / "scene.mrb").exists()
         files = output.commit()
         cancellation.settle()
         heart.report("writing", 1.0)
+    if earlier_scene and "scene.mrb" not in {path.name for path in files}:
+        # Beside new results it would show those of an earlier analysis.
+        notes = (*notes, "The scene.mrb of the earlier results was removed.")
     analysis = work.result.analysis
     seconds = round(time.monotonic() - started, 2)
     content = {

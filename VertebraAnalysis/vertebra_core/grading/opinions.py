@@ -11,6 +11,7 @@ from torch import nn
 
 from ..analysis import Vertebra
 from ..parallel import for_each
+from ..scan_edges import SCAN
 from ..volume import CtVolume
 from .body_frame import BodyFrame, BodyFrameError, fit_body_frame
 from .genant import Morphometry, assess_spine
@@ -40,6 +41,8 @@ class BodyToGrade:
         Coarsest voxel size of the scan or of the label map.
     doubt : str
         Why the mask is not to be trusted; empty if it is.
+    body_cut_by : str
+        Whose edge cuts the body, if one does; see `scan_edges`.
     """
 
     vertebra: Vertebra
@@ -50,6 +53,7 @@ class BodyToGrade:
     arch_cut: bool = False
     voxel_mm: float = 1.0
     doubt: str = ""
+    body_cut_by: str = SCAN
 
 
 @dataclass(frozen=True)
@@ -112,7 +116,8 @@ def _measured(body: BodyToGrade, up_hint: np.ndarray | None) -> BodyOpinions:
     if reason is not None:
         return BodyOpinions(reason)
     if body.body_cut:
-        return BodyOpinions("The edge of the scan cuts the body, so its heights are not known.")
+        edge = f"The edge of the {body.body_cut_by}"
+        return BodyOpinions(f"{edge} cuts the body, so its heights are not known.")
     if body.voxel_mm > MAX_VOXEL_MM:
         return BodyOpinions(f"Voxels of {body.voxel_mm:.1f} mm are too coarse to measure heights.")
     if body.doubt:
@@ -131,8 +136,11 @@ def _told_losses(found: Morphometry) -> tuple[float, float, float]:
 
 
 def _spine_course(bodies: Sequence[BodyToGrade], i: int) -> np.ndarray | None:
-    """Direction (z, y, x) up the spine at body `i`, from its neighbours' centres."""
-    near = bodies[max(i - 1, 0) : i + 2]
+    """Direction (z, y, x) up the spine at body `i`, from its neighbours' centres.
+
+    The centre of a fragment, or of a doubtful mask, is not where that of its body would be.
+    """
+    near = [b for b in bodies[max(i - 1, 0) : i + 2] if not b.body_cut and not b.doubt]
     if len(near) < 2:
         return None
     step = np.subtract(near[0].vertebra.center_lps_mm, near[-1].vertebra.center_lps_mm)

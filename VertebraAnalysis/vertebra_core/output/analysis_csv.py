@@ -6,7 +6,7 @@ import csv
 import io
 import math
 
-from ..analysis import SpineAnalysis, Vertebra
+from ..analysis import Manifest, SpineAnalysis, Vertebra
 from ..missing import missing_reasons
 
 _HEIGHTS = ("anterior", "middle", "posterior")
@@ -49,12 +49,12 @@ def analysis_to_csv(analysis: SpineAnalysis) -> str:
     table = csv.writer(text, lineterminator="\r\n")
     table.writerow(COLUMNS)
     for vertebra in analysis.vertebrae:
-        row = _row(vertebra)
+        row = _row(vertebra, analysis.manifest)
         table.writerow([_cell(row[name]) for name in COLUMNS])
     return text.getvalue()
 
 
-def _row(v: Vertebra) -> dict[str, object]:
+def _row(v: Vertebra, manifest: Manifest) -> dict[str, object]:
     row: dict[str, object] = {name: getattr(v, name) for name in COLUMNS if hasattr(v, name)}
     row |= {f"center_{a}_lps_mm": c for a, c in zip("xyz", v.center_lps_mm, strict=True)}
     row |= {
@@ -68,7 +68,8 @@ def _row(v: Vertebra) -> dict[str, object]:
     row["height_reference"] = getattr(v.height_reference, "source", None)
     row["flags"] = " ".join(dict.fromkeys(flag.code for flag in v.flags))
     row["flag_reasons"] = " ".join(flag.reason for flag in v.flags)
-    row["not_measured"] = "; ".join(f"{k}: {why}" for k, why in missing_reasons(v).items())
+    missing = missing_reasons(v, manifest)
+    row["not_measured"] = "; ".join(f"{figure}: {why}" for figure, why in missing.items())
     return row
 
 

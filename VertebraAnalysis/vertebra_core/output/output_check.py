@@ -1,17 +1,21 @@
-"""What results must not take the place of: inputs, label maps of others, folders."""
+"""What results must not take the place of: inputs, files of others, a reader's review, folders."""
 
 from __future__ import annotations
 
 import json
 import os
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
+from zipfile import BadZipFile, ZipFile
 
 from ..errors import OutputError
 from .atomic_output import RESULT_FILES
+from .scene_keys import PLAIN_ATTRIBUTE
 
-_LABEL_MAPS = ("labels.nii.gz", "bodies.nii.gz")
-"""Names that readers' own label maps, and those of phantoms, bear too."""
+_RESULTS = "analysis.json"
+
+_HINT = "Choose another folder for the results"
 
 
 def check_output(folder: Path, inputs: Iterable[Path | None]) -> None:
@@ -37,14 +41,36 @@ def check_output(folder: Path, inputs: Iterable[Path | None]) -> None:
             raise _refusal(f"{folder} holds a folder called {target.name}, as a result is")
         if any(_same(target, path) for path in given):
             raise _refusal(f"{target} is read, and the results would replace it")
-    if _is_analysis(folder / "analysis.json"):
+    if not there:
         return
-    for name in (target.name for target in there):
-        if name in _LABEL_MAPS:
-            raise _refusal(
-                f"{folder} holds a {name} that does not belong to an earlier analysis, and the "
-                "results would replace it"
-            )
+    earlier = _content(folder / _RESULTS)
+    if "review" in earlier:
+        raise _refusal(
+            f"{folder / _RESULTS} holds a reader's review, and the results would replace it",
+            f"{_HINT}, or move the files of this one.",
+        )
+    if not {"schema_version", "vertebrae"} <= earlier.keys():
+        names = ", ".join(target.name for target in there)
+        raise _refusal(
+            f"{folder} holds files of another origin that the results would replace: {names}",
+            f"{_HINT}, or move these files.",
+        )
+    scene = folder / "scene.mrb"
+    if scene in there and not _untouched_scene(scene):
+        raise _refusal(
+            f"{scene} was saved anew since its analysis, and the results would replace it",
+            f"{_HINT}, or move this file.",
+        )
+
+
+def _untouched_scene(path: Path) -> bool:
+    """Tell whether a scene is as the program wrote it, and not one that the panel has filled in."""
+    try:
+        with ZipFile(path) as packed:
+            scenes = [packed.read(name) for name in packed.namelist() if name.endswith(".mrml")]
+    except (OSError, BadZipFile, RuntimeError, NotImplementedError, zlib.error):
+        return False
+    return any(PLAIN_ATTRIBUTE.encode() in scene for scene in scenes)
 
 
 def _same(target: Path, path: Path) -> bool:
@@ -54,13 +80,14 @@ def _same(target: Path, path: Path) -> bool:
         return False
 
 
-def _is_analysis(path: Path) -> bool:
+def _content(path: Path) -> dict[str, object]:
+    """What a JSON file holds; nothing where it is none."""
     try:
         content = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
-        return False
-    return isinstance(content, dict) and {"schema_version", "vertebrae"} <= content.keys()
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
-def _refusal(what: str) -> OutputError:
-    return OutputError("would_replace", f"{what}.", "Choose another folder for the results.")
+def _refusal(what: str, hint: str = f"{_HINT}.") -> OutputError:
+    return OutputError("would_replace", f"{what}.", hint)

@@ -5,19 +5,26 @@ It tells the name of the scan's file, folder or volume, which may name the patie
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from html import escape
 
 import numpy as np
 
-from ..analysis import Manifest, SpineAnalysis, Vertebra
+from ..analysis import Flag, Manifest, SpineAnalysis, Vertebra
 from ..errors import Cancelled
 from ..volume import CtVolume, LabelVolume
 from .grade_names import grade_label
 from .report_review import Reading, changes_by_level, reading_html
 from .report_style import STYLE
+from .report_summary import (
+    LESION,
+    grade_needs_attention,
+    has_flag,
+    needs_attention,
+    summary_html,
+)
 from .report_svg import Drawing, overview_svg, zoom_svg
-from .report_table import grade_key_html, needs_attention, percent, summary_html, table_html
+from .report_table import grade_key_html, percent, table_html
 from .spine_pictures import SpinePicture, label_boxes, take_picture
 from .spine_surfaces import Surface, body_surface, coronal_surface, sagittal_surface
 
@@ -25,6 +32,9 @@ RESEARCH_USE = (
     "For research only. This is no medical device; it is not cleared for diagnosis. Levels, "
     "measurements and grades were made by a computer and must be checked by a reader."
 )
+
+_HEAD = "grading"
+"""Weights of the learned head, which grades beside the heights; others grade alone."""
 
 
 def report_html(
@@ -74,7 +84,7 @@ def report_html(
     ]
     if found:
         changes = changes_by_level(reading) if reading is not None else None
-        parts += ["<h2>Vertebrae</h2>", table_html(found, changes), zooms]
+        parts += ["<h2>Vertebrae</h2>", table_html(found, changes, analysis.manifest), zooms]
     parts += ["<h2>How this was made</h2>", _manifest(analysis.manifest)]
     page = "\n".join(p for p in parts if p)
     return (
@@ -128,13 +138,37 @@ def _zooms(found: tuple[Vertebra, ...], picture: Callable[[Surface], SpinePictur
     by_level = {v.level: v for v in found}
     figures = []
     for v in shown:
-        title = f"{v.level}, mid-sagittal, {grade_label(v)}"
-        drawn = zoom_svg(picture(body_surface(v)), v, by_level, title)
-        figures.append(_figure(drawn, f"<b>{v.level}: {escape(grade_label(v))}</b>{_losses(v)}"))
+        lesions = [f for f in v.flags if f.code == LESION and f.position_lps_mm is not None]
+        if grade_needs_attention(v) or not lesions:
+            figures.append(_grade_zoom(v, by_level, picture))
+        figures += [_lesion_zoom(v, lesion, by_level, picture) for lesion in lesions]
+    through = ", or in the sagittal plane through what may be a lesion"
+    where = through if any(has_flag(v, LESION) for v in shown) else ""
     return (
-        "<h2>Vertebrae to look at</h2><p class='quiet'>Each in its own mid-sagittal plane; heights "
-        f"in mm.</p><div class='zooms'>{''.join(figures)}</div>"
+        "<h2>Vertebrae to look at</h2><p class='quiet'>Each in its own mid-sagittal plane"
+        f"{where}; heights in mm.</p><div class='zooms'>{''.join(figures)}</div>"
     )
+
+
+def _grade_zoom(
+    v: Vertebra, others: Mapping[str, Vertebra], picture: Callable[[Surface], SpinePicture]
+) -> str:
+    title = f"{v.level}, mid-sagittal, {grade_label(v)}"
+    drawn = zoom_svg(picture(body_surface(v)), v, others, title)
+    return _figure(drawn, f"<b>{v.level}: {escape(grade_label(v))}</b>{_losses(v)}")
+
+
+def _lesion_zoom(
+    v: Vertebra,
+    lesion: Flag,
+    others: Mapping[str, Vertebra],
+    picture: Callable[[Surface], SpinePicture],
+) -> str:
+    place = lesion.position_lps_mm
+    title = f"{v.level}, sagittal, suspected lesion"
+    drawn = zoom_svg(picture(body_surface(v, place)), v, others, title, place)
+    sure = "" if lesion.confidence is None else f"<br>confidence {lesion.confidence:.2f}"
+    return _figure(drawn, f"<b>{v.level}: suspected lesion</b>{sure}")
 
 
 def _figure(drawing: Drawing, caption: str) -> str:
@@ -173,10 +207,23 @@ def _manifest(manifest: Manifest) -> str:
         "Weights": "<br>".join(escape(w) for w in weights) or "none: no network was used",
         "Time": escape(", ".join(seconds)) or "not taken",
         "Options": escape(", ".join(options)) or "defaults",
-        "Method": "Genant et al., J Bone Miner Res 8 (1993) 1137; height norms of each level from "
-        "Black (1991), Eastell (1991) and Masharawi (2008)",
+        "Method": escape(_method(manifest)),
     }
     return _rows(rows)
+
+
+def _method(manifest: Manifest) -> str:
+    method = (
+        "Genant et al., J Bone Miner Res 8 (1993) 1137; height norms of each level from "
+        "Black (1991), Eastell (1991) and Masharawi (2008), proportions of posterior heights from "
+        "Panjabi et al. (1991, 1992)"
+    )
+    grader = manifest.options.get("grader", _HEAD)
+    if grader not in manifest.weights_sha256:
+        return f"{method}; grades rest on heights alone."
+    if grader == _HEAD:
+        return f"{method}; a network that looks at image and outline gives a second opinion."
+    return f"{method}; grades are those of the network {grader} alone."
 
 
 def _rows(rows: dict[str, str]) -> str:

@@ -11,6 +11,8 @@ GRADE_COLORS: dict[int | None, str] = {
 }
 """Told apart with any colour vision (after Okabe and Ito), and always written out beside."""
 
+LESION_COLOR = "#ff8ad8"
+
 STYLE = """
 :root { color-scheme: light; }
 * { box-sizing: border-box; }

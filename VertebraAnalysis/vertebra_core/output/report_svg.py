@@ -12,7 +12,7 @@ from ..analysis import Vertebra
 from ..levels import level_named
 from .grade_names import short_grade_label
 from .png import png_data_uri
-from .report_style import GRADE_COLORS
+from .report_style import GRADE_COLORS, LESION_COLOR
 from .spine_pictures import SpinePicture
 
 _OVERVIEW_HEIGHT_PX = 940.0
@@ -22,6 +22,7 @@ _FONT = "font-family='system-ui, Segoe UI, Roboto, sans-serif'"
 _NAME_GAP_MM = 7.0
 _BAR_MM = 50
 _ZOOM_BAR_MM = 20
+_RING_MM = 7.0
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,13 @@ def overview_svg(picture: SpinePicture, vertebrae: Sequence[Vertebra], title: st
 
 
 def zoom_svg(
-    picture: SpinePicture, vertebra: Vertebra, others: Mapping[str, Vertebra], title: str
+    picture: SpinePicture,
+    vertebra: Vertebra,
+    others: Mapping[str, Vertebra],
+    title: str,
+    mark_lps_mm: tuple[float, float, float] | None = None,
 ) -> Drawing:
-    """Draw one vertebra in its own mid-sagittal plane with Ha, Hm and Hp.
+    """Draw one vertebra in a sagittal plane of its own with Ha, Hm and Hp, or with a mark.
 
     Parameters
     ----------
@@ -72,6 +77,8 @@ def zoom_svg(
     others : mapping of str to Vertebra
         All vertebrae by level, to name neighbours.
     title : str
+    mark_lps_mm : tuple of float, optional
+        Place in the plane to ring; the heights, which lie in another plane, are left out then.
     """
     canvas = _Canvas(picture, _ZOOM_SCALE)
     own = level_named(vertebra.level).number
@@ -84,7 +91,10 @@ def zoom_svg(
     color = GRADE_COLORS[vertebra.grade]
     canvas.outline(picture.vertebrae.get(own, ()), color, 1.0, 0.7)
     canvas.outline(picture.bodies.get(own, ()), color, 1.8, 1.0)
-    _measured_lines(canvas, vertebra)
+    if mark_lps_mm is None:
+        _measured_lines(canvas, vertebra)
+    else:
+        canvas.ring(mark_lps_mm, LESION_COLOR)
     return canvas.drawing(title, _ZOOM_BAR_MM)
 
 
@@ -174,6 +184,15 @@ class _Canvas:
         for stroke, thick in (("#000", width + 1.6), (color, width)):
             self._parts.append(
                 f"<path d='{path}' fill='none' stroke='{stroke}' stroke-width='{thick}'/>"
+            )
+
+    def ring(self, lps_mm: Sequence[float], color: str) -> None:
+        """Draw a ring with a dark edge around a point."""
+        x, y = self.position(lps_mm)
+        for stroke, thick in (("#000", 3.6), (color, 2.0)):
+            self._parts.append(
+                f"<circle cx='{x:.1f}' cy='{y:.1f}' r='{_RING_MM * self.scale:.1f}' fill='none' "
+                f"stroke='{stroke}' stroke-width='{thick}'/>"
             )
 
     def text(

@@ -91,11 +91,22 @@ def coronal_surface(vertebrae: Sequence[Vertebra], volume: CtVolume | LabelVolum
     return Surface(points, PIXEL_MM, (0.0, 1.0, 0.0), to_pixel, "R", "L")
 
 
-def body_surface(vertebra: Vertebra) -> Surface:
-    """Mid-sagittal plane of one body, its own front to the left and its own top up."""
+def body_surface(
+    vertebra: Vertebra, through_lps_mm: tuple[float, float, float] | None = None
+) -> Surface:
+    """Sagittal plane of one body, its own front to the left and its own top up.
+
+    Parameters
+    ----------
+    vertebra : Vertebra
+    through_lps_mm : tuple of float, optional
+        Point that the plane goes through; by default the centre of the body.
+    """
     axes = vertebra.axes_lps or ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
     left, back, up = (np.asarray(a, float) for a in axes)
     center = np.asarray(vertebra.center_lps_mm, float)
+    if through_lps_mm is not None:
+        center = center + ((np.asarray(through_lps_mm, float) - center) @ left) * left
     across = np.arange(-_ZOOM_FRONT_MM, _ZOOM_BACK_MM, ZOOM_PIXEL_MM)
     height = np.arange(_ZOOM_HALF_HEIGHT_MM, -_ZOOM_HALF_HEIGHT_MM, -ZOOM_PIXEL_MM)
     points = center + across[None, :, None] * back + height[:, None, None] * up

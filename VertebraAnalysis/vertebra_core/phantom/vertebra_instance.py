@@ -185,7 +185,7 @@ def _height_factor(profile, y: np.ndarray, depth_mm: float) -> np.ndarray:
 
 
 def genant_grade(loss: float) -> int:
-    """Genant grade of a height loss fraction: 20-25 % is 1, 25-40 % is 2, above 40 % is 3.
+    """Genant grade of a height loss fraction: 20-25 % is 1, 25-40 % is 2, from 40 % on 3.
 
     Genant et al., J Bone Miner Res 8 (1993) 1137-1148.
     """
