@@ -12,6 +12,7 @@ from ..levels import level_named, level_numbered
 from ..phantom.bank import EVALUATION_SEED_START, make_scene
 from ..phantom.findings import DRAWN_FINDINGS, WantedFindings
 from ..phantom.independent_meshes import covered_levels, stand_in_notes
+from ..phantom.painted_bodies import as_painted
 from ..phantom.scan_case import scan
 from ..phantom.scan_protocol import ScanProtocol
 from ..phantom.scene import PhantomScene, load_scene, save_scene
@@ -165,17 +166,14 @@ def phantom_truth(
         centre = tuple(float(c) for c in vertebra.center_zyx_mm[::-1])
         # C1 and C2 have no body whose heights could be compared; Genant's grades leave them out.
         graded = name not in ("C1", "C2")
-        heights = (
-            vertebra.height_anterior_mm,
-            vertebra.height_middle_mm,
-            vertebra.height_posterior_mm,
-        )
+        shown = as_painted(scene, vertebra) if graded else vertebra
+        heights = shown.height_anterior_mm, shown.height_middle_mm, shown.height_posterior_mm
         facts[name] = TrueVertebra(
             name,
             centre,
-            grade=vertebra.grade if graded else None,
-            shape=vertebra.shape if graded else None,
-            heights_mm=heights if graded else None,
+            grade=shown.grade if graded else None,
+            shape=shown.shape if graded else None,
+            heights_mm=heights if graded and np.isfinite(heights).all() else None,
         )
     seen = truth_from_labels(labels, bodies, ct)
     return CaseTruth(with_known_facts(seen, facts), labels, bodies, PHANTOM)
