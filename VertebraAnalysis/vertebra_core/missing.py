@@ -35,7 +35,7 @@ _REASONS: dict[str, tuple[tuple[str, ...], str]] = {
         _DENSITY_FLAGS,
         "No trabecular density: there is no CT, or too little bone inside the body.",
     ),
-    "volume_ml": (("cut_by_field_of_view",), "The vertebra has no mask to measure."),
+    "volume_ml": (("cut_by_field_of_view",), "There is no mask of the whole vertebra to measure."),
 }
 """Figure -> flags that explain its absence, most telling first, and what to say without one."""
 
