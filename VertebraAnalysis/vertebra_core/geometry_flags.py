@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from operator import itemgetter
+
 import numpy as np
 
 from .analysis import Flag
@@ -19,7 +22,11 @@ averaged to 3 mm by 1.6 mm."""
 
 
 def geometry_flags(
-    candidate: Candidate, level: Level, grid: CtVolume | LabelVolume, grid_name: str = "scan"
+    candidate: Candidate,
+    level: Level,
+    grid: CtVolume | LabelVolume,
+    grid_name: str = "scan",
+    label_maps: Sequence[LabelVolume] = (),
 ) -> tuple[Flag, ...]:
     """Return the flags of one vertebra that need no network's opinion.
 
@@ -31,10 +38,12 @@ def geometry_flags(
         The scan, or the label map, in its own geometry.
     grid_name : str
         What the reasons call it.
+    label_maps : sequence of LabelVolume
+        Maps that masks were made from, in their own geometry: they may be coarser than the scan.
     """
     return (
         *_cut_flags(candidate, grid_name),
-        *_resolution_flags(level, grid),
+        *_resolution_flags(level, grid, label_maps),
     )
 
 
@@ -45,12 +54,18 @@ def _cut_flags(candidate: Candidate, grid_name: str) -> tuple[Flag, ...]:
     return (Flag("cut_by_field_of_view", f"The edge of the {grid_name} cuts the {part}."),)
 
 
-def _resolution_flags(level: Level, grid: CtVolume | LabelVolume) -> tuple[Flag, ...]:
-    thick, upright = max(grid.spacing_xyz_mm), upright_spacing_mm(grid)
+def _resolution_flags(
+    level: Level, grid: CtVolume | LabelVolume, label_maps: Sequence[LabelVolume]
+) -> tuple[Flag, ...]:
+    grids = [(grid, ""), *((own, " in the label map") for own in label_maps)]
+    # Where all are alike the first, the scan, is named.
+    thick, where = max(((max(g.spacing_xyz_mm), w) for g, w in grids), key=itemgetter(0))
     if thick > THICK_SLICE_MM:
-        return (Flag("low_resolution", f"Voxels of {thick:.1f} mm make heights coarse."),)
+        return (Flag("low_resolution", f"Voxels of {thick:.1f} mm{where} make heights coarse."),)
+    upright, where = max(((upright_spacing_mm(g), w) for g, w in grids), key=itemgetter(0))
     if level.region is Region.THORACIC and upright >= THIN_DISC_SLICE_MM:
-        reason = f"Slices {upright:.1f} mm apart hide thoracic discs and make heights coarse."
+        apart = f"Slices {upright:.1f} mm apart{where}"
+        reason = f"{apart} hide thoracic discs and make heights coarse."
         return (Flag("low_resolution", reason),)
     return ()
 

@@ -10,6 +10,8 @@ from .errors import InputError
 from .given_bodies import GivenBodies, bodies_of_vertebrae
 from .label_numbers import AUTO
 from .label_parts import without_stray_parts
+from .label_volumes import LEAST_VOLUME_ML
+from .levels import MOBILE_LEVELS
 from .segment_levels import numbered_by_level, recognised_numbering
 from .volume import CtVolume, LabelVolume, resample_labels, same_grid
 
@@ -68,6 +70,7 @@ def given_maps(
     numbered, warnings = numbered_by_level(segmentation, scheme)
     checked = without_stray_parts(numbered)
     labels = checked.labels if ct is None else on_grid_of(ct, checked.labels)
+    lost = () if ct is None else _outside(checked.labels, labels)
     own_bodies = None if bodies is None else bodies_of_vertebrae(bodies, labels, scheme)
     more = () if own_bodies is None else own_bodies.warnings
     return GivenMaps(
@@ -76,8 +79,21 @@ def given_maps(
         own_bodies,
         recognised_numbering(segmentation, scheme),
         checked.doubts,
-        (*warnings, *checked.warnings, *more),
+        (*warnings, *checked.warnings, *lost, *more),
     )
+
+
+def _outside(own: LabelVolume, moved: LabelVolume) -> tuple[str, ...]:
+    """Return a sentence for the vertebrae that `moved`, on the grid of the CT, has lost."""
+    if own is moved:
+        return ()
+    voxel_ml = float(np.prod(own.spacing_xyz_mm)) / 1000
+    counts = [np.bincount(m.labels.ravel(), minlength=256) for m in (own, moved)]
+    lost = np.flatnonzero((counts[0] * voxel_ml >= LEAST_VOLUME_ML) & (counts[1] == 0))
+    names = [level.name for level in MOBILE_LEVELS if level.number in lost]
+    if not names:
+        return ()
+    return (f"Outside the CT, so left out of the segmentation: {', '.join(names)}.",)
 
 
 def on_grid_of(ct: CtVolume, labels: LabelVolume) -> LabelVolume:

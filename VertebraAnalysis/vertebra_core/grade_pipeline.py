@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -23,12 +24,15 @@ from .flagging import with_flags
 from .geometry_flags import geometry_flags
 from .given_maps import GivenMaps, given_maps
 from .grading.norms import why_not_graded
+from .label_distances import gap_flags, scale_warnings
 from .label_masks import LabelledMask, masks_of_labels
 from .label_numbers import AUTO
-from .label_volumes import with_label_volumes
+from .label_volumes import only_levels, with_label_volumes
 from .level_order import order_flags, order_warnings
 from .manifest import label_map_options, manifest_of
+from .missing_arches import without_arch_volumes
 from .neighbour_flags import neighbour_flags
+from .on_bone import NOT_ON_BONE, lies_on_bone
 from .pipeline import SEGMENTATION_SPACING_MM, AnalysisResult, OnProgress
 from .scan_edges import SCAN, ScanEdges
 from .segmentation.merge import merge
@@ -150,7 +154,12 @@ def grade_segmentation(
         cancelled,
     )
     if not found:
-        raise InputError("no_vertebra_labels", "The segmentation holds no whole vertebra.")
+        raise InputError(
+            "no_vertebra_labels",
+            "The segmentation holds no whole vertebra.",
+            "Name its segments L1, L2 and so on, or say by --numbers how they are numbered.",
+        )
+    labels = only_levels(labels, [v.level for v in found])
     doubts = {**given.doubts, **several_bodies_doubts(found)}
     sums = dict(backend.weights_sha256)
     if options.added:
@@ -164,17 +173,21 @@ def grade_segmentation(
         )
         doubts |= odd_masks
         on_progress("segmentation", 1.0)
-    candidates, vertebrae = _to_grade(found, doubts, ct, given.own)
-    graded = backend.grade(fine, candidates, vertebrae)
+    drawn = (given.own,) if bodies is None else (given.own, bodies)
+    candidates, vertebrae = _to_grade(found, doubts, ct, drawn)
+    on_bone = ct is None or lies_on_bone(found, ct)
+    graded = backend.grade(fine if on_bone else None, candidates, vertebrae)
     on_progress("grading", 0.9)
     graded = tuple(_explained(v, known) for v, known in zip(graded, found, strict=True))
     graded = with_label_volumes(graded, labels.labels, labels)
+    graded, bare = without_arch_volumes(graded, candidates)
     levels = [v.level for v in found]
     numbers = [level.number for level in levels]
     _, body_map = merge([c.mask for c in candidates], numbers, labels, None, cancelled)
     body_map[body_map != labels.labels] = 0
     seconds = {"reading": round(read - started, 3), "grading": round(time.monotonic() - read, 3)}
     odd = (*given.warnings, *more, *order_warnings(levels), *doubts.values())
+    odd = (*odd, *scale_warnings(candidates, levels), *bare, *(() if on_bone else (NOT_ON_BONE,)))
     manifest = manifest_of(
         labels,
         (segmentation if ct is None else ct).source,
@@ -254,10 +267,12 @@ def _to_grade(
     found: Sequence[LabelledMask],
     doubts: Mapping[int, str],
     ct: CtVolume | None,
-    labels: LabelVolume,
+    drawn: Sequence[LabelVolume],
 ) -> tuple[list[Candidate], list[Vertebra]]:
-    """Name and flag what was found; `labels` are on the grid that they came on."""
+    """Name and flag what was found; `drawn` are labels, and given bodies, on their own grids."""
+    labels = drawn[0]
     scan, edges = labels if ct is None else ct, ScanEdges(ct, labels)
+    voxel_mm = max(max(grid.spacing_xyz_mm) for grid in (scan, *drawn))
     candidates, vertebrae = [], []
     for one in found:
         mask, number = one.mask, one.level.number
@@ -268,11 +283,11 @@ def _to_grade(
             one.center_lps_mm,
             body_cut=bool(body_by),
             arch_cut=bool(arch_by),
-            voxel_mm=float(max(scan.spacing_xyz_mm)),
+            voxel_mm=float(voxel_mm),
             doubt=doubts.get(number, ""),
             body_cut_by=body_by or SCAN,
         )
-        flags = geometry_flags(candidate, one.level, scan, body_by or arch_by or SCAN)
+        flags = geometry_flags(candidate, one.level, scan, body_by or arch_by or SCAN, drawn)
         if candidate.doubt:
             flags = (*flags, Flag("implausible_shape", candidate.doubt))
         candidates.append(candidate)
@@ -280,7 +295,8 @@ def _to_grade(
         vertebrae.append(Vertebra(one.level.name, None, None, one.center_lps_mm, flags=flags))
     levels = [one.level for one in found]
     beside = neighbour_flags(candidates, [level.name for level in levels])
-    row = [(*a, *b) for a, b in zip(order_flags(levels), beside, strict=True)]
+    by_place = zip(order_flags(levels), beside, gap_flags(candidates, levels), strict=True)
+    row = [tuple(chain(*flags)) for flags in by_place]
     return candidates, [with_flags(v, own) for v, own in zip(vertebrae, row, strict=True)]
 
 

@@ -11,13 +11,11 @@ from scipy import ndimage
 from .errors import Cancelled
 from .grading.body_split import BodySplitError, split_body
 from .grading.mask_crops import MaskCrop, crop_of_label
+from .label_volumes import LEAST_VOLUME_ML
 from .levels import Level, level_named, level_numbered
 from .segmentation.segment import VertebraMask
 from .spine_course import spine_course, tilt_deg
 from .volume import LabelVolume, labels_in_box
-
-LEAST_VOLUME_ML = 0.5
-"""Less is a stray stroke of a brush; the smallest vertebra, a child's C1, has several ml."""
 
 _MARGIN_MM = 6.0
 _SPACING_MM = 1.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .levels import LEVELS
+from .value_counts import ValueCounts
 
 VERSE = "verse"
 TOTALSEGMENTATOR = "totalsegmentator"
@@ -24,14 +25,43 @@ _TO_VERSE = {
 }
 
 
+_VERSE_ONLY = range(1, 26)
+# 26 and 28 are vertebrae of both; beyond 99 lie what other programs add to VerSe's numbers (discs
+# and endplates), and TotalSegmentator's ribs, which do not come without its vertebrae.
+_NOT_VERSE = {27, *range(29, 100)}
+_LEAST_SHARE = 0.001
+_TIMES = 3
+
+
 def detect_scheme(numbers: np.ndarray) -> str:
     """Tell which scheme the numbers of a label map follow.
 
-    VerSe ends at 28 and does not use 27; anything beyond is TotalSegmentator's. Version 1 of it is
-    never told: its numbers look like VerSe's upside down, or like those of version 2.
+    VerSe ends at 28 and does not use 27; numbers beyond are TotalSegmentator's. It takes more than
+    a structure or two that somebody added to VerSe's vertebrae, or a stray voxel: one such number
+    for three of VerSe's own. TotalSegmentator's organs, which have these, come with more.
+
+    Version 1 of TotalSegmentator is never told: its numbers look like VerSe's upside down, or like
+    those of version 2.
     """
-    present = {int(n) for n in np.unique(numbers) if n != 0}
-    return TOTALSEGMENTATOR if 27 in present or any(n > 28 for n in present) else VERSE
+    counts = ValueCounts.of(numbers)
+    labelled = counts.part(counts.values > 0)
+    ample = labelled.counts >= _LEAST_SHARE * labelled.total
+    present = {int(n) for n in labelled.values[ample]}
+    added, own = len(present & _NOT_VERSE), len(present.intersection(_VERSE_ONLY))
+    return TOTALSEGMENTATOR if added and own < _TIMES * added else VERSE
+
+
+def no_vertebrae(numbers: np.ndarray, scheme: str) -> list[int]:
+    """Return the numbers of a label map that stand for no vertebra in a scheme other than `AUTO`.
+
+    Parameters
+    ----------
+    numbers : ndarray
+        Whole numbers from 0 on, of any type.
+    scheme : str
+    """
+    present = {int(n) for n in ValueCounts.of(numbers).values}
+    return sorted(present - {0} - set(_TO_VERSE[scheme]))
 
 
 def to_verse_numbers(labels: np.ndarray, scheme: str = AUTO) -> np.ndarray:

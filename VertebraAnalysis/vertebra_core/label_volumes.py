@@ -8,8 +8,26 @@ from dataclasses import replace
 import numpy as np
 
 from .analysis import Vertebra
-from .levels import level_named
+from .levels import Level, level_named
 from .volume import CtVolume, LabelVolume
+
+LEAST_VOLUME_ML = 0.5
+"""Less is a stray stroke of a brush; the smallest vertebra, a child's C1, has several ml."""
+
+
+def only_levels(labels: LabelVolume, levels: Sequence[Level]) -> LabelVolume:
+    """Return a label map that holds no vertebra but those of `levels`; S1, which is none, stays.
+
+    Parameters
+    ----------
+    labels : LabelVolume
+        VerSe numbers; left as it is.
+    levels : sequence of Level
+    """
+    table = np.zeros(256, np.uint8)
+    kept = [level.number for level in (*levels, level_named("S1"))]
+    table[kept] = kept
+    return replace(labels, labels=table[labels.labels])
 
 
 def with_label_volumes(

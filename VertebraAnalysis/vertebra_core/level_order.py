@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from .analysis import Flag
 from .levels import LEVELS, Level
 
-_COMMON = tuple(level.name for level in LEVELS if level.name not in ("T13", "L6"))
+_RARE = ("T13", "L6")
+"""Most spines lack them, so that nobody misses them."""
 
 
 def order_warnings(levels: Sequence[Level]) -> tuple[str, ...]:
@@ -30,8 +31,9 @@ def order_warnings(levels: Sequence[Level]) -> tuple[str, ...]:
         wrong = [name for name, out in zip(names, turned, strict=True) if out]
         return (f"The levels {', '.join(wrong)} do not lie from head to foot: check their names.",)
     gaps = [
-        f"No label of the segmentation is {' or '.join(missing)}, between {upper} and {lower}."
-        for upper, lower in zip(names, names[1:], strict=False)
+        f"No label of the segmentation is {' or '.join(missing)}, between {upper.name} and "
+        f"{lower.name}."
+        for upper, lower in zip(levels, levels[1:], strict=False)
         if (missing := _between(upper, lower))
     ]
     return tuple(gaps)
@@ -56,7 +58,6 @@ def _descends(levels: Sequence[Level]) -> bool:
     return all(a.order > b.order for a, b in zip(levels, levels[1:], strict=False))
 
 
-def _between(upper: str, lower: str) -> tuple[str, ...]:
-    # T13 and L6 count as what they follow: they are missing in most spines.
-    first, last = (_COMMON.index({"T13": "T12", "L6": "L5"}.get(n, n)) for n in (upper, lower))
-    return _COMMON[first + 1 : last]
+def _between(upper: Level, lower: Level) -> tuple[str, ...]:
+    names = (level.name for level in LEVELS[upper.order + 1 : lower.order])
+    return tuple(name for name in names if name not in _RARE)

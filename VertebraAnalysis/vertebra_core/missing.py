@@ -41,7 +41,7 @@ _REASONS: dict[str, tuple[tuple[str, ...], str]] = {
     "borderline": (_SHAPE_FLAGS, "Without height loss no threshold between grades is near or far."),
     "grade_probabilities": (_SHAPE_FLAGS, "Without a grade there are no probabilities of grades."),
     "density_hu": ((), _NO_CT_OR_BONE),
-    "volume_ml": (("cut_by_field_of_view",), "The vertebra has no mask to measure."),
+    "volume_ml": (("cut_by_field_of_view",), "There is no mask of the whole vertebra to measure."),
 }
 """Figure -> flags that explain its absence, most telling first, and what to say without one."""
 

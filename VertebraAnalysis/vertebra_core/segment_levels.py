@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 
+from .counting import ranges
 from .errors import InputError
-from .label_numbers import AUTO, TOTALSEGMENTATOR, detect_scheme, to_verse_numbers
-from .levels import LEVELS, level_named
+from .label_numbers import AUTO, TOTALSEGMENTATOR, detect_scheme, no_vertebrae, to_verse_numbers
+from .levels import level_named
+from .segment_names import level_in_name, mentions_level
 from .volume import LabelVolume
 
 NAMES = "names"
 """Numbering of a segmentation whose segments bear level names."""
 
-_NAMES = {level.name for level in LEVELS}
-# "L1", "vertebra_L1", "vertebrae L1", "L1 vertebra", "TH12", "T 12".
-_LEVEL_IN_NAME = re.compile(r"(?<![A-Za-z])(C|TH|T|D|L|S)[ _-]?(\d{1,2})(?!\d)", re.IGNORECASE)
-_LETTER = {"TH": "T", "D": "T"}
 _T13 = level_named("T13").number
 _BESIDE_T13 = {level_named("T12").number, level_named("L1").number}
 
@@ -29,7 +25,7 @@ def recognised_numbering(segmentation: LabelVolume, scheme: str = AUTO) -> str:
     """
     if scheme != AUTO:
         return scheme
-    if any(_level_in(name) for name in segmentation.names.values()):
+    if any(level_in_name(n) or mentions_level(n) for n in segmentation.names.values()):
         return NAMES
     return detect_scheme(segmentation.labels)
 
@@ -68,8 +64,8 @@ def numbered_by_level(
         raise InputError(
             "no_vertebra_labels",
             f"The {what} holds no label of a vertebra.",
-            "Number vertebrae as VerSe does (C1-C7 1-7, T1-T12 8-19, L1-L5 20-24, L6 25, T13 28) "
-            "or name segments L1, L2 and so on.",
+            "Number vertebrae as VerSe does (C1-C7 1-7, T1-T12 8-19, L1-L5 20-24, L6 25, T13 28), "
+            "name segments L1, L2 and so on, or say by --numbers how they are numbered.",
         )
     placed = (segmentation.spacing_xyz_mm, segmentation.origin_lps_mm, segmentation.direction)
     return LabelVolume(numbers, *placed), warnings
@@ -80,7 +76,7 @@ def _by_names(segmentation: LabelVolume) -> tuple[np.ndarray, tuple[str, ...]]:
     seen: dict[str, str] = {}
     left_out = []
     for value, name in segmentation.names.items():
-        level = _level_in(name)
+        level = level_in_name(name)
         if level is None:
             left_out.append(name)
             continue
@@ -106,14 +102,15 @@ def _by_numbers(
     if labels.max() > 255:
         labels = np.where(labels > 255, 0, labels)
     if scheme != AUTO:
-        return to_verse_numbers(labels, scheme), ()
+        return to_verse_numbers(labels, scheme), _left_out(segmentation, scheme, what)
+    present = set(np.unique(labels).tolist())
     warnings = []
     if segmentation.names:
+        _check_not_counted(present, what)
         warnings.append(
             "No segment bears the name of a level, so the numbers of the labels were taken for "
             "levels."
         )
-    present = set(np.unique(labels).tolist())
     scheme = detect_scheme(labels)
     if scheme == TOTALSEGMENTATOR:
         warnings.append(
@@ -126,13 +123,26 @@ def _by_numbers(
             "The number 28 was taken for T13, as VerSe has it, though neither T12 nor L1 is there; "
             "if it is TotalSegmentator's L4, say so by --numbers totalsegmentator."
         )
+    if left_out := _left_out(segmentation, scheme, what):
+        warnings.append(f"{left_out[0]} Another numbering can be told by --numbers.")
     return to_verse_numbers(labels, scheme), tuple(warnings)
 
 
-def _level_in(name: str) -> str | None:
-    found = {
-        f"{_LETTER.get(letter.upper(), letter.upper())}{int(number)}"
-        for letter, number in _LEVEL_IN_NAME.findall(name)
-    }
-    found &= _NAMES
-    return found.pop() if len(found) == 1 else None
+def _check_not_counted(present: set[int], what: str) -> None:
+    """Refuse 1, 2, 3 ... of segments that were just counted: they would be C1, C2, C3 ..."""
+    if present - {0} == set(range(1, max(present) + 1)):
+        raise InputError(
+            "no_vertebra_labels",
+            f"No segment of the {what} bears the name of a level, and their numbers only count "
+            "them.",
+            "Name segments L1, L2 and so on; if the numbers are levels, say so by --numbers.",
+        )
+
+
+def _left_out(segmentation: LabelVolume, scheme: str, what: str) -> tuple[str, ...]:
+    numbers = no_vertebrae(segmentation.labels, scheme)
+    if not numbers:
+        return ()
+    noun = f"number {numbers[0]}" if len(numbers) == 1 else f"numbers {ranges(numbers)}"
+    verb = "stands" if len(numbers) == 1 else "stand"
+    return (f"The {noun} of the {what} {verb} for no vertebra: left out.",)

@@ -65,7 +65,8 @@ def several_bodies_doubts(found: Sequence[LabelledMask]) -> dict[int, str]:
         raise InputError(
             "several_bodies",
             "The segmentation gives several vertebrae one label.",
-            "Give every vertebra a label of its own, numbered or named by its level.",
+            "Give every vertebra a label of its own, numbered or named by its level; if each has "
+            "one, the voxel size of the map is too large.",
         )
     why = "holds several bodies, one above another: not graded."
     return {level.number: f"The label {level.name} {why}" for level in several}
