@@ -13,7 +13,9 @@ _SHAPE_FLAGS = (
     "low_resolution",
     "touching_neighbour",
 )
-_DENSITY_FLAGS = ("metal", "cement", "cut_by_field_of_view", "implausible_shape", "low_resolution")
+_DENSITY_FLAGS = ("metal", "cement")
+_NO_HEIGHTS = "not_graded"
+"""The flag that says why a body could not be measured."""
 
 _NO_SECOND_LEVEL = (
     "No second level is stated: this one was given, or an older version wrote the file."
@@ -51,6 +53,12 @@ def missing_reasons(vertebra: Vertebra) -> dict[str, str]:
         for name, (codes, otherwise) in _REASONS.items()
         if getattr(vertebra, name) is None
     }
+    if vertebra.density_hu is None and _NO_HEIGHTS in said:
+        reasons["density_hu"] = (
+            f"Density is read only in bodies whose heights are measured. {said[_NO_HEIGHTS]}"
+        )
+    if vertebra.shape is None and vertebra.grade is not None:
+        reasons["shape"] = "The grade was not taken from the heights, and no shape came with it."
     if "runner_up_level" in reasons and vertebra.runner_up_probability is not None:
         reasons["runner_up_level"] = _NO_OTHER_LEVEL
     return reasons
