@@ -183,8 +183,11 @@ class _Run:
         numbers = [level_named(v.level).number for v in vertebrae]
         # Grades change no mask, and one core measures while another brings masks to the CT's grid.
         with merged_beside(masks, numbers, self.volume, self._cancelled) as merged:
-            with self._stage("grading"):
+            with self._stage("grading") as progress:
                 vertebrae = self.stages.grade(fine, candidates, vertebrae)
+                if self.stages.find_lesions is not None:
+                    more = fine, candidates, vertebrae, progress, self._cancelled
+                    vertebrae = self.stages.find_lesions(*more)
             with self._stage("merging") as progress:
                 labels, bodies = merged(progress)
         vertebrae = with_label_volumes(vertebrae, labels, self.volume)
