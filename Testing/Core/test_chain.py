@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from vertebra_core.localisation.chain import find_chain
+import pytest
+from vertebra_core.labelling.chain_model import PositionalOptions
+from vertebra_core.labelling.level_statistics import NEIGHBOURS, load_level_statistics
+from vertebra_core.levels import MOBILE_LEVELS
+from vertebra_core.localisation.chain import MAX_MISSED, find_chain
 
 
 def spine(count: int = 12, kyphosis: float = 0.0, start_mm: float = 18.0) -> np.ndarray:
@@ -71,6 +75,39 @@ def test_a_sure_body_beyond_a_gap_is_kept_where_the_spine_ends():
     points = np.delete(spine(9, start_mm=28.0), 7, axis=0)
     scores = np.r_[np.full(7, 0.95), 0.94]
     assert find_chain(points, scores) == list(range(8))
+
+
+def average_spine(scale: float) -> dict[str, np.ndarray]:
+    """Centres of T4 to L5, straight, LPS mm."""
+    logs = load_level_statistics().log_distance_mean
+    step = {pair: scale * np.exp(log) for pair, log in zip(NEIGHBOURS, logs, strict=True)}
+    levels = [v for v in MOBILE_LEVELS if v.name not in ("T13", "L6")]
+    names = [v.name for v in levels]
+    levels = levels[names.index("T4") :]
+    pairs = zip(levels[:-1], levels[1:], strict=True)
+    depth = np.cumsum([0.0, *(step[a.order, b.order] for a, b in pairs)])
+    return {v.name: np.array([0.0, 0.0, -d]) for v, d in zip(levels, depth, strict=True)}
+
+
+@pytest.mark.parametrize("scale", [0.9, 1.0, 1.1])
+@pytest.mark.parametrize(
+    "missed", ["L2", "L2 L3", "L1 L2", "T12 L1", "T6 T7 T8", "T11 T12 L1", "L1 L2 L3"]
+)
+def test_nothing_is_lost_beyond_a_gap_of_up_to_three_missed_ones(missed, scale):
+    there = {k: v for k, v in average_spine(scale).items() if k not in missed.split()}
+    chain = find_chain(np.array(list(there.values())), np.full(len(there), 0.95))
+    assert chain == list(range(len(there)))
+
+
+def test_a_chain_bridges_what_positional_logic_can_name():
+    assert PositionalOptions().max_missed == MAX_MISSED
+
+
+@pytest.mark.parametrize("below_mm", [90.0, 120.0, 150.0])
+def test_a_lone_candidate_far_below_a_spine_is_left_out(below_mm):
+    true = spine(8, start_mm=22)
+    lone = true[-1] + [0.0, 10.0, -below_mm]
+    assert find_chain(np.vstack([true, lone]), np.full(9, 0.95)) == list(range(8))
 
 
 def test_a_disc_taken_for_a_body_does_not_cost_the_body_below_the_next():

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from toy_bank import BANK_SEEDS, quick_training, toy_bank
-from vertebra_core.analysis import Vertebra
+from vertebra_core.analysis import Flag, Vertebra
 from vertebra_core.fracture_stage import with_opinion
 from vertebra_core.grading.fracture_grades import FractureOpinion, fracture_opinions
 from vertebra_core.grading.fracture_networks import GRADE, MASK, WALL, WALLS
@@ -192,6 +192,19 @@ def test_the_networks_grade_replaces_that_of_morphometry():
         FractureOpinion((0, 1, 0, 0), {}, None, (0, 0, 0)),
     )
     assert (unshaped.grade, unshaped.shape) == (1, None)
+
+
+def test_flags_concern_the_networks_grade_where_it_is_the_one_stated():
+    of_heights = (Flag("borderline", "Near."), Flag("grade_disagreement", "Split."))
+    measured = Vertebra("L1", 0.9, None, (0, 0, 0), grade=0, shape="normal", morphometric_grade=0)
+    measured = replace(measured, borderline=True, flags=(*of_heights, Flag("metal", "Screws.")))
+    same = with_opinion(measured, FractureOpinion((0.9, 0.1, 0, 0), {}, None, (0, 0, 0)))
+    assert [f.code for f in same.flags] == ["metal"] and same.borderline is False
+    other = with_opinion(measured, FractureOpinion((0, 0.1, 0.9, 0), {}, None, (0, 0, 0)))
+    assert other.flags[1:] == (
+        Flag("grade_disagreement", "Heights say grade 0, the fracture network 2."),
+    )
+    assert other.borderline is False
 
 
 @pytest.mark.parametrize("loss", CLASS_LOSSES)

@@ -14,9 +14,11 @@ from vertebra_core.labelling.crops import (
     stack_sequences,
 )
 from vertebra_core.labelling.label import (
+    IMAGE_TEMPERATURE,
     label_vertebrae,
     level_log_probabilities,
     row_log_probabilities,
+    row_temperature,
 )
 from vertebra_core.labelling.network import (
     N_CLASSES,
@@ -187,6 +189,18 @@ def test_a_ct_is_named_through_crops_in_the_order_of_its_centres():
     assignment, alone = label_vertebrae(ct, centres[mixed], _ReadsTheMiddle())
     assert [v.name for v in assignment.levels] == [names[i] for i in mixed]
     assert list(alone) == [names[i] for i in mixed]
+
+
+@pytest.mark.parametrize("names", [["T9"], ["L3", "L4"]])
+def test_the_network_can_be_sure_of_a_short_row(names):
+    ct, centres = a_marked_ct(names)
+    assignment, _ = label_vertebrae(ct, centres, _ReadsTheMiddle())
+    assert [v.name for v in assignment.levels] == names
+    assert min(d.probability for d in assignment.detections) > 0.9
+
+
+def test_rows_of_three_and_more_are_softened_alike():
+    assert [row_temperature(n) for n in (3, 4, 24)] == [IMAGE_TEMPERATURE] * 3
 
 
 def test_asked_twice_the_network_calls_a_row_what_it_calls_its_mirror_image():

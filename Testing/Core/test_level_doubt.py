@@ -83,6 +83,21 @@ def test_what_was_left_out_but_may_be_a_vertebra_is_told_beside_it():
     assert left_out_doubts(above) == {1: said}
 
 
+def test_two_left_out_beside_one_vertebra_are_both_told():
+    row = _assigned(_named("L5"), _left_out(0.5), _left_out(0.6, "L5"))
+    (told,) = left_out_doubts(row).values()
+    assert "may be L6 (45 %)." in told and "may be L5 (36 %)" in told
+
+
+def test_a_left_out_one_that_may_bear_a_name_already_given_says_so():
+    row = _assigned(_named("T9"), _named("T10"), _left_out(0.7, "T10"))
+    said = (
+        "What lies below T10 was taken for no vertebra, but may be T10 (27 %) instead of the one "
+        "named so."
+    )
+    assert left_out_doubts(row) == {1: said}
+
+
 def test_what_was_surely_left_out_is_not_told():
     assert left_out_doubts(_assigned(_named("L5"), _left_out(0.95))) == {}
     assert left_out_doubts(_assigned(_named("L5"), _left_out(0.5, None))) == {}

@@ -85,7 +85,9 @@ def test_rows_are_named_twice_where_the_setting_says_so(setting, weights, monkey
 def test_an_analysis_looks_for_lesions_where_it_is_asked_to(weights):
     folder = weights(*TINY)
     stages = bundled_stages(AnalysisOptions("cpu", 1, folder, lesions=True))
-    assert isinstance(stages.grade, LesionStage)
+    assert isinstance(stages.grade, GradingStage)
+    assert isinstance(stages.find_lesions, LesionStage)
+    assert bundled_stages(AnalysisOptions("cpu", 1, folder)).find_lesions is None
     assert stages.weights_sha256.items() >= sums(folder, LESION_FINDER).items()
 
 

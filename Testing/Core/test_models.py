@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch import nn
-from vertebra_core.devices import choose_device, set_threads
+from vertebra_core.devices import bfloat16_is_fast, choose_device, set_threads
 from vertebra_core.errors import InputError, OutputError, WeightsError
 from vertebra_core.models import (
     INDEX_NAME,
@@ -252,6 +252,19 @@ def test_devices_that_are_not_there_are_refused():
     with pytest.raises(InputError) as caught:
         choose_device("cuda:99")
     assert caught.value.code == "device_unavailable"
+
+
+def test_the_card_that_computes_is_asked_whether_it_is_fast_in_bfloat16(monkeypatch):
+    capability = {0: (7, 5), 1: (8, 0)}
+    monkeypatch.setattr(
+        torch.cuda, "get_device_capability", lambda device=None: capability[device.index or 0]
+    )
+    bfloat16_is_fast.cache_clear()
+    try:
+        assert [bfloat16_is_fast(name) for name in ("cuda:0", "cuda:1")] == [False, True]
+        assert bfloat16_is_fast(torch.device("cuda", 1))
+    finally:
+        bfloat16_is_fast.cache_clear()
 
 
 def test_the_number_of_threads_is_set_and_checked():

@@ -83,6 +83,17 @@ def test_a_body_between_two_that_it_runs_into_carries_one_flag_that_names_both()
     assert "T12" in flagged[1].flags[0].reason and "L2" in flagged[1].flags[0].reason
 
 
+@pytest.mark.parametrize(
+    ("names", "odd"),
+    [(("C6", "L2"), False), (("T8", "T11"), False), (("T8", "T9"), True), (("T12", "L1"), True)],
+)
+def test_volumes_are_compared_between_levels_that_lie_near_each_other(names, odd):
+    small = np.pad(np.ones((10, 16, 22), np.float16), ((3, 17), (3, 17), (3, 21)))
+    assert small.shape == plain_body().shape
+    found = codes([placed(small, 3 * HEIGHT), placed(plain_body(), 0)], names)
+    assert found == [["implausible_shape"] * odd] * 2
+
+
 def test_a_code_is_carried_once_with_all_its_reasons_in_their_order():
     lesion = Flag("lesion_candidate", "Here.", (1.0, 2.0, 3.0), 0.7)
     before = Vertebra("L1", 1.0, None, (0.0, 0.0, 0.0), flags=(lesion, Flag("metal", "Screws.")))

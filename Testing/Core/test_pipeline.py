@@ -14,6 +14,7 @@ import torch
 from fake_stages import HALF_BODY_ZYX_MM, LEVELS, fake_stages, true_centres, trunk_ct
 from vertebra_core.errors import Cancelled, InputError
 from vertebra_core.flag_names import FLAG_NAMES
+from vertebra_core.localisation.localise import Centre
 from vertebra_core.pipeline import analyze
 from vertebra_core.progress import STAGE_WEIGHTS
 from vertebra_core.segmentation import merge as merging
@@ -93,6 +94,24 @@ def test_one_that_stays_missed_is_flagged_beside_the_gap():
     assert "possibly_missed_neighbour" in codes(result, "L1") & codes(result, "L3")
     assert "possibly_missed_neighbour" not in codes(result, "T12")
     assert any("L2" in warning for warning in result.analysis.warnings)
+
+
+def test_a_sure_centre_that_localisation_left_out_is_told():
+    stages = fake_stages(found=(0, 1, 2))
+    x, y, z = true_centres()[3]
+    left_out = (
+        Centre((x, y, z), 0.9, 50.0),
+        Centre((x, y, z - 20), 0.7, 50.0),
+        Centre((x + 5, y, true_centres()[0][2] + 5), 0.95, 50.0),
+    )
+
+    def localise(*arguments):
+        return replace(stages.localise(*arguments), rejected=left_out)
+
+    result = analyze(trunk_ct(), stages=replace(stages, localise=localise))
+    assert levels(result) == ["T12", "L1", "L2"]
+    (told,) = [w for w in result.analysis.warnings if w.startswith("Something like")]
+    assert told.startswith("Something like a vertebra 30 mm below L2 was left out")
 
 
 def test_what_the_field_of_view_cuts_is_flagged():

@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 from vertebra_core.labelling.assignment import LEAST_RUNNER_UP
 from vertebra_core.labelling.level_statistics import NEIGHBOURS, load_level_statistics
-from vertebra_core.labelling.positional_logic import Anchor, assign_levels
+from vertebra_core.labelling.positional_logic import Anchor, PositionalOptions, assign_levels
 from vertebra_core.levels import MOBILE_LEVELS, level_named
 
 STATISTICS = load_level_statistics()
+FLAT = PositionalOptions(end_weight=0.0)
+"""Where a scan ends says nothing."""
 
 
 def spine(*names, scale=1.0):
@@ -178,6 +180,33 @@ def test_small_and_large_patients_are_named_alike(scale):
     assert found(assignment) == names
     assert assignment.missed == ()
     assert (assignment.scale - 1) * (scale - 1) > 0
+
+
+@pytest.mark.parametrize("scale", [0.35, 0.45, 0.55])
+@pytest.mark.parametrize("first,last", [("C3", "T6"), ("T8", "L5")])
+def test_small_children_lose_no_vertebra(first, last, scale):
+    names = run(first, last)
+    assignment = assign_levels(spine(*names, scale=scale), evidence(names, 3.0))
+    assert found(assignment) == names
+    assert assignment.scale == pytest.approx(scale, rel=0.1)
+    grown = assign_levels(spine(*names), evidence(names, 3.0))
+    for child, adult in zip(assignment.detections, grown.detections, strict=True):
+        assert child.probability > adult.probability - 0.1
+
+
+def test_a_second_detection_in_every_other_vertebra_makes_no_child_of_an_adult():
+    names = run("T9", "L4")
+    places = spine(*names)
+    doubled = places[[2, 6]] + [0.0, 8.0, -9.0]
+    log_p = np.vstack([evidence(names, 5.0), np.zeros((2, 26))])
+    assignment = assign_levels(np.vstack([places, doubled]), log_p)
+    assert found(assignment) == [*names, None, None]
+    assert assignment.scale == pytest.approx(1.0, abs=0.1)
+
+
+def test_of_levels_alike_the_nearest_takes_second_place():
+    (only,) = assign_levels(np.zeros((1, 3)), evidence(["L2"]), options=FLAT).detections
+    assert only.level.name == "L2" and only.runner_up.name in ("L1", "L3")
 
 
 def test_evidence_off_by_one_half_the_time_is_unsure_and_offers_the_other():

@@ -13,6 +13,7 @@ from torch.nn import functional
 from toy_bank import quick_training, toy_bank
 from vertebra_core.analysis import Flag, Vertebra
 from vertebra_core.analysis_json import analysis_from_dict, analysis_to_dict
+from vertebra_core.errors import Cancelled
 from vertebra_core.lesion_stage import LesionStage, lesion_flag, with_lesion_flags
 from vertebra_core.levels import level_named, level_numbered
 from vertebra_core.models import load_weights_file
@@ -296,6 +297,20 @@ def test_vertebrae_levels_and_lesions_are_read_off_a_scan():
     assert np.abs(np.array(lesion.position_lps_mm) - place).max() < 2.0
 
 
+@pytest.mark.parametrize("fast", [False, True])
+def test_it_computes_in_bfloat16_only_where_that_is_fast(fast, monkeypatch):
+    used = set()
+
+    class Records(BrightSays):
+        def forward(self, x):
+            used.add(torch.is_autocast_enabled("cpu"))
+            return super().forward(x)
+
+    monkeypatch.setattr("vertebra_core.vertebraformer.apply.bfloat16_is_fast", lambda device: fast)
+    apply_vertebraformer(_ct(), Records())
+    assert used == {fast}
+
+
 def test_a_scan_without_bone_shows_nothing():
     empty = CtVolume(np.full((20, 20, 20), -900.0, np.float32), (2.0,) * 3, (0.0,) * 3)
     found = apply_vertebraformer(empty, BrightSays((16, 16, 16)))
@@ -328,13 +343,17 @@ def test_lesions_are_flagged_on_the_vertebra_they_lie_in():
     assert "sclerotic" in first.reason
 
 
-def test_the_stage_grades_first_and_then_looks_for_lesions():
+def test_the_stage_flags_lesions_on_what_is_graded_tells_how_far_it_is_and_can_be_stopped():
     ct = _ct()
     fine = CtVolume(ct.hu.repeat(2, 0).repeat(2, 1).repeat(2, 2), (1.0,) * 3, (-10.5, 4.5, 99.5))
     center = tuple(float(v) for v in ct.index_to_lps(np.array([17.5, 15.5, 19.5])))
     graded = Vertebra("L2", 0.9, None, center, grade=1, flags=(Flag("borderline", "So."),))
-    stage = LesionStage(lambda ct, candidates, vertebrae: (graded,), BrightSays())
-    (result,) = stage(fine, [Candidate(_mask(center), center, False, False)], [graded])
+    stage, done = LesionStage(BrightSays()), []
+    given = fine, [Candidate(_mask(center), center, False, False)], [graded]
+    (result,) = stage(*given, done.append, lambda: False)
+    assert len(done) > 1 and done[-1] == 1.0
+    with pytest.raises(Cancelled):
+        stage(*given, done.append, lambda: True)
     assert result.grade == 1
     assert [f.code for f in result.flags][:1] == ["borderline"]
     assert [f.code for f in result.flags][1:] == ["lesion_candidate"]

@@ -48,20 +48,22 @@ def choose_device(name: str = "auto") -> torch.device:
 
 
 @cache
-def bfloat16_is_fast(kind: str) -> bool:
-    """Tell whether devices of a kind compute in bfloat16 by themselves.
+def bfloat16_is_fast(device: torch.device | str) -> bool:
+    """Tell whether a device computes in bfloat16 by itself.
 
     Elsewhere it is emulated, slower than float32 by far: on processors without AVX-512 (or what
     other makers have in its place), and on graphics cards before compute capability 8.
 
     Parameters
     ----------
-    kind : {"cpu", "cuda", "mps"}
+    device : torch.device or str
+        Of several graphics cards the one that is meant; they may differ.
     """
-    if kind == "cpu":
+    device = torch.device(device)
+    if device.type == "cpu":
         on_mkldnn = torch.backends.mkldnn.is_available()
         return on_mkldnn and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
-    return kind == "cuda" and torch.cuda.get_device_capability() >= (8, 0)
+    return device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
 
 
 def set_threads(n_threads: int | None) -> int:

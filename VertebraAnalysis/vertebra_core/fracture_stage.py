@@ -7,10 +7,13 @@ from dataclasses import replace
 
 from torch import nn
 
-from .analysis import Vertebra
+from .analysis import Flag, Vertebra
+from .flagging import with_flags
 from .grading.fracture_grades import FractureOpinion, fracture_opinions
 from .grading_stage import GradingStage
 from .volume import CtVolume
+
+_DOUBTS_OF_HEIGHTS = ("borderline", "grade_disagreement")
 
 
 class FractureStage:
@@ -43,16 +46,24 @@ class FractureStage:
 
 
 def with_opinion(vertebra: Vertebra, opinion: FractureOpinion) -> Vertebra:
-    """Give a measured vertebra the grade of a fracture network; its shape stays morphometry's."""
+    """Give a measured vertebra the grade of a fracture network; its shape stays morphometry's.
+
+    No loss decides this grade, so it is not borderline; where heights say another, a flag tells.
+    """
     grade = opinion.grade
     shape = "normal" if grade == 0 else vertebra.shape
-    # It says how sure the heights are of their grade, which is not this one.
-    flags = tuple(f for f in vertebra.flags if f.code != "grade_disagreement")
-    return replace(
+    # They say how sure the heights are of their grade, which is not this one.
+    flags = tuple(f for f in vertebra.flags if f.code not in _DOUBTS_OF_HEIGHTS)
+    stated = replace(
         vertebra,
         grade=grade,
         learned_grade=grade,
         grade_probabilities=opinion.grade_probabilities,
         shape=None if grade and shape == "normal" else shape,
+        borderline=False,
         flags=flags,
     )
+    if vertebra.morphometric_grade in (None, grade):
+        return stated
+    reason = f"Heights say grade {vertebra.morphometric_grade}, the fracture network {grade}."
+    return with_flags(stated, (Flag("grade_disagreement", reason),))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 from torch import nn
 
 from .analysis import Flag, Vertebra
+from .localisation.sliding_window import Predicate, Progress
 from .vertebraformer.apply import LesionCandidate, apply_vertebraformer
 from .vertebraformer.outputs import WORKING_SPACING_MM
 from .volume import CtVolume, resample_to_working_grid
@@ -24,26 +25,36 @@ _INSIDE = 0.5
 
 
 class LesionStage:
-    """A grading stage that flags lesion candidates on what another one graded.
+    """Flags lesion candidates on graded vertebrae.
 
     Parameters
     ----------
-    grade : callable
-        The other stage: (CT on the 1 mm grid, candidates, vertebrae) -> vertebrae.
     network : Module
         `VertebraFormer` on `device`.
     device : str
     """
 
-    def __init__(self, grade: Callable, network: nn.Module, device: str = "cpu") -> None:
-        self._grade, self._network, self._device = grade, network, device
+    def __init__(self, network: nn.Module, device: str = "cpu") -> None:
+        self._network, self._device = network, device
 
-    def __call__(self, ct: CtVolume, candidates, vertebrae: Sequence[Vertebra]):
-        """Grade and flag `vertebrae`; `ct` is the 1 mm working grid."""
-        graded = self._grade(ct, candidates, vertebrae)
+    def __call__(
+        self,
+        ct: CtVolume,
+        candidates,
+        vertebrae: Sequence[Vertebra],
+        on_progress: Progress | None = None,
+        cancelled: Predicate | None = None,
+    ):
+        """Flag `vertebrae`; `ct` is the 1 mm working grid.
+
+        Raises
+        ------
+        Cancelled
+            When `cancelled` returns True.
+        """
         grid = resample_to_working_grid(ct, WORKING_SPACING_MM)
-        found = apply_vertebraformer(grid, self._network, device=self._device)
-        return with_lesion_flags(graded, [c.mask for c in candidates], found.lesions)
+        found = apply_vertebraformer(grid, self._network, on_progress, cancelled, self._device)
+        return with_lesion_flags(vertebrae, [c.mask for c in candidates], found.lesions)
 
 
 def with_lesion_flags(

@@ -13,7 +13,10 @@ _SHAPE_FLAGS = (
     "low_resolution",
     "touching_neighbour",
 )
-_DENSITY_FLAGS = ("metal", "cement", "not_graded")
+_DENSITY_FLAGS = ("metal", "cement")
+_NO_HEIGHTS = "not_graded"
+"""The flag that says why a body could not be measured."""
+
 _UNMEASURED_FLAGS = ("cut_by_field_of_view", "implausible_shape", "low_resolution")
 """Explain a missing density only where heights are missing too."""
 
@@ -63,6 +66,8 @@ def missing_reasons(vertebra: Vertebra, manifest: Manifest | None = None) -> dic
         for name, (codes, otherwise) in _REASONS.items()
         if getattr(vertebra, name) is None
     }
+    if vertebra.shape is None and vertebra.grade is not None:
+        reasons["shape"] = "The grade was not taken from the heights, and no shape came with it."
     if "runner_up_level" in reasons and vertebra.runner_up_probability is not None:
         reasons["runner_up_level"] = _NO_OTHER_LEVEL
     if "density_hu" in reasons:
@@ -73,6 +78,8 @@ def missing_reasons(vertebra: Vertebra, manifest: Manifest | None = None) -> dic
 def _why_no_density(vertebra: Vertebra, said: dict[str, str], manifest: Manifest | None) -> str:
     if manifest is not None and WITHOUT_CT.items() <= manifest.options.items():
         return _NO_CT
+    if vertebra.heights_mm is None and _NO_HEIGHTS in said:
+        return f"Density is read only in bodies whose heights are measured. {said[_NO_HEIGHTS]}"
     flags = _DENSITY_FLAGS if vertebra.heights_mm else (*_DENSITY_FLAGS, *_UNMEASURED_FLAGS)
     otherwise = _NO_CT_OR_BONE if manifest is None else _LITTLE_BONE
     return next((said[code] for code in flags if code in said), otherwise)

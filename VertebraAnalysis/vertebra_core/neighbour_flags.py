@@ -8,6 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 from .analysis import Flag
+from .levels import level_named
 from .segmentation.segment import VertebraMask
 from .stages import Candidate
 
@@ -20,6 +21,10 @@ in the truth of phantoms, whose discs are narrower, commonly up to 0.36."""
 VOLUME_RATIO = (0.5, 1.8)
 """Volume of a body over the mean of its neighbours'. From level to level bodies grow by 3-10 %
 (Busscher et al., Eur Spine J 19 (2010) 1104); a body that lost half its height stays above 0.5."""
+
+_NEAR_LEVELS = 2
+"""Volumes are compared across so many levels (T12 and L1 lie two apart, with T13 between): T1 and
+L1 may follow each other in a list, and differ threefold."""
 
 
 def neighbour_flags(
@@ -41,8 +46,11 @@ def neighbour_flags(
                 reason = f"Its body touches that of {names[other]}: fused, or not well separated."
                 flags[own].append(Flag("touching_neighbour", reason))
     volumes = [_body_ml(c) for c in candidates]
+    places = [level_named(name).order for name in names]
     for i, volume in enumerate(volumes):
-        near = [v for v in volumes[max(0, i - 1) : i] + volumes[i + 1 : i + 2] if v]
+        beside = [k for k in (i - 1, i + 1) if 0 <= k < len(volumes)]
+        beside = [k for k in beside if abs(places[k] - places[i]) <= _NEAR_LEVELS]
+        near = [volumes[k] for k in beside if volumes[k]]
         if not volume or not near:
             continue
         ratio = volume / float(np.mean(near))

@@ -20,6 +20,7 @@ from .levels import level_named
 from .manifest import manifest_of
 from .neighbour_flags import neighbour_flags
 from .parallel import for_each
+from .rejected_centres import rejected_warnings
 from .segmentation.doubts import doubts_in_row
 from .segmentation.merge import find_duplicates, merged_beside
 from .segmentation.segment import VertebraMask
@@ -133,12 +134,16 @@ class _Run:
             candidates, vertebrae, network_levels = self._named(
                 candidates, assignment, network_levels
             )
+            self.warnings.extend(rejected_warnings(found.rejected, vertebrae))
         masks = [c.mask for c in candidates]
         numbers = [level_named(v.level).number for v in vertebrae]
         # Grades change no mask, and one core measures while another brings masks to the CT's grid.
         with merged_beside(masks, numbers, self.volume, self._cancelled) as merged:
-            with self._stage("grading"):
+            with self._stage("grading") as progress:
                 vertebrae = self.stages.grade(fine, candidates, vertebrae)
+                if self.stages.find_lesions is not None:
+                    more = fine, candidates, vertebrae, progress, self._cancelled
+                    vertebrae = self.stages.find_lesions(*more)
             with self._stage("merging") as progress:
                 labels, bodies = merged(progress)
         vertebrae = with_label_volumes(vertebrae, labels, self.volume)

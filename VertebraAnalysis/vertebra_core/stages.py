@@ -72,6 +72,9 @@ class Stages:
         (CT on the 2 mm grid, candidates) -> (LevelAssignment, level names of the network alone).
     grade : callable
         (CT on the 1 mm grid, candidates, named vertebrae) -> the vertebrae, measured and graded.
+    find_lesions : callable or None
+        (CT on the 1 mm grid, candidates, graded vertebrae, progress, cancelled) -> the vertebrae,
+        lesion candidates flagged. None: lesions are not looked for.
     weights_sha256 : dict of str
         Network name -> sha256 of its weights.
     device : str
@@ -87,6 +90,7 @@ class Stages:
     weights_sha256: dict[str, str]
     device: str
     workers: int = 1
+    find_lesions: Callable[..., tuple[Vertebra, ...]] | None = None
 
 
 def bundled_stages(options: AnalysisOptions) -> Stages:
@@ -116,11 +120,11 @@ def bundled_stages(options: AnalysisOptions) -> Stages:
         networks[name], record = load_network(name, options.models_folder, chosen)
         sums[name] = record.sha256
     how = segmentation_options(setting, workers)
-    grade = methods.make_grader(networks[options.grader], chosen, workers)
+    find_lesions = None
     if options.lesions:
         from .lesion_stage import LesionStage
 
-        grade = LesionStage(grade, networks[methods.LESION_FINDER], chosen)
+        find_lesions = LesionStage(networks[methods.LESION_FINDER], chosen)
     return Stages(
         localise=methods.make_localiser(options.localiser, networks[finder], chosen, setting),
         segment=lambda ct, centres, progress, cancelled: segment(
@@ -128,10 +132,11 @@ def bundled_stages(options: AnalysisOptions) -> Stages:
         ),
         judge=judge,
         label=methods.make_labeller(options.labeller, networks[namer], chosen, setting.mirrored),
-        grade=grade,
+        grade=methods.make_grader(networks[options.grader], chosen, workers),
         weights_sha256=sums,
         device=str(chosen),
         workers=workers,
+        find_lesions=find_lesions,
     )
 
 

@@ -60,10 +60,11 @@ def left_out_doubts(assignment: LevelAssignment) -> dict[int, str]:
     Returns
     -------
     dict of int to str
-        Index of the named detection next to it -> a sentence.
+        Index of the named detection next to it -> a sentence for each.
     """
     found = assignment.detections
-    doubts = {}
+    names = {one.level.name for one in found if one.level}
+    doubts: dict[int, list[str]] = {}
     for i, one in enumerate(found):
         if one.level or one.runner_up is None or one.probability >= LOW_LEVEL_PROBABILITY:
             continue
@@ -72,11 +73,13 @@ def left_out_doubts(assignment: LevelAssignment) -> dict[int, str]:
         beside = below if above is None else above
         if beside is not None:
             where = "above" if above is None else "below"
-            doubts[beside] = (
+            other = f"{one.runner_up.name} ({100 * one.runner_up_probability:.0f} %)"
+            taken = " instead of the one named so" if one.runner_up.name in names else ""
+            doubts.setdefault(beside, []).append(
                 f"What lies {where} {found[beside].level.name} was taken for no vertebra, but may "
-                f"be {one.runner_up.name} ({100 * one.runner_up_probability:.0f} %)."
+                f"be {other}{taken}."
             )
-    return doubts
+    return {beside: " ".join(sentences) for beside, sentences in doubts.items()}
 
 
 def network_disagreement(names: Sequence[str], network_names: Sequence[str]) -> tuple[Flag, ...]:

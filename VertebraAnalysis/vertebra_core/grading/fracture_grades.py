@@ -66,7 +66,7 @@ def fracture_opinions(
     device : str
     """
     network.eval()
-    kind = torch.device(device).type
+    kind, bfloat16 = torch.device(device).type, bfloat16_is_fast(device)
     image = normalise_hu_array(ct.hu)
     span = [round(n * network.crop_spacing_mm) for n in network.crop_shape]
     opinions = []
@@ -75,7 +75,7 @@ def fracture_opinions(
         origin = np.floor(index - (np.asarray(span) - 1) / 2 + 0.5).astype(int)
         crop = torch.from_numpy(extract_crop(image, origin, span, AIR))[None, None]
         crop = _resized(crop, network.crop_shape)
-        with torch.no_grad(), torch.autocast(kind, torch.bfloat16, enabled=bfloat16_is_fast(kind)):
+        with torch.no_grad(), torch.autocast(kind, torch.bfloat16, enabled=bfloat16):
             output = network(crop.to(device))
         output = {k: v.float().cpu() for k, v in output.items()}
         if MASK in output:

@@ -124,7 +124,7 @@ def learned_grades(
     network.eval()
     kind = torch.device(device).type
     numbers = torch.from_numpy(np.asarray(losses, np.float32)).to(device)
-    with torch.no_grad(), torch.autocast(kind, torch.bfloat16, enabled=bfloat16_is_fast(kind)):
+    with torch.no_grad(), torch.autocast(kind, torch.bfloat16, enabled=bfloat16_is_fast(device)):
         output = network(torch.stack(list(crops)).to(device), numbers).float().cpu()
     grades = grade_probabilities(output).tolist()
     shapes = torch.softmax(output[:, SHAPES], 1).tolist()

@@ -43,9 +43,10 @@ class LabelledDetection:
     probability : float
         Of that level (or of being spurious), over all labellings of the scan.
     runner_up : Level or None
-        The second most probable level; None if it is less probable than `LEAST_RUNNER_UP`.
+        The most probable other level; None if it is less probable than `LEAST_RUNNER_UP`.
     runner_up_probability : float
-        Of the second most probable level, also where that is not named.
+        Of the most probable other level, also where that is not named. It may exceed `probability`:
+        the best labelling of a row need not hold the most probable level of each.
     no_vertebra_probability : float
         Of being spurious or the sacrum.
     """

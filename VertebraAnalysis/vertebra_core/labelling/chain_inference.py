@@ -102,6 +102,7 @@ def level_posteriors(model: ChainModel, temperature: float = 1.0) -> np.ndarray:
         return np.zeros((0, N_STATES + 1))
     cool = 1.0 / temperature
     node, spurious = cool * model.node, cool * model.spurious
+    scale_prior = cool * model.scale_log_prior
     before = np.r_[0.0, np.cumsum(spurious)]
     moves = {
         (j, gap): np.exp(cool * model.transition(j, gap, summed=True))
@@ -124,18 +125,15 @@ def level_posteriors(model: ChainModel, temperature: float = 1.0) -> np.ndarray:
             moved = _log_product(backward[:, j] + node[j], moves[j, j - 1 - i].transpose(0, 2, 1))
             terms.append(moved + before[j] - before[i + 1])
         backward[:, i] = np.logaddexp.reduce(terms)
-    joint = forward + backward + cool * model.scale_log_prior[:, None, None]
+    joint = forward + backward + scale_prior[:, None, None]
     joint = np.logaddexp.reduce(joint, axis=0)
     # Every labelling passes a detection or leaves it out; no detection is left without a share.
-    total = np.logaddexp(_log_total(forward, model, cool, before), before[n])
+    all_spurious = before[n] + np.logaddexp.reduce(scale_prior)
+    final = forward + cool * model.end + (before[n] - before[1:])[:, None]
+    final = final + scale_prior[:, None, None]
+    total = np.logaddexp(np.logaddexp.reduce(final, axis=None), all_spurious)
     levels = np.exp(joint - total)
     return np.c_[levels, np.clip(1 - levels.sum(1), 0, 1)]
-
-
-def _log_total(forward: np.ndarray, model: ChainModel, cool: float, before: np.ndarray) -> float:
-    final = forward + cool * model.end + (before[-1] - before[1:])[:, None]
-    final = final + cool * model.scale_log_prior[:, None, None]
-    return float(np.logaddexp.reduce(final, axis=None))
 
 
 def _log_product(log_vector: np.ndarray, matrix: np.ndarray) -> np.ndarray:

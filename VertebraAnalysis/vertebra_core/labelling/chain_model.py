@@ -19,6 +19,7 @@ from .level_statistics import (
     LevelStatistics,
     sagittal_angle_rad,
 )
+from .patient_scales import adult_scales, small_scales
 
 _REFERENCE_SD = 0.08
 _LOWEST_GEOMETRY = -14.0
@@ -48,7 +49,7 @@ class PositionalOptions:
     position_noise_mm : float
         Standard deviation of a detected centre along the spine.
     scale_steps : int
-        Patient scales tried, over +-2.5 standard deviations.
+        Patient scales tried; see `patient_scales`.
     unusual_weight : float
         Of the rarity of absent T12, T13 and L6.
     """
@@ -190,6 +191,7 @@ def build_chain(
     spurious_log_odds: np.ndarray,
     statistics: LevelStatistics,
     options: PositionalOptions,
+    small: bool = False,
 ) -> ChainModel:
     """Score a scan.
 
@@ -203,6 +205,8 @@ def build_chain(
         Evidence against each detection, beside the constant cost.
     statistics : LevelStatistics
     options : PositionalOptions
+    small : bool
+        Of a spine as small as children's, instead of one of an adult's size.
     """
     steps = steps_of(statistics, options.max_missed)
     node = options.emission_weight * np.asarray(level_log_probabilities, float)
@@ -210,16 +214,16 @@ def build_chain(
     # Without evidence all 26 levels together weigh as much as one sure level.
     node -= np.log(np.exp(node).sum(1, keepdims=True))
     node = np.pad(node, ((0, 0), (0, N_STATES - node.shape[1])), constant_values=-np.inf)
-    scales = np.linspace(-2.5, 2.5, options.scale_steps) * statistics.scale_sd
-    scale_prior = -0.5 * np.linspace(-2.5, 2.5, options.scale_steps) ** 2
+    sd = statistics.scale_sd
+    sizes = small_scales(sd) if small else adult_scales(sd, options.scale_steps)
     return ChainModel(
         node,
         np.asarray(spurious_log_odds, float) - options.spurious_cost,
         _start_scores(statistics, options),
         _relative_to_even(statistics.last_log_prior, options),
-        scales,
-        scale_prior - np.log(np.exp(scale_prior).sum()),
-        _step_scores(np.asarray(lps_mm, float), scales, steps, options),
+        sizes.log_scales,
+        sizes.log_prior,
+        _step_scores(np.asarray(lps_mm, float), sizes.log_scales, steps, options),
         steps,
     )
 

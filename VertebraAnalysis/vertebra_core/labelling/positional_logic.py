@@ -76,8 +76,8 @@ def assign_levels(
     statistics = statistics or load_level_statistics()
     options = options or PositionalOptions()
     order = np.argsort(-positions[:, 2], kind="stable")
-    model = build_chain(positions[order], evidence[order], against[order], statistics, options)
-    path = best_path(model)
+    scan = positions[order], evidence[order], against[order], statistics, options
+    model, path = _likelier_size(build_chain(*scan), build_chain(*scan, small=True))
     posterior = level_posteriors(model, temperature)
     other = _alternative(model, path, posterior)
     back = np.argsort(order, kind="stable")
@@ -122,7 +122,7 @@ def _labelled(order: int, posterior: np.ndarray) -> LabelledDetection:
     others = posterior[:N_LEVELS].copy()
     if level is not None:
         others[order] = 0.0
-    second = int(others.argmax())
+    second = _largest(others, order)
     return LabelledDetection(
         level,
         no_vertebra if level is None else float(posterior[order]),
@@ -130,6 +130,20 @@ def _labelled(order: int, posterior: np.ndarray) -> LabelledDetection:
         float(others[second]),
         no_vertebra,
     )
+
+
+def _largest(probabilities: np.ndarray, order: int) -> int:
+    """Return the most probable level; of several alike the one nearest to `order`, if it is any."""
+    if not 0 <= order < N_LEVELS:
+        return int(probabilities.argmax())
+    alike = np.nonzero(np.isclose(probabilities, probabilities.max(), rtol=1e-6, atol=0))[0]
+    return int(alike[np.abs(alike - order).argmin()])
+
+
+def _likelier_size(adult: ChainModel, small: ChainModel) -> tuple[ChainModel, BestPath]:
+    """Return the model whose best labelling is the better one, and that labelling."""
+    paths = best_path(adult), best_path(small)
+    return (small, paths[1]) if paths[1].log_score > paths[0].log_score else (adult, paths[0])
 
 
 def _alternative(model: ChainModel, path: BestPath, posterior: np.ndarray) -> BestPath | None:

@@ -77,7 +77,7 @@ def mask_log_probabilities(
     kind = torch.device(device).type
     inputs = torch.stack([resized_mask(mask) for mask in masks])[:, None]
     logits = []
-    with torch.no_grad(), torch.autocast(kind, torch.bfloat16, enabled=bfloat16_is_fast(kind)):
+    with torch.no_grad(), torch.autocast(kind, torch.bfloat16, enabled=bfloat16_is_fast(device)):
         for part in inputs.split(_AT_ONCE):
             logits.append(network(part.to(device)).float().cpu())
     scaled = torch.cat(logits) / float(network.temperature)

@@ -2,22 +2,28 @@
 
 A spine is a curve along which neighbouring bodies lie 10-45 mm apart, their distances change
 slowly, and the direction turns little from one to the next. Hips, ribs and contrast-filled organs
-may look like a body, but do not line up.
+may look like a body, but do not line up. A few bodies in a row may have been missed.
 """
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 MIN_DISTANCE_MM = 9.0
-MAX_DISTANCE_MM = 95.0
-"""Distances of linked candidates: C3-C4 of a small child is about 10 mm; L4-L5 of a tall man about
-42 mm, so that 95 mm leaves room for one missed lumbar vertebra."""
-
 SINGLE_STEP_MM = 46.0
-MISSED_COST = 0.7
-"""Cost of a link longer than any single step, or twice its predecessor: one was missed. It is less
-than what a sure candidate gains, which is kept beyond a gap."""
+"""Distances of neighbours: C3-C4 of a small child is about 10 mm; L4-L5 of a tall man about 42."""
+
+MAX_MISSED = 3
+"""Vertebrae missed in a row that a link may bridge: as many as positional logic, which names them
+and has them looked for again (`PositionalOptions.max_missed`)."""
+
+MISSED_COST, _FURTHER_MISSED_COST = 0.7, 0.3
+"""Cost of a link longer than any single step, or a multiple of its predecessor: of the first
+vertebra missed there, and of each further one. One costs less than what a sure candidate gains,
+which is kept beyond that gap; two or three cost less than two sure candidates gain, so that what
+is false and lies apart stays out."""
 
 MIN_DESCENT = 0.4
 """Least cosine between a link and the head-to-foot axis (kyphosis and scoliosis of 65 degrees)."""
@@ -77,7 +83,7 @@ def _best_chain(points: np.ndarray, gains: np.ndarray) -> list[int]:
     for i in range(n):
         vectors = points[i + 1 :] - points[i]
         lengths = np.linalg.norm(vectors, axis=1)
-        fits = (lengths > MIN_DISTANCE_MM) & (lengths < MAX_DISTANCE_MM)
+        fits = (lengths > MIN_DISTANCE_MM) & (lengths < (MAX_MISSED + 1) * SINGLE_STEP_MM)
         fits &= -vectors[:, 2] > MIN_DESCENT * lengths
         for j in np.nonzero(fits)[0]:
             links[(i, i + 1 + int(j))] = (float(lengths[j]), vectors[j] / lengths[j])
@@ -87,12 +93,14 @@ def _best_chain(points: np.ndarray, gains: np.ndarray) -> list[int]:
     for j in range(n):
         for i in before[j]:
             length, direction = links[(i, j)]
-            missed = MISSED_COST if length > SINGLE_STEP_MM else 0.0
+            missed = _missed_cost(_fewest_missed(length))
             value, source = float(gains[i] + gains[j]) - missed, (i, i)
             for h in before[i]:
+                if best[(h, i)] + float(gains[j]) <= value:
+                    continue  # whatever the link costs
                 length_before, direction_before = links[(h, i)]
                 atlas = origin[(h, i)] == (h, h) and _may_be_atlas(length_before, length)
-                cost = missed if atlas else _stretch_cost(length, length_before, missed)
+                cost = missed if atlas else _stretch_cost(length, length_before)
                 cost += _turn_cost(direction, direction_before)
                 through = best[(h, i)] + float(gains[j]) - cost
                 if through > value:
@@ -109,18 +117,34 @@ def _best_chain(points: np.ndarray, gains: np.ndarray) -> list[int]:
     return chain[::-1]
 
 
-def _stretch_cost(length: float, length_before: float, missed: float) -> float:
-    """Cost of a change of distance; where one vertebra was missed, about double is expected."""
-    ratio = abs(float(np.log(length / length_before)))
-    single = missed + _STRETCH_COST * max(0.0, ratio - _STRETCH_FREE)
-    double = abs(float(np.log(length / (2 * length_before))))
-    halved = abs(float(np.log(2 * length / length_before)))
-    skipped = MISSED_COST + _STRETCH_COST * max(0.0, double - _STRETCH_FREE)
-    # After a skipped one, the distance falls back to half; that link has paid already.
-    resumed = missed + _STRETCH_COST * max(0.0, halved - _STRETCH_FREE)
-    if length_before <= 2 * MIN_DISTANCE_MM:
-        return min(single, skipped)
-    return min(single, skipped, resumed + 0.1)
+def _fewest_missed(length: float) -> int:
+    """Vertebrae that a link must have missed, as no single step is as long."""
+    return max(0, math.ceil(length / SINGLE_STEP_MM) - 1)
+
+
+def _missed_cost(missed: int) -> float:
+    return MISSED_COST + _FURTHER_MISSED_COST * (missed - 1) if missed else 0.0
+
+
+def _stretch_cost(length: float, length_before: float) -> float:
+    """Cost of a change of distance; where vertebrae were missed, about a multiple is expected."""
+    fewest = _fewest_missed(length)
+    costs = [
+        _missed_cost(max(missed, fewest)) + _change_cost(length / ((missed + 1) * length_before))
+        for missed in range(MAX_MISSED + 1)
+    ]
+    # After skipped ones, the distance falls back; the link before has paid already.
+    skipped = MAX_MISSED if length_before > SINGLE_STEP_MM else 1
+    if length_before > 2 * MIN_DISTANCE_MM:
+        costs += [
+            _missed_cost(fewest) + 0.1 + _change_cost((missed + 1) * length / length_before)
+            for missed in range(1, skipped + 1)
+        ]
+    return min(costs)
+
+
+def _change_cost(ratio: float) -> float:
+    return _STRETCH_COST * max(0.0, abs(math.log(ratio)) - _STRETCH_FREE)
 
 
 def _may_be_atlas(first: float, second: float) -> bool:

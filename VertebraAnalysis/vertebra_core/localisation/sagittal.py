@@ -119,7 +119,7 @@ def detect_boxes(
     image = normalise_hu_array(ct.hu)
     wanted = [x for x in range(image.shape[2]) if _may_hold_bone(image[:, :, x])]
     padding = [-n % network.size_multiple for n in image.shape[:2]]
-    kind = torch.device(device).type
+    kind, bfloat16 = torch.device(device).type, bfloat16_is_fast(device)
     centers, sizes, scores = [], [], []
     for start in range(0, len(wanted), options.slices_at_once):
         if cancelled and cancelled():
@@ -127,7 +127,7 @@ def detect_boxes(
         chosen = wanted[start : start + options.slices_at_once]
         slices = torch.from_numpy(np.ascontiguousarray(image[:, :, chosen].transpose(2, 0, 1)))
         slices = nn.functional.pad(slices, (0, padding[1], 0, padding[0]), value=AIR)[:, None]
-        with torch.no_grad(), torch.autocast(kind, torch.bfloat16, enabled=bfloat16_is_fast(kind)):
+        with torch.no_grad(), torch.autocast(kind, torch.bfloat16, enabled=bfloat16):
             output = network(slices.to(device)).float().cpu()
         boxes, confidence = decode_boxes(output), torch.sigmoid(output[:, OBJECT])
         for x, own_boxes, own_confidence in zip(chosen, boxes, confidence, strict=True):

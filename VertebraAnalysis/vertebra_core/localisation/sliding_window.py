@@ -162,6 +162,6 @@ def run_network(
     """Apply a network, in bfloat16 if wanted and fast; float32 logits on the CPU."""
     device = torch.device(device)
     inputs = inputs.to(device, memory_format=torch.channels_last_3d)
-    bfloat16 = bfloat16 and bfloat16_is_fast(device.type)
+    bfloat16 = bfloat16 and bfloat16_is_fast(device)
     with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
         return network(inputs).float().cpu()

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from ..devices import bfloat16_is_fast
 from ..errors import Cancelled
 from ..localisation.heat_peaks import peaks_from_heat
 from ..localisation.localise import check_working_grid
@@ -135,7 +136,7 @@ def _windows(image, network, window_zyx, overlap, device, on_progress, cancelled
     weights = blend_weights(window_zyx), blend_weights([n // COARSE for n in window_zyx])
     sums = torch.zeros(fine.shape[1:]), torch.zeros(coarse.shape[1:])
     network.eval()
-    kind = torch.device(device).type
+    kind, bfloat16 = torch.device(device).type, bfloat16_is_fast(device)
     for done, corner in enumerate(corners):
         if cancelled is not None and cancelled():
             raise Cancelled()
@@ -143,7 +144,7 @@ def _windows(image, network, window_zyx, overlap, device, on_progress, cancelled
         block = padded[box]
         if np.count_nonzero(block > BONE) >= _LEAST_BONE_VOXELS:
             x = torch.from_numpy(block.copy())[None, None].to(device)
-            with torch.inference_mode(), torch.autocast(kind, torch.bfloat16):
+            with torch.inference_mode(), torch.autocast(kind, torch.bfloat16, enabled=bfloat16):
                 output = {k: v.float().cpu()[0] for k, v in network(x).items()}
             small = tuple(slice(b.start // COARSE, b.stop // COARSE) for b in box)
             all_coarse = torch.cat([output[k] for k in (NUMBERING, OFFSETS, LESIONS)])
