@@ -122,12 +122,17 @@ def _reasons(v: Vertebra, manifest: Manifest | None) -> list[str]:
     missing = missing_reasons(v, manifest)
     lacking = [missing[name] for name in _SAID if name in missing]
     reasons = dict.fromkeys([*(flag.reason for flag in v.flags), *lacking])
-    # "The edge cuts the body." needs no line beside "The edge cuts the body, so ...".
-    return [r for r in reasons if not _goes_on(r, reasons)]
+    # "The edge cuts the body." needs no line beside "The edge cuts the body, so ...", nor does a
+    # reason that another one gives for itself.
+    return [r for r in reasons if not _goes_on(r, reasons) and not _rests_on(r, reasons)]
 
 
 def _goes_on(reason: str, others: Iterable[str]) -> bool:
     return any(other.startswith(reason.removesuffix(".") + ",") for other in others)
+
+
+def _rests_on(reason: str, others: Iterable[str]) -> bool:
+    return any(reason.endswith(f" {other}") for other in others)
 
 
 def _height(v: Vertebra, name: str) -> str:
