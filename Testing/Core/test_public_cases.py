@@ -9,6 +9,7 @@ import pytest
 import SimpleITK as sitk  # noqa: N813
 from vertebra_core.analysis import Vertebra
 from vertebra_core.errors import InputError
+from vertebra_core.evaluation.case_evaluation import CaseEvaluation
 from vertebra_core.evaluation.pictures import spine_path, spine_picture, write_png
 from vertebra_core.evaluation.prediction import Prediction
 from vertebra_core.evaluation.public_cases import (
@@ -117,7 +118,7 @@ def test_public_scans_are_evaluated_where_they_are(shared_data):
         shapes.append(name)
         return Prediction((), np.zeros(ct.hu.shape, np.uint8), np.zeros(ct.hu.shape, np.uint8))
 
-    records, table = evaluate_public_data(shared_data, predict, RecordLog(None))
+    records, table = evaluate_public_data(shared_data, CaseEvaluation(predict, RecordLog(None)))
     assert shapes == ["ts_example", "lidc_0314", "ts_pulmonary_crop"]
     assert [r.name for r in records] == ["ts_example", "lidc_0314"]
     reached = {(row[0], row[1]): row[-1] for row in table.rows}
@@ -127,7 +128,7 @@ def test_public_scans_are_evaluated_where_they_are(shared_data):
 
 def test_a_folder_without_public_scans_is_refused(tmp_path):
     with pytest.raises(InputError, match="None of the public scans"):
-        evaluate_public_data(tmp_path, lambda name, ct: None, RecordLog(None))
+        evaluate_public_data(tmp_path, CaseEvaluation(lambda name, ct: None, RecordLog(None)))
 
 
 def test_a_picture_shows_the_contour_of_every_view_and_reads_back(tmp_path):

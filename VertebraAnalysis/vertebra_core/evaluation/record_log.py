@@ -45,6 +45,26 @@ class RecordLog:
     def __contains__(self, name: str) -> bool:
         return name in self._records
 
+    def holds(
+        self, name: str, sources: Mapping[str, str] | None = None, with_localisers: bool = False
+    ) -> bool:
+        """Tell whether there is a record of `name` that need not be made again.
+
+        Parameters
+        ----------
+        name : str
+        sources : mapping, optional
+            What it must have been made from (`case_sources.sources_of`).
+        with_localisers : bool
+            Whether it must state the localisers alone, too.
+        """
+        record = self._records.get(name)
+        return (
+            record is not None
+            and record.sources == dict(sources or {})
+            and (bool(record.centres_by_localiser) or not with_localisers)
+        )
+
     def __getitem__(self, name: str) -> CaseRecord:
         return self._records[name]
 
