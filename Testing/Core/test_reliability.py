@@ -126,7 +126,7 @@ def test_the_report_of_stored_records_needs_no_analysis(tmp_path, capsys):
     assert evaluate_records.run(records_arguments(tmp_path, "--json")) == 0
     figures = json.loads(capsys.readouterr().out)
     assert figures["n_real_scans"] == 1
-    phantoms = figures["Phantoms, 1 mm slices"]
+    phantoms = figures["Phantoms, 1 mm slices of 1 mm pixels"]
     assert phantoms["n_scans"] == 2
     assert phantoms["level_calibration_error"] == pytest.approx(0.5)
     assert phantoms["level_calibration_bins"][0]["n"] == 10
