@@ -243,7 +243,13 @@ def _cases(args: argparse.Namespace) -> list[CompareCase]:
         raise InputError("bad_arguments", f"{error}.".replace("there", "There", 1)) from error
     wanted = wanted_deformed(args)
     library = partial(ShapeLibrary.chosen, args.shapes, args.shape_cache)
-    scenes = SceneStore(args.scene_spacing, args.scenes, library, wanted=wanted)
+    scenes = SceneStore(
+        args.scene_spacing,
+        args.scenes,
+        library,
+        wanted=wanted,
+        shapes=shapes_name(args.shapes),
+    )
     phantoms = phantom_cases(
         args.count, args.seed, scenes, args.spacing, args.lesions, domains, EVALUATION_SEED_START
     )

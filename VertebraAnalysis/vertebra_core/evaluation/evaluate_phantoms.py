@@ -157,7 +157,12 @@ def _evaluated(
 
     groups: dict[float, list[CaseRecord]] = {s: [] for s in args.spacing}
     scenes = phantom_cases.SceneStore(
-        args.scene_spacing, args.scenes, chosen.make_library, chosen.scene_prefix, wanted
+        args.scene_spacing,
+        args.scenes,
+        chosen.make_library,
+        chosen.scene_prefix,
+        wanted,
+        chosen.shapes,
     )
     started, made = time.monotonic(), 0
     for index in range(args.count):
