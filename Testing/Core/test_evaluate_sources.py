@@ -12,6 +12,8 @@ from refused_scans import refuse_all_scans
 from simple_ct import simple_ct
 from vertebra_core.command_line import main
 from vertebra_core.errors import InputError
+from vertebra_core.evaluation.case_files import CaseFiles
+from vertebra_core.evaluation.case_sources import sources_of
 from vertebra_core.evaluation.prediction import read_result
 from vertebra_core.evaluation.predictor import predictor
 from vertebra_core.evaluation.public_cases import CHEST_CROP, check_crop
@@ -89,6 +91,16 @@ def test_records_that_do_not_say_of_which_files_are_made_again(cases, tmp_path, 
     path.write_text("".join(json.dumps(r) + "\n" for r in records))
     assert main(words) == 0
     assert len(asked) == 4
+
+
+def test_the_voxels_beside_a_header_count_as_well(tmp_path):
+    path = tmp_path / "a_ct.mhd"
+    sitk.WriteImage(images("LPS")[0], str(path))
+    before = sources_of(CaseFiles("a", path))
+    assert sources_of(CaseFiles("a", path)) == before
+    with (tmp_path / "a_ct.raw").open("ab") as file:
+        file.write(b"0")
+    assert sources_of(CaseFiles("a", path)) != before
 
 
 def test_records_name_no_file(cases, tmp_path, monkeypatch):

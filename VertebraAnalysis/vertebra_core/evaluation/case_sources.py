@@ -41,5 +41,9 @@ def _fingerprint(path: Path) -> str | None:
     except OSError:
         return None
     told = f"{path.resolve()} {state.st_size} {state.st_mtime_ns}"
+    if path.suffix == ".mhd":
+        # Its voxels lie in another file.
+        voxels = (_fingerprint(path.with_suffix(suffix)) for suffix in (".raw", ".zraw"))
+        told += f" {[mark for mark in voxels if mark]}"
     # A sum, as names of files may be those of patients.
     return hashlib.sha256(told.encode(errors="surrogateescape")).hexdigest()[:16]
