@@ -63,3 +63,15 @@ def test_rows_are_drawn_from_scenes_held_aside(tmp_path):
         assert row.positions_lps_mm.shape == (n, 3)
         assert row.log_probabilities.shape == (n, N_CLASSES)
         assert (np.diff(row.positions_lps_mm[:, 2]) <= 0).all()
+
+
+def test_a_vertebra_that_is_dropped_counts_as_wrong():
+    dropped = ("T10", "T11", None, "L1", "L2", "L3")
+    sharp, soft = (figures_of([a_row(dropped, sure=s)], IMAGE_OPTIONS, 1.0) for s in (0.999, 0.9))
+    assert sharp.levels_right == pytest.approx(5 / 6) and sharp.rows_right == 0
+    whole = figures_of([a_row(LEVELS, sure=0.999)], IMAGE_OPTIONS, 1.0)
+    assert sharp.log_loss > whole.log_loss + 0.5
+    assert soft.log_loss < sharp.log_loss
+    # Spurious detections that are not reported are no vertebrae to be counted.
+    spurious = figures_of([a_row(dropped, truth=dropped, sure=0.999)], IMAGE_OPTIONS, 1.0)
+    assert spurious.levels_right == 1

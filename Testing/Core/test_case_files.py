@@ -53,3 +53,8 @@ def test_hidden_files_are_passed_over(tmp_path):
     touch(tmp_path, "a_ct.nii.gz", "a_labels.nii.gz")
     touch(tmp_path, "._b_ct.nii.gz", "._b_labels.nii.gz", ".old/c_ct.nii", ".old/c_labels.nii")
     assert [c.name for c in find_cases(tmp_path)] == ["a"]
+
+
+def test_a_ct_with_bodies_alone_has_no_levels_and_is_no_case(tmp_path):
+    touch(tmp_path, "a_ct.nii.gz", "a_bodies.nii.gz", "b_ct.nii.gz", "b_truth.json")
+    assert [c.name for c in find_cases(tmp_path)] == ["b"]

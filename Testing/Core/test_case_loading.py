@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -82,3 +83,17 @@ def test_expert_masks_are_taken_for_vertebrae_apart(shared_data, tmp_path):
     assert len(load_case(find_cases(tmp_path)[0])[1].vertebrae) >= 8
     change(tmp_path / "ward7_labels.nii.gz", lambda image: sitk.Cast(image > 0, sitk.sitkUInt8))
     assert refused(tmp_path).code == "several_bodies"
+
+
+@pytest.mark.parametrize("with_labels", [True, False])
+def test_a_truth_file_of_another_scan_is_refused(with_labels, case):
+    if not with_labels:
+        (case / "ward7_labels.nii.gz").unlink()
+    x, y, z = CENTERS_LPS[20]
+    for away_mm, fits in ((0.0, True), (1000.0, False)):
+        entry = {"level": "L1", "center_lps_mm": [x + away_mm, y, z]}
+        (case / "ward7_truth.json").write_text(json.dumps({"vertebrae": [entry]}))
+        if fits:
+            assert load_case(find_cases(case)[0])[1].vertebrae
+        else:
+            assert "ward7_truth.json: L1 lies outside the scan" in refused(case).message

@@ -9,13 +9,19 @@ import numpy as np
 import pytest
 import torch
 from fake_stages import LEVELS, fake_stages, true_centres, trunk_ct
+from labelled_folder import CENTERS_LPS, write_plain_case
 from torch import nn
 from toy_phantom import toy_scene
 from vertebra_core.command_line import main
 from vertebra_core.evaluation import compare as compare_module
 from vertebra_core.evaluation.compare import all_systems, compare, found_networks
 from vertebra_core.evaluation.compare_answers import STOPS, System
-from vertebra_core.evaluation.compare_cases import CompareCase, PhantomCase, lesion_truth
+from vertebra_core.evaluation.compare_cases import (
+    CompareCase,
+    PhantomCase,
+    lesion_truth,
+    with_perturbations,
+)
 from vertebra_core.evaluation.compare_pipeline import pipeline_systems
 from vertebra_core.evaluation.compare_run import BASE_NETWORKS, record_run
 from vertebra_core.evaluation.compare_systems import systems_of
@@ -287,3 +293,69 @@ def test_nothing_to_compare_on_is_told(capsys):
     assert main(["evaluate", "--compare", "--fractures", "13"]) == 2
     assert "0 to 12 fractures" in capsys.readouterr().err
     assert main(["evaluate"]) == 2
+
+
+@pytest.fixture
+def one_system(monkeypatch, recorded):
+    """A comparison of a single system; the list of the scans that were analysed."""
+    analysed = []
+    system = System("One", "localisation", lambda run: Prediction(()))
+    monkeypatch.setattr(compare_module, "found_networks", lambda *_: ({}, {}))
+    monkeypatch.setattr(compare_module, "all_systems", lambda *_: [system])
+    monkeypatch.setattr(compare_module, "base_stages", lambda *_: None)
+    monkeypatch.setattr(compare_module, "record_run", lambda ct, _: analysed.append(ct) or recorded)
+    return analysed
+
+
+def test_answers_about_other_scenes_are_refused(tmp_path, one_system, capsys):
+    seed = 10_000_000
+    for spacing in (1.5, 3.0):
+        folder = tmp_path / f"{spacing:g}"
+        folder.mkdir()
+        scene = replace(toy_scene(spacing), seed=seed)
+        save_scene(scene, folder / f"scene_{seed:08d}.npy")
+    words = ["evaluate", "--compare", "--count", "1", "--spacing", "2", "--lesions", "0", "--json"]
+    words += ["--output", str(tmp_path / "out")]
+    assert main([*words, "--scenes", str(tmp_path / "1.5")]) == 0
+    assert main([*words, "--scenes", str(tmp_path / "1.5")]) == 0
+    assert len(one_system) == 1
+    coarse = [*words, "--scene-spacing", "3", "--scenes", str(tmp_path / "3")]
+    assert main(coarse) == 2
+    assert "made otherwise (scene spacing mm 1.5)" in capsys.readouterr().err
+    (tmp_path / "shapes" / "masks").mkdir(parents=True)
+    shaped = [*words, "--shapes", str(tmp_path / "shapes"), "--scenes", str(tmp_path / "1.5")]
+    assert main(shaped) == 2
+    assert "made otherwise (shapes parametric)" in capsys.readouterr().err
+    # Records of a comparison are of systems, not of scans.
+    assert main(["evaluate", "records", str(tmp_path / "out")]) == 2
+    assert "holds a comparison" in capsys.readouterr().err
+    assert main(["evaluate", "cases", str(tmp_path), "--output", str(tmp_path / "out")]) == 2
+
+
+def test_real_scans_that_changed_are_asked_about_again(tmp_path, one_system, capsys):
+    (tmp_path / "cases").mkdir()
+    write_plain_case(tmp_path / "cases", "one")
+    words = ["evaluate", "--compare", "--count", "0", "--cases", str(tmp_path / "cases"), "--json"]
+    words += ["--output", str(tmp_path / "out"), "--perturb", "noise"]
+    assert main(words) == main(words) == 0
+    assert len(one_system) == 2
+    entry = {"level": "L1", "center_lps_mm": list(CENTERS_LPS[20])}
+    (tmp_path / "cases" / "one_truth.json").write_text(json.dumps({"vertebrae": [entry]}))
+    assert main(words) == 0
+    assert len(one_system) == 4
+
+
+def test_a_perturbation_that_changes_nothing_is_no_measurement(tmp_path, recorded):
+    class Thick(_Trunk):
+        def load(self):
+            ct, truth, extras = super().load()
+            return replace(ct, spacing_xyz_mm=(*ct.spacing_xyz_mm[:2], 3.0)), truth, extras
+
+    analysed = []
+    system = System("One", "localisation", lambda _: Prediction(()))
+    cases = list(with_perturbations([Thick("trunk", PHANTOM)], ["resolution", "thick"]))
+    for _ in range(2):
+        log = RecordLog(tmp_path / "records.jsonl")
+        results = compare(cases, [system], lambda ct: analysed.append(ct) or recorded, log)
+        assert [kind for _, _, kind in results] == [PHANTOM, f"{PHANTOM}, thick"]
+    assert len(analysed) == 2

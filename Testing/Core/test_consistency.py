@@ -12,7 +12,7 @@ from simple_ct import simple_ct
 from vertebra_core.command_line import main
 from vertebra_core.evaluation import evaluate_consistency
 from vertebra_core.evaluation.consistency import compare, consistency, consistency_table
-from vertebra_core.evaluation.prediction import Prediction
+from vertebra_core.evaluation.prediction import Prediction, failed
 from vertebra_core.evaluation.records import FoundVertebra
 from vertebra_core.volume import CtVolume, to_sitk
 
@@ -85,11 +85,14 @@ def test_the_table_pools_scans_and_has_a_row_for_each_perturbation():
     runs = [compare(s, p, ROW, ROW[:n]) for s, n in (("a", 4), ("b", 3)) for p in ("blur", "thick")]
     table = consistency_table(runs)
     assert "2 scans" in table.title
-    assert [row[:4] for row in table.rows] == [("blur", 8, "87.5 %", 0), ("thick", 8, "87.5 %", 0)]
+    assert [row[:5] for row in table.rows] == [
+        ("blur", 2, 8, "87.5 %", 0),
+        ("thick", 2, 8, "87.5 %", 0),
+    ]
     assert {len(row) for row in table.rows} == {len(table.columns)}
     assert consistency_table([]).rows == ()
     nothing = consistency_table([compare("a", "blur", (), ())])
-    assert nothing.rows[0][2] is None
+    assert nothing.rows[0][3] is None
 
 
 def test_the_command_analyses_a_file_as_it_is_and_perturbed(tmp_path, monkeypatch, capsys):
@@ -113,3 +116,69 @@ def test_the_command_analyses_a_file_as_it_is_and_perturbed(tmp_path, monkeypatc
     figures = json.loads(capsys.readouterr().out)["consistency"]
     assert [f["perturbation"] for f in figures] == ["noise", "blur"]
     assert main(["evaluate", "consistency", str(tmp_path / "none.nii.gz")]) != 0
+
+
+def ct_files(folder, *names):
+    for name in names:
+        (folder / name).parent.mkdir(exist_ok=True)
+        sitk.WriteImage(to_sitk(simple_ct()), str(folder / name))
+    return [str(folder / name) for name in names]
+
+
+def answering(monkeypatch, answer):
+    monkeypatch.setattr(evaluate_consistency, "predictor", lambda *_: answer)
+
+
+def test_scans_of_one_file_name_are_counted_apart(tmp_path, monkeypatch, capsys):
+    answering(monkeypatch, lambda name, ct: Prediction(ROW))
+    paths = ct_files(tmp_path, "a/ct.nii.gz", "b/ct.nii.gz")
+    # One that is given twice is still one scan.
+    words = ["evaluate", "consistency", *paths, paths[0], "--perturb", "noise"]
+    assert main(words) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert "2 scans" in shown[0] and shown[3].split()[:3] == ["noise", "2", "8"]
+    assert main([*words, "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out)["consistency"]
+    assert [f["scan"] for f in figures] == paths
+
+
+def test_a_scan_that_is_not_there_is_told_before_any_is_analysed(tmp_path, monkeypatch, capsys):
+    seen = []
+    answering(monkeypatch, lambda name, ct: seen.append(name) or Prediction(ROW))
+    (path,) = ct_files(tmp_path, "a.nii.gz")
+    assert main(["evaluate", "consistency", path, str(tmp_path / "none.nii.gz")]) == 2
+    assert "none.nii.gz" in capsys.readouterr().err and not seen
+
+
+def test_scans_that_are_refused_are_told_and_the_others_stay(tmp_path, monkeypatch, capsys):
+    def predict(name, ct):
+        if name.startswith("refused"):
+            return failed("it is no CT", ct.hu.shape)
+        if name.endswith("blur"):
+            return failed("it is blurred", ct.hu.shape)
+        return Prediction(ROW)
+
+    answering(monkeypatch, predict)
+    paths = ct_files(tmp_path, "good.nii.gz", "refused.nii.gz")
+    (tmp_path / "text.nii.gz").write_text("no image")
+    words = ["evaluate", "consistency", paths[1], str(tmp_path / "text.nii.gz"), paths[0]]
+    assert main([*words, "--perturb", "noise", "blur"]) == 2
+    printed = capsys.readouterr()
+    assert "1 scan" in printed.out.splitlines()[0]
+    assert "refused.nii.gz: no analysis: it is no CT" in printed.err
+    assert "text.nii.gz: left out" in printed.err
+    assert "good.nii.gz, blur: no analysis: it is blurred" in printed.err
+    assert "2 of 3 scans are not in the figures" in printed.err
+
+
+def test_rows_state_their_scans_and_the_slices_they_came_to():
+    def ct(slice_mm):
+        return CtVolume(np.zeros((60, 40, 40), np.int16), (2.0, 2.0, slice_mm), (0.0, 0.0, -115.0))
+
+    runs = []
+    for name, slice_mm in (("a", 2.0), ("b", 3.0)):
+        predict = lambda *_: Prediction(ROW)  # noqa: E731
+        runs += consistency(name, ct(slice_mm), predict, ["resolution", "thick"])
+    table = consistency_table(runs)
+    assert {row[0]: row[1] for row in table.rows} == {"resolution": 1, "thick": 2}
+    assert "resolution 4 mm, thick 4 to 6 mm" in table.note

@@ -199,7 +199,7 @@ def test_files_of_an_earlier_analysis_are_scored(folder, capsys, tmp_path):
     figures = _run(folder, None, capsys, "--results", str(tmp_path / "results"))
     assert figures["recall"] == pytest.approx(1 / 4)
     assert figures["confusion_matrix"][0] == [0, 1, 0, 0]
-    with pytest.raises(InputError, match="no result"):
+    with pytest.raises(InputError, match="1 of 1 cases .* have no result"):
         _run(folder, None, capsys, "--results", str(tmp_path))
 
 

@@ -101,7 +101,7 @@ def _right_answer(truth, grade_of=lambda v: v.grade):
 def _arguments(*words):
     parser = argparse.ArgumentParser()
     evaluate_phantoms.add_arguments(parser)
-    return parser.parse_args(["--json", *words])
+    return parser.parse_args(["--json", "--scene-spacing", "2", *words])
 
 
 @pytest.fixture
@@ -202,15 +202,34 @@ def test_spines_with_mild_deformities_are_a_set_of_their_own(tmp_path, oracle, c
 def test_scenes_of_other_seeds_are_other_scenes_kept_by_seed(tmp_path):
     seed = EVALUATION_SEED_START + 5
     save_scene(_scene(seed), tmp_path / f"scene_{seed:08d}.npy")
-    assert SceneStore(1.5, tmp_path).get(seed).seed == seed
+    assert SceneStore(2.0, tmp_path).get(seed).seed == seed
+
+
+@pytest.mark.parametrize(
+    ("spacing_mm", "shapes", "told"),
+    [(3.0, "parametric", "voxels of 2 mm"), (2.0, "templates", "parametric shapes")],
+)
+def test_scenes_made_otherwise_are_not_handed_out(spacing_mm, shapes, told, tmp_path, monkeypatch):
+    seed = EVALUATION_SEED_START + 5
+    monkeypatch.setattr(
+        "vertebra_core.evaluation.phantom_cases.make_scene", lambda *_: _scene(seed)
+    )
+    made = SceneStore(2.0, tmp_path).get(seed)
+    assert np.array_equal(SceneStore(2.0, tmp_path).get(seed).labels, made.labels)
+    with pytest.raises(InputError, match=f"was made with {told}"):
+        SceneStore(spacing_mm, tmp_path, shapes=shapes).get(seed)
+    # Banks of earlier versions note their voxels only.
+    save_scene(_scene(seed), tmp_path / f"scene_{seed:08d}.npy")
+    if shapes == "templates":
+        assert SceneStore(spacing_mm, tmp_path, shapes=shapes).get(seed).seed == seed
 
 
 def test_scenes_with_a_number_of_fractures_are_kept_apart_from_others(tmp_path):
     seed = EVALUATION_SEED_START + 6
     for name, own in (("scene", seed), ("scene_fractures4", seed + 1)):
         save_scene(_scene(own), tmp_path / f"{name}_{seed:08d}.npy")
-    assert SceneStore(1.5, tmp_path).get(seed).seed == seed
-    four = SceneStore(1.5, tmp_path, wanted=WantedFindings(n_fractures=4))
+    assert SceneStore(2.0, tmp_path).get(seed).seed == seed
+    four = SceneStore(2.0, tmp_path, wanted=WantedFindings(n_fractures=4))
     assert four.get(seed).seed == seed + 1
     mild = WantedFindings(n_fractures=4, n_mild=2)
     assert mild.tag == "_fractures4_mild2" and DRAWN_FINDINGS.tag == ""

@@ -56,7 +56,8 @@ def threads(monkeypatch) -> list:
 
 @pytest.mark.parametrize("kind", ["cases", "phantoms", "consistency"])
 def test_what_was_chosen_reaches_every_analysis(kind, words, asked, threads, tmp_path):
-    assert main(words[kind]) == 0
+    # Nothing is left of a scan that is refused and has no truth.
+    assert main(words[kind]) == (2 if kind == "consistency" else 0)
     assert asked and threads == [1]
     for options in asked:
         assert (options.device, options.threads, options.models_folder) == ("cpu", 1, tmp_path)
@@ -87,13 +88,13 @@ def test_expert_masks_are_graded_with_the_same_weights(
         graded.append(options)
         return SimpleNamespace(analysis=SimpleNamespace(vertebrae=())), labels
 
-    def evaluate_public_data(folder, predict, log, grade_masks):
+    def evaluate_public_data(folder, evaluation, grade_masks):
         grade_masks(tmp_path / "one_labels.nii.gz")
         return [], Table("What must be reached", ("scan",), ())
 
     monkeypatch.setattr("vertebra_core.grade_pipeline.grade_segmentation", grade_segmentation)
     monkeypatch.setattr(
-        "vertebra_core.evaluation.public_cases.evaluate_public_data", evaluate_public_data
+        "vertebra_core.evaluation.evaluate_cases.evaluate_public_data", evaluate_public_data
     )
     assert main(words["public"]) == 0
     (options,) = graded

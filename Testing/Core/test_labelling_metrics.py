@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from vertebra_core.evaluation.labelling_metrics import (
     before_positional_logic,
@@ -119,3 +121,20 @@ def test_before_positional_logic_takes_the_network_s_own_levels():
     assert summarise_labelling([before]).identification_rate == pytest.approx(0.5)
     assert summarise_labelling([case]).identification_rate == pytest.approx(1.0)
     assert before_positional_logic(_case({"L1": "L1"})) is None
+
+
+def test_a_scan_whose_truth_is_unknown_says_nothing_of_levels():
+    unknown = replace(_case({"L1": "L2"}), truth=())
+    summary = summarise_labelling([_case({"L1": "L1"}), unknown])
+    assert summary.n_scans == 1 and summary.scans_all_right == 1.0
+    assert summary.levels["L1"].one_vs_rest_accuracy == 1.0 and "L2" not in summary.levels
+    alone = summarise_labelling([unknown])
+    assert alone.scans_all_right is None and alone.n_scans == 0
+
+
+def test_the_table_says_what_vertebrae_where_there_is_none_do_to_a_scan():
+    right = _case({"L1": "L1"})
+    more = replace(right, found=(*right.found, FoundVertebra("L5", (0.0, 0.0, -150.0))))
+    (table,) = labelling_tables([more], "x")
+    said = "every level right (vertebrae reported where there is none do not count): 100.0 % of 1"
+    assert said in table.note

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from toy_bank import bank_scene
 from vertebra_core.command_line import main
 from vertebra_core.phantom.bank import EVALUATION_SEED_START
-from vertebra_core.phantom.findings import DRAWN_FINDINGS, WantedFindings
-from vertebra_core.phantom.scene import load_scene
+from vertebra_core.phantom.findings import WantedFindings
+from vertebra_core.phantom.scene import load_scene, save_scene
 from vertebra_core.training.bank import offsets_in_block, random_matrix, scale_of
 
 
@@ -21,7 +22,7 @@ def asked(monkeypatch) -> list[tuple[int, float, WantedFindings]]:
 
     def build(seed, library, spacing_mm, wanted):
         built.append((seed, spacing_mm, wanted))
-        return bank_scene(seed)
+        return replace(bank_scene(seed), spacing_mm=spacing_mm)
 
     monkeypatch.setattr("vertebra_core.phantom.bank.make_scene", build)
     return built
@@ -31,7 +32,8 @@ def test_a_bank_is_built_as_asked_and_gone_on_with(asked, tmp_path, capsys, capl
     caplog.set_level(logging.INFO)
     words = ["phantom", "-o", str(tmp_path / "bank"), "--bank", "--seed", "7", "--count"]
     more = ["--fractures", "3", "--mild", "5", "--lesions", "0.5", "--scene-spacing", "2"]
-    assert main([*words, "2", *more, "--fused", "0.3"]) == 0
+    more += ["--fused", "0.3"]
+    assert main([*words, "2", *more]) == 0
     wanted = WantedFindings(lesion_share=0.5, n_fractures=3, n_mild=5, fused_share=0.3)
     assert asked == [(7, 2.0, wanted), (8, 2.0, wanted)]
     assert [r.message.split()[0] for r in caplog.records] == [
@@ -41,9 +43,38 @@ def test_a_bank_is_built_as_asked_and_gone_on_with(asked, tmp_path, capsys, capl
     assert capsys.readouterr().out.startswith("2 new of 2 ")
     kept = load_scene(tmp_path / "bank" / "scene_00000008.npy")
     assert kept.seed == 8 and np.array_equal(kept.labels, bank_scene(8).labels)
-    assert main([*words, "3"]) == 0
-    assert asked[2:] == [(9, 1.5, DRAWN_FINDINGS)]
+    assert main([*words, "3", *more]) == 0
+    assert asked[2:] == [(9, 2.0, wanted)]
     assert capsys.readouterr().out.startswith("1 new of 3 ")
+
+
+def test_scenes_made_otherwise_are_refused_before_any_is_built(asked, tmp_path, capsys):
+    words = ["phantom", "-o", str(tmp_path), "--bank", "--seed", "7", "--count"]
+    assert main([*words, "1"]) == 0
+    for more, told in (
+        (["--scene-spacing", "2"], "voxels of 1.5 mm"),
+        (["--fractures", "3"], "other findings"),
+        (["--lesions", "0.5"], "other findings"),
+    ):
+        capsys.readouterr()
+        assert main([*words, "2", *more]) == 2
+        message = capsys.readouterr().err
+        assert message.count("\n") == 1 and f"scene_00000007.npy was made with {told}" in message
+    assert len(asked) == 1
+    # Other seeds may be of other spines.
+    other = ["phantom", "-o", str(tmp_path), "--bank", "--seed", "8", "--count", "1"]
+    assert main([*other, "--fractures", "3"]) == 0
+    assert len(asked) == 2
+
+
+def test_scenes_of_earlier_versions_are_kept_where_nothing_contradicts(asked, tmp_path, capsys):
+    save_scene(bank_scene(7), tmp_path / "scene_00000007.npy")
+    spacing = f"{bank_scene(7).spacing_mm:g}"
+    words = ["phantom", "-o", str(tmp_path), "--bank", "--seed", "7", "--count", "1"]
+    assert main([*words, "--scene-spacing", spacing, "--fractures", "3"]) == 0
+    assert asked == [] and capsys.readouterr().out.startswith("0 new of 1 ")
+    assert main([*words, "--scene-spacing", "7"]) == 2
+    assert asked == []
 
 
 def test_seeds_of_the_evaluation_are_refused(asked, tmp_path, capsys):

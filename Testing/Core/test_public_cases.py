@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from vertebra_core.analysis import Vertebra
 from vertebra_core.errors import InputError
+from vertebra_core.evaluation.case_evaluation import CaseEvaluation
 from vertebra_core.evaluation.prediction import Prediction
 from vertebra_core.evaluation.public_cases import (
     check_abdomen,
@@ -115,7 +116,7 @@ def test_public_scans_are_evaluated_where_they_are(shared_data):
         shapes.append(name)
         return Prediction((), np.zeros(ct.hu.shape, np.uint8), np.zeros(ct.hu.shape, np.uint8))
 
-    records, table = evaluate_public_data(shared_data, predict, RecordLog(None))
+    records, table = evaluate_public_data(shared_data, CaseEvaluation(predict, RecordLog(None)))
     assert shapes == ["ts_example", "lidc_0314", "ts_pulmonary_crop"]
     assert [r.name for r in records] == ["ts_example", "lidc_0314"]
     reached = {(row[0], row[1]): row[-1] for row in table.rows}
@@ -125,7 +126,7 @@ def test_public_scans_are_evaluated_where_they_are(shared_data):
 
 def test_a_folder_without_public_scans_is_refused(tmp_path):
     with pytest.raises(InputError, match="None of the public scans"):
-        evaluate_public_data(tmp_path, lambda name, ct: None, RecordLog(None))
+        evaluate_public_data(tmp_path, CaseEvaluation(lambda name, ct: None, RecordLog(None)))
 
 
 def test_tables_align_text_left_and_numbers_right():

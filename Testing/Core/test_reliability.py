@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import pytest
 from vertebra_core.errors import InputError
 from vertebra_core.evaluation import evaluate_records
-from vertebra_core.evaluation.calibration import wilson_interval
+from vertebra_core.evaluation.calibration import expected_calibration_error, wilson_interval
 from vertebra_core.evaluation.record_log import RecordLog
 from vertebra_core.evaluation.records import CaseRecord, FoundVertebra, TrueVertebra
 from vertebra_core.evaluation.reliability import (
@@ -126,7 +126,7 @@ def test_the_report_of_stored_records_needs_no_analysis(tmp_path, capsys):
     assert evaluate_records.run(records_arguments(tmp_path, "--json")) == 0
     figures = json.loads(capsys.readouterr().out)
     assert figures["n_real_scans"] == 1
-    phantoms = figures["Phantoms, 1 mm slices"]
+    phantoms = figures["Phantoms, 1 mm slices of 1 mm pixels"]
     assert phantoms["n_scans"] == 2
     assert phantoms["level_calibration_error"] == pytest.approx(0.5)
     assert phantoms["level_calibration_bins"][0]["n"] == 10
@@ -159,3 +159,9 @@ def test_a_folder_without_records_is_refused_with_a_hint(tmp_path):
     (tmp_path / "records.jsonl").write_text('{"name": "x"}\n')
     with pytest.raises(InputError, match="no records"):
         evaluate_records.run(records_arguments(tmp_path))
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -0.1, 1.1])
+def test_what_is_no_probability_has_no_calibration(number):
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        expected_calibration_error([0.5, number], [True, False])

@@ -116,6 +116,36 @@ def test_settings_are_compared_in_seconds_and_agreement(tmp_path, capsys, monkey
     assert "| fast " in text and "3 of 4" in text and "Dice vertebra" not in text
 
 
+def test_the_same_levels_are_those_of_vertebrae_at_the_same_place():
+    result = analyze(trunk_ct(), stages=fake_stages())
+    names = [v.level for v in result.analysis.vertebrae]
+    # Every name but the last is given one vertebra too high.
+    shifted = tuple(
+        replace(v, level=level)
+        for v, level in zip(result.analysis.vertebrae, [*names[1:], "L5"], strict=True)
+    )
+    other = replace(result, analysis=replace(result.analysis, vertebrae=shifted))
+    assert benchmark_settings.agreement(result, result)[0] == len(names)
+    assert benchmark_settings.agreement(result, other)[0] == 0
+    none = replace(result, analysis=replace(result.analysis, vertebrae=()))
+    assert benchmark_settings.agreement(none, result)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--labels", "l", "--centres", "c"], "--labels and --centres would change nothing"),
+        (["--bodies", "b"], "--bodies would change nothing"),
+        (["--settings", "--bodies", "b"], "--bodies alone"),
+    ],
+)
+def test_a_truth_that_nothing_is_measured_against_is_refused(words, told, tmp_path):
+    path = tmp_path / "ct.nii.gz"
+    path.touch()
+    with pytest.raises(InputError, match=told):
+        benchmark.run(_arguments(path, *words))
+
+
 def test_settings_are_measured_against_the_truth_where_there_is_one(tmp_path, monkeypatch):
     ct = trunk_ct()
     monkeypatch.setattr("vertebra_core.reading.read_ct", lambda *_: ct)

@@ -178,3 +178,15 @@ def test_something_else_than_centroids_is_told_in_words(content, tmp_path):
     with pytest.raises(ValueError, match=r"case_ctd\.json is no ") as told:
         read_verse_centroids(path, GRID)
     assert "Error" not in str(told.value)
+
+
+def test_of_a_phantoms_first_two_vertebrae_only_the_centres_are_taken(tmp_path):
+    path = tmp_path / "truth.json"
+    stated = {"center_lps_mm": CENTER, "shape": "normal", "grade": 0, "heights_mm": [20, 20, 20]}
+    entries = [{"level": level, **stated} for level in ("C1", "C2", "C3")]
+    path.write_text(json.dumps({"seed": 1, "vertebrae": entries}))
+    facts = read_truth_file(path)[1]
+    graded = {n: (v.grade, v.shape, v.heights_mm) for n, v in facts.items()}
+    assert graded["C1"] == graded["C2"] == (None, None, None)
+    assert graded["C3"] == (0, "normal", (20.0, 20.0, 20.0))
+    assert facts["C1"].center_lps_mm == tuple(CENTER)

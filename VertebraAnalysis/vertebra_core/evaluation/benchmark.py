@@ -107,6 +107,7 @@ def run(
         raise InputError("no_such_file", f"There is no file {ct}.", "Give a CT to analyse.")
     if args.repeat < 1:
         raise InputError("bad_repeat", "At least one run is needed.", "Try --repeat 3.")
+    _check_truth_given(args)
     if args.settings:
         from .benchmark_settings import run as compare_settings
 
@@ -127,6 +128,24 @@ def run(
     else:
         print(join([benchmark_table(figures)], args.markdown))
     return 0
+
+
+def _check_truth_given(args: argparse.Namespace) -> None:
+    """Refuse a truth that nothing would be measured against."""
+    named = {"--labels": args.labels, "--bodies": args.bodies, "--centres": args.centres}
+    given = [option for option, path in named.items() if path is not None]
+    if given and not args.settings:
+        raise InputError(
+            "bad_arguments",
+            f"{' and '.join(given)} would change nothing without --settings.",
+            "Add --settings to measure accuracy too.",
+        )
+    if given == ["--bodies"]:
+        raise InputError(
+            "bad_arguments",
+            "--bodies alone does not say which vertebrae there are.",
+            "Add the label map of the vertebrae with --labels.",
+        )
 
 
 def benchmark_figures(

@@ -20,6 +20,7 @@ from ..settings import BEST, FAST, LARGE_CROP_ZYX, Setting
 from ..volume import CtVolume
 from .case_files import CaseFiles
 from .case_loading import load_case
+from .localisation_metrics import match_centres
 from .measured_pipeline import Analyse, pipeline_with
 from .output import print_json, progress
 from .prediction import HasAnalysis, from_result
@@ -62,7 +63,8 @@ class Outcome:
     seconds, processor_seconds : float
         Medians of the time on the clock and of that of all processors together.
     same_levels : int
-        Vertebrae of the first variant that this one gives the same level.
+        Vertebrae of the first variant that this one finds at the same place and gives the same
+        level.
     dice_to_first : float or None
         Mean Dice of the vertebrae's masks with those of the first variant.
     accuracy : dict
@@ -185,9 +187,13 @@ def settings_table(name: str, repeat: int, outcomes: Sequence[Outcome]) -> Table
 
 
 def agreement(first: HasAnalysis, other: HasAnalysis) -> tuple[int, float | None]:
-    """Levels that both found, and the mean Dice of the first one's masks with the other's."""
-    levels = {v.level for v in other.analysis.vertebrae}
-    same = sum(v.level in levels for v in first.analysis.vertebrae)
+    """Vertebrae at the same place under the same name, and the mean Dice of the first one's masks.
+
+    Places are matched as centres are with true ones (`localisation_metrics.match_centres`).
+    """
+    one, two = first.analysis.vertebrae, other.analysis.vertebrae
+    centres = (np.array([v.center_lps_mm for v in own]) for own in (one, two))
+    same = sum(one[i].level == two[j].level for i, j, _ in match_centres(*centres).pairs)
     dices = []
     for number in np.unique(first.labels)[1:]:
         a, b = first.labels == number, other.labels == number

@@ -59,7 +59,8 @@ def expected_calibration_error(
         raise ValueError("as many probabilities as answers are needed")
     if p.size == 0:
         return Calibration(None, 0, ())
-    if p.min() < 0 or p.max() > 1 + 1e-6:
+    # What is not a number lies nowhere.
+    if not (p.min() >= 0 and p.max() <= 1 + 1e-6):
         raise ValueError("probabilities must lie between 0 and 1")
     index = np.clip(np.ceil(p * n_bins).astype(int) - 1, 0, n_bins - 1)
     bins = tuple(

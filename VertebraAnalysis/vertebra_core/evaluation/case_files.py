@@ -23,6 +23,9 @@ _SIDE_FILES: dict[str, tuple[str, ...]] = {
     "centroids": ("seg-subreg_ctd", "seg-vb_ctd", "ctd"),
 }
 
+_LEVELS = {"labels", "truth", "centroids"}
+"""Roles that tell which vertebrae there are; bodies are scored with the labels they belong to."""
+
 _Files = dict[str, tuple[int, Path]]
 """Role -> rank of the ending, and file."""
 
@@ -102,7 +105,7 @@ def _named(root: Path) -> dict[tuple[str, str], _Files]:
         files = found.setdefault((case, _part(path.parent, root)), {})
         if role not in files or rank < files[role][0]:
             files[role] = (rank, path)
-    return {key: files for key, files in found.items() if "ct" in files and len(files) > 1}
+    return {key: files for key, files in found.items() if "ct" in files and _LEVELS & files.keys()}
 
 
 def _role_of(path: Path, root: Path) -> tuple[str, str, int] | None:

@@ -17,7 +17,7 @@ from .case_files import CaseFiles
 from .records import REAL, TrueVertebra
 from .true_maps import check_apart, check_not_empty
 from .truth import CaseTruth, truth_from_labels, with_grades, with_known_facts
-from .truth_files import read_truth_file, read_verse_centroids
+from .truth_files import check_inside, read_truth_file, read_verse_centroids
 
 
 def load_case(
@@ -27,7 +27,7 @@ def load_case(
 
     Label maps on another grid than the CT's are brought to it by nearest neighbour, and a note
     says so. A map that cannot be the truth of this CT is refused: one that lies beside it, holds no
-    vertebra, or gives several one label.
+    vertebra, or gives several one label. So is a truth file whose centres lie outside the CT.
 
     Parameters
     ----------
@@ -88,6 +88,7 @@ def _load_truth(
         facts = read_verse_centroids(files.centroids, mask or ct)
     if files.truth is not None:
         kind, stated = read_truth_file(files.truth)
+        check_inside(stated, ct, files.truth.name)
         facts |= stated
     if labels is None:
         vertebrae = tuple(facts.values())

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,9 +19,10 @@ from torch import nn
 from ..errors import InputError, WeightsError
 from ..localisation.dbscan import check_dbscan
 from ..models import WeightsRecord, load_network, load_weights_file
-from ..phantom.arguments import check_shapes, check_spacings, wanted_deformed
+from ..phantom.arguments import check_shapes, check_spacings, shapes_name, wanted_deformed
 from ..phantom.bank import EVALUATION_SEED_START
 from ..phantom.shape_library import ShapeLibrary
+from ..settings import BEST
 from ..training.imaging_domains import domain_numbers
 from .compare_answers import EXTRA_STOPS, System
 from .compare_cases import CompareCase, phantom_cases, real_cases, with_perturbations
@@ -36,11 +37,14 @@ from .measured_pipeline import chosen_device
 from .output import print_json, progress
 from .phantom_cases import SceneStore
 from .record_log import RecordLog, open_log
-from .records import CaseRecord
+from .records import PART_SEPARATOR, CaseRecord
 from .scoring import score_case
 from .tables import join
 
 _CHECKPOINT = "checkpoint"
+
+UNCHANGED = "the perturbation leaves this scan as it is"
+"""Note of a record that stands for a scan left out."""
 
 
 def run(args: argparse.Namespace) -> int:
@@ -49,7 +53,8 @@ def run(args: argparse.Namespace) -> int:
     Raises
     ------
     InputError
-        If there is nothing to compare on, or arguments make no sense.
+        If there is nothing to compare on, arguments make no sense, or the output folder belongs to
+        another evaluation.
     WeightsError
         If weights are damaged.
     """
@@ -61,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
             "Give --count phantoms, --public-data or --cases.",
         )
     device = chosen_device(args)
-    log = open_log(args.output)
+    log = open_log(args.output, _settings(args))
     networks, records = found_networks(args.weights, device)
     sums = {name: record.sha256 for name, record in records.items()}
     systems = all_systems(networks, device, sums)
@@ -96,37 +101,52 @@ def compare(
     analyse : callable
         CT -> RecordedRun.
     log : RecordLog
-        Answers in it are not asked for again.
+        Answers in it are not asked for again while a scan's files are as they were.
 
     Returns
     -------
     dict
-        (stop, system, kind of data) -> records.
+        (stop, system, kind of data) -> records; none of scans that a perturbation leaves as they
+        are.
     """
     results: dict[tuple[str, str, str], list[CaseRecord]] = {}
     for case in cases:
         started = time.monotonic()
-        keys = {s: f"{case.name} | {s.stop} | {s.name} | {s.version}" for s in systems}
-        if any(key not in log for key in keys.values()):
-            ct, truth, extras = case.load()
-            # A scan whose lesions are not known says nothing about them: its records stay empty.
-            own = {s: extras.get(s.stop) if s.stop in EXTRA_STOPS else truth for s in systems}
-            recorded = analyse(ct)
-            for system, key in keys.items():
-                if key in log:
-                    continue
-                if own[system] is None:
-                    log.add(CaseRecord(key, case.kind, ct.spacing_xyz_mm, (), ()))
-                else:
-                    answer = system.answer(recorded)
-                    if system.stop != "segmentation":
-                        # Scoring masks is slow, and only one stop shows it.
-                        answer = replace(answer, labels=None, bodies=None)
-                    log.add(score_case(key, ct, own[system], answer))
+        sources = case.sources()
+        keys = {s: PART_SEPARATOR.join((case.name, s.stop, s.name, s.version)) for s in systems}
+        wanted = {s: key for s, key in keys.items() if not log.holds(key, sources)}
+        if wanted:
+            for record in _answers(case, wanted, analyse):
+                log.add(replace(record, sources=sources))
             progress(f"{case.name}: {time.monotonic() - started:.0f} s")
         for system, key in keys.items():
-            results.setdefault((system.stop, system.name, case.kind), []).append(log[key])
+            if UNCHANGED not in log[key].notes:
+                results.setdefault((system.stop, system.name, case.kind), []).append(log[key])
     return results
+
+
+def _answers(
+    case: CompareCase, keys: Mapping[System, str], analyse: Callable[[object], RecordedRun]
+) -> Iterator[CaseRecord]:
+    """Yield the record of every system's answer about a scan."""
+    loaded = case.load()
+    if loaded is None:
+        for key in keys.values():
+            yield CaseRecord(key, case.kind, (0.0, 0.0, 0.0), (), (), notes=(UNCHANGED,))
+        return
+    ct, truth, extras = loaded
+    # A scan whose lesions are not known says nothing about them: its records stay empty.
+    own = {s: extras.get(s.stop) if s.stop in EXTRA_STOPS else truth for s in keys}
+    recorded = analyse(ct)
+    for system, key in keys.items():
+        if own[system] is None:
+            yield CaseRecord(key, case.kind, ct.spacing_xyz_mm, (), ())
+            continue
+        answer = system.answer(recorded)
+        if system.stop != "segmentation":
+            # Scoring masks is slow, and only one stop shows it.
+            answer = replace(answer, labels=None, bodies=None)
+        yield score_case(key, ct, own[system], answer)
 
 
 def found_networks(
@@ -198,6 +218,16 @@ def _versioned(systems: list[System], sums: list[str]) -> list[System]:
     return [replace(s, version=version) for s in systems]
 
 
+def _settings(args: argparse.Namespace) -> dict[str, object]:
+    """Return what records depend on that the names of their scans do not say."""
+    return {
+        "evaluation": "comparison",
+        "setting": BEST.name,
+        "scene_spacing_mm": args.scene_spacing,
+        "shapes": shapes_name(args.shapes),
+    }
+
+
 def _cases(args: argparse.Namespace) -> list[CompareCase]:
     if not 0 <= args.count <= MAX_PHANTOMS or args.seed < 0 or not 0 <= args.lesions <= 1:
         raise InputError(
@@ -213,7 +243,13 @@ def _cases(args: argparse.Namespace) -> list[CompareCase]:
         raise InputError("bad_arguments", f"{error}.".replace("there", "There", 1)) from error
     wanted = wanted_deformed(args)
     library = partial(ShapeLibrary.chosen, args.shapes, args.shape_cache)
-    scenes = SceneStore(args.scene_spacing, args.scenes, library, wanted=wanted)
+    scenes = SceneStore(
+        args.scene_spacing,
+        args.scenes,
+        library,
+        wanted=wanted,
+        shapes=shapes_name(args.shapes),
+    )
     phantoms = phantom_cases(
         args.count, args.seed, scenes, args.spacing, args.lesions, domains, EVALUATION_SEED_START
     )

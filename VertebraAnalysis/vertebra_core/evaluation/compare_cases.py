@@ -15,8 +15,9 @@ from ..phantom.lesions import with_lesions
 from ..phantom.scan_case import scan
 from ..training.imaging_domains import draw_protocol
 from ..volume import CtVolume
-from .case_files import find_cases
+from .case_files import CaseFiles, find_cases
 from .case_loading import load_case
+from .case_sources import sources_of
 from .perturbations import PERTURBATIONS
 from .phantom_cases import SceneStore, draw_field_of_view, phantom_truth
 from .public_cases import ABDOMEN, CHEST, files_below
@@ -30,6 +31,8 @@ WALL_SEPARATOR = " + "
 
 Extras = dict[str, CaseTruth]
 """Stop -> truth, for stops whose things are not vertebrae with levels and grades."""
+
+Loaded = tuple[CtVolume, CaseTruth, Extras]
 
 
 @dataclass(frozen=True)
@@ -46,9 +49,16 @@ class CompareCase:
     name: str
     kind: str
 
-    def load(self) -> tuple[CtVolume, CaseTruth, Extras]:
-        """Return CT, truth, and the truth of other stops where it is known."""
+    def load(self) -> Loaded | None:
+        """Return CT, truth, and the truth of other stops where it is known.
+
+        None where a perturbation leaves the scan as it is.
+        """
         raise NotImplementedError
+
+    def sources(self) -> dict[str, str]:
+        """Return fingerprints of the files it is read from; none of phantoms."""
+        return {}
 
 
 @dataclass(frozen=True)
@@ -73,7 +83,7 @@ class PhantomCase(CompareCase):
     lesion_share: float = 0.0
     domains: frozenset[int] = frozenset()
 
-    def load(self) -> tuple[CtVolume, CaseTruth, Extras]:
+    def load(self) -> Loaded:
         """Build and scan the phantom."""
         scene = with_lesions(self.scenes.get(self.seed), self.lesion_share)
         # The same view of a phantom, whatever lesions and domains are asked for.
@@ -92,11 +102,15 @@ class PhantomCase(CompareCase):
 class RealCase(CompareCase):
     """A CT with labels or centres on disk."""
 
-    files: object = None
+    files: CaseFiles | None = None
 
-    def load(self) -> tuple[CtVolume, CaseTruth, Extras]:
+    def load(self) -> Loaded:
         """Read CT and truth."""
         return *load_case(self.files), {}
+
+    def sources(self) -> dict[str, str]:
+        """Return fingerprints of CT and truth."""
+        return sources_of(self.files)
 
 
 @dataclass(frozen=True)
@@ -113,13 +127,19 @@ class PerturbedCase(CompareCase):
     case: CompareCase | None = None
     perturbation: str = ""
 
-    def load(self) -> tuple[CtVolume, CaseTruth, Extras]:
-        """Load the other case and change CT and truth alike."""
+    def load(self) -> Loaded | None:
+        """Load the other case and change CT and truth alike; None where nothing changes."""
         ct, truth, extras = self.case.load()
         change = PERTURBATIONS[self.perturbation]
         changed, new_truth = change(ct, truth, np.random.default_rng(0))
+        if changed is ct:
+            return None
         extras = {k: change(ct, t, np.random.default_rng(0))[1] for k, t in extras.items()}
         return changed, new_truth, extras
+
+    def sources(self) -> dict[str, str]:
+        """Return fingerprints of the other case's files."""
+        return self.case.sources()
 
 
 def with_perturbations(

@@ -7,18 +7,21 @@ from dataclasses import dataclass
 from functools import cache
 
 from .compare_cases import KIND_SEPARATOR, data_title
-from .compare_tables import Results, figures_of
-from .perturbations import PERTURBATIONS
-from .records import PHANTOM, REAL
+from .compare_tables import Results, contributing, figures_of
+from .perturbations import PERTURBATIONS, slices_reached
+from .records import PART_SEPARATOR, PHANTOM, REAL, CaseRecord
 from .tables import Cell, Table, decimals, percent, scan_count
 
 NOTE = (
     "Columns of perturbations state the difference to the same scans as they are; of shares in "
-    "points of a hundred. A crop leaves fewer vertebrae to count."
+    "points of a hundred. Scans that a perturbation leaves as they are do not count for it. A crop "
+    "leaves fewer vertebrae to count."
 )
 
-FiguresOf = Callable[[str, str, str], Mapping[str, float | None]]
-"""(stop, system, kind of data) -> figures of the stop; none where there are no records."""
+Figures = Mapping[str, float | None]
+FiguresOf = Callable[..., Figures]
+"""(stop, system, kind of data, perturbation if any) -> figures of the stop, on scans that it
+changes; none where there are no records."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +73,14 @@ def perturbation_tables(results: Results) -> list[Table]:
     """
 
     @cache
-    def figures(stop: str, system: str, kind: str) -> Mapping[str, float | None]:
+    def figures(stop: str, system: str, kind: str, name: str = "") -> Figures:
+        """Figures of a kind of data; of those scans alone that perturbation `name` changes."""
         records = results.get((stop, system, kind), ())
+        if name:
+            changed = {
+                _scan(r, name) for r in results.get((stop, system, _perturbed(kind, name)), ())
+            }
+            records = [r for r in records if _scan(r) in changed]
         return figures_of(stop, records) if records else {}
 
     tables = []
@@ -79,12 +88,12 @@ def perturbation_tables(results: Results) -> list[Table]:
         shown = [
             name
             for name in PERTURBATIONS
-            if any(k == f"{kind}{KIND_SEPARATOR}{name}" for _, _, k in results)
+            if any(k == _perturbed(kind, name) for _, _, k in results)
         ]
         if not shown:
             continue
         rows = [
-            (stop, system, headline.title, scan_count(len(results[stop, system, k])), *cells)
+            (stop, system, headline.title, _scans(results, stop, system, kind, shown), *cells)
             for headline in HEADLINES
             for stop, system, k in results
             if (stop, k) == (headline.stop, kind)
@@ -93,7 +102,8 @@ def perturbation_tables(results: Results) -> list[Table]:
         if rows:
             columns = ("stop", "system", "figure", "n", "as it is", *shown)
             title = f"Change under perturbation, {data_title(kind)}"
-            tables.append(Table(title, columns, tuple(rows), NOTE, n_left=4))
+            note = f"{NOTE} {_slices_reached(results, kind, shown)}".strip()
+            tables.append(Table(title, columns, tuple(rows), note, n_left=4))
     return tables
 
 
@@ -106,6 +116,39 @@ def _cells(
         return None
     changes = []
     for name in names:
-        value = figures(headline.stop, system, f"{kind}{KIND_SEPARATOR}{name}").get(headline.key)
-        changes.append(None if value is None else headline.show_change(value - base))
+        value = figures(headline.stop, system, _perturbed(kind, name)).get(headline.key)
+        before = figures(headline.stop, system, kind, name).get(headline.key)
+        known = value is not None and before is not None
+        changes.append(headline.show_change(value - before) if known else None)
     return (headline.show(base), *changes)
+
+
+def _perturbed(kind: str, name: str) -> str:
+    return f"{kind}{KIND_SEPARATOR}{name}"
+
+
+def _scan(record: CaseRecord, perturbation: str = "") -> str:
+    """Return the name of the scan that a record is of, as it is without the perturbation."""
+    scan = record.name.split(PART_SEPARATOR)[0]
+    return scan.removesuffix(f"_{perturbation}") if perturbation else scan
+
+
+def _scans(results: Results, stop: str, system: str, kind: str, names: Sequence[str]) -> str:
+    """State on how many scans a row rests, and for which perturbations on fewer."""
+    n = len(contributing(stop, results[stop, system, kind]))
+    fewer = []
+    for name in names:
+        own = len(contributing(stop, results.get((stop, system, _perturbed(kind, name)), ())))
+        if own < n:
+            fewer.append(f"{name} {own}")
+    return scan_count(n) + (f" ({', '.join(fewer)})" if fewer else "")
+
+
+def _slices_reached(results: Results, kind: str, names: Sequence[str]) -> str:
+    """State the slice distances that perturbations of slices came to."""
+    reached = {
+        name: [r.spacing_xyz_mm[2] for (_, _, k), own in results.items() for r in own
+               if k == _perturbed(kind, name)]
+        for name in names
+    }  # fmt: skip
+    return slices_reached(reached)

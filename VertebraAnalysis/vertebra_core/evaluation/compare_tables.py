@@ -14,7 +14,13 @@ from .localisation_metrics import match_case, summarise_localisation
 from .perturbations import PERTURBATIONS
 from .published_figures import PUBLISHED, Published
 from .records import PHANTOM, REAL, CaseRecord
-from .summary import grading_figures, labelling_figures, localisation_figures, mask_figures
+from .summary import (
+    grading_figures,
+    labelling_figures,
+    localisation_figures,
+    mask_figures,
+    masks_of,
+)
 from .tables import Cell, Table, decimals, percent, scan_count
 
 LESION_LIMIT_MM = 10.0
@@ -151,6 +157,23 @@ def figures_of(stop: str, records: Sequence[CaseRecord]) -> dict:
     return lesion_figures(records)
 
 
+def contributing(stop: str, records: Sequence[CaseRecord]) -> list[CaseRecord]:
+    """Return the records that any figure of a stop rests on.
+
+    Scans without true masks, grades or walls say nothing of them; one without lesions still shows
+    false candidates.
+    """
+    tells = {
+        "localisation": lambda r: r.truth,
+        "segmentation": lambda r: masks_of([r], "vertebra"),
+        "labelling": lambda r: r.truth,
+        "grading": lambda r: grading_figures([r]).get("n_graded"),
+        "walls": lambda r: wall_figures([r])["n_walls"],
+        "lesions": lambda r: True,
+    }[stop]
+    return [record for record in records if tells(record)]
+
+
 def wall_figures(records: Sequence[CaseRecord]) -> dict:
     """Return sensitivity and positive predictive value of each broken wall."""
     pairs = [
@@ -205,7 +228,7 @@ def _row(stop: str, system: str, data: str, records) -> tuple[Cell, ...] | None:
     if not vertebrae:
         return None
     thing = "lesions" if stop == "lesions" else "vertebrae"
-    n = f"{scan_count(len(records))}, {vertebrae} {thing}"
+    n = f"{scan_count(len(contributing(stop, records)))}, {vertebrae} {thing}"
     return (system, data, n, *(show(figures) for _, show in COLUMNS[stop]))
 
 

@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..errors import InputError
 from ..volume import CtVolume
 from .localisation_metrics import match_centres
-from .perturbations import PERTURBATIONS
+from .perturbations import PERTURBATIONS, slices_reached
 from .prediction import Predict
 from .records import FoundVertebra, TrueVertebra
 from .tables import Table, decimals, percent, scan_count
@@ -31,7 +32,9 @@ class Agreement:
 
     Attributes
     ----------
-    scan, perturbation : str
+    scan : str
+        Tells it from all other scans.
+    perturbation : str
     n_vertebrae : int
         Vertebrae found as it is whose centre is still in view.
     n_found : int
@@ -49,6 +52,10 @@ class Agreement:
     n_same_grade : int
     n_new_fractures, n_lost_fractures : int
         Vertebrae of grade 0 that are fractured after the perturbation, and the reverse.
+    slice_mm : float or None
+        Slice distance of the perturbed scan.
+    notes : tuple of str
+        Why the perturbed scan was refused, if it was; all its vertebrae are lost then.
     """
 
     scan: str
@@ -63,6 +70,8 @@ class Agreement:
     n_same_grade: int
     n_new_fractures: int
     n_lost_fractures: int
+    slice_mm: float | None = None
+    notes: tuple[str, ...] = ()
 
 
 def consistency(
@@ -70,7 +79,8 @@ def consistency(
 ) -> list[Agreement]:
     """Analyse a scan as it is and under every perturbation.
 
-    One that leaves the scan as it is, as its slices are that thick already, is left out.
+    One that leaves the scan as it is, as its slices are that thick already, is left out. A scan
+    that is refused as it is cannot be compared with itself.
 
     Parameters
     ----------
@@ -82,8 +92,16 @@ def consistency(
         Keys of `perturbations.PERTURBATIONS`.
     seed : int
         Of what is random in them.
+
+    Raises
+    ------
+    InputError
+        ``not_analysed``, if the scan is refused as it is.
     """
-    as_it_is = predict(name, ct).found
+    first = predict(name, ct)
+    if first.notes and not first.found:
+        raise InputError("not_analysed", f"{name}: {first.notes[0]}")
+    as_it_is = first.found
     # The perturbations carry along what they are told is true, so that places can be compared.
     truth = CaseTruth(tuple(TrueVertebra(v.level, v.center_lps_mm) for v in as_it_is))
     by_level = {v.level: v for v in as_it_is}
@@ -93,7 +111,10 @@ def consistency(
         if perturbed is ct:
             continue
         kept = [replace(by_level[v.level], center_lps_mm=v.center_lps_mm) for v in moved.vertebrae]
-        agreements.append(compare(name, which, kept, predict(f"{name}, {which}", perturbed).found))
+        again = predict(f"{name}, {which}", perturbed)
+        agreement = compare(name, which, kept, again.found)
+        notes = () if again.found else again.notes
+        agreements.append(replace(agreement, slice_mm=perturbed.spacing_xyz_mm[2], notes=notes))
     return agreements
 
 
@@ -142,8 +163,8 @@ def compare(
 def consistency_table(agreements: Sequence[Agreement]) -> Table:
     """Return one row for each perturbation, all scans together."""
     columns = (
-        "perturbation", "vertebrae", "found again", "new", "same level", "centre mm", "height mm",
-        "largest", "graded", "same grade", "new fractures", "lost fractures",
+        "perturbation", "scans", "vertebrae", "found again", "new", "same level", "centre mm",
+        "height mm", "largest", "graded", "same grade", "new fractures", "lost fractures",
     )  # fmt: skip
     rows = [
         _row(which, [a for a in agreements if a.perturbation == which])
@@ -151,7 +172,11 @@ def consistency_table(agreements: Sequence[Agreement]) -> Table:
     ]
     scans = scan_count(len({a.scan for a in agreements}))
     title = f"Consistency under perturbation, {scans}"
-    return Table(title, columns, tuple(rows), NOTE)
+    distances = {
+        which: [a.slice_mm for a in agreements if a.perturbation == which and a.slice_mm]
+        for which in PERTURBATIONS
+    }
+    return Table(title, columns, tuple(rows), f"{NOTE} {slices_reached(distances)}".strip())
 
 
 def _row(perturbation: str, own: Sequence[Agreement]) -> tuple:
@@ -162,6 +187,7 @@ def _row(perturbation: str, own: Sequence[Agreement]) -> tuple:
     heights = [mm for a in own for mm in a.height_mm]
     return (
         perturbation,
+        len({a.scan for a in own}),
         total("n_vertebrae"),
         _share(total("n_found"), total("n_vertebrae")),
         total("n_new"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -15,18 +14,19 @@ from ..errors import InputError
 from ..label_numbers import AUTO, SCHEMES
 from ..run_arguments import add_models_argument
 from ..settings import add_setting_argument
+from .case_evaluation import CaseEvaluation
 from .case_files import CaseFiles, find_cases
 from .case_loading import load_case
 from .grade_matching import Grades, grades_by_case
 from .grade_table import read_grades
 from .measured_pipeline import Analyse, add_computing_arguments
 from .output import add_output_arguments, by_kind, print_records, progress
-from .prediction import Predict
 from .predictor import measured
-from .record_log import RecordLog, open_log
+from .public_cases import evaluate_public_data, present
+from .record_log import open_log
 from .records import CaseRecord
 from .reliability_svg import write_reliability
-from .scoring import score_case
+from .result_folders import result_folders
 from .tables import Table
 
 
@@ -64,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FOLDER",
         help="keep a record of every case and the reliability diagrams here; cases recorded before "
-        "are not analysed again",
+        "are not analysed again while their files stay as they are",
     )
     add_setting_argument(parser)
     add_comparison_arguments(parser)
@@ -98,8 +98,9 @@ def run(args: argparse.Namespace, analyse: Analyse | None = None) -> int:
     Raises
     ------
     InputError
-        If there is nothing to evaluate, the grades are of none of the cases, or the output folder
-        belongs to another evaluation; after everything else, if some cases could not be read.
+        If there is nothing to evaluate, an option has no effect, the grades are of none of the
+        cases, or the output folder belongs to another evaluation; after everything else, if some
+        cases could not be read or have no result.
     OutputError
         If nothing can be written to the output folder.
     """
@@ -109,26 +110,44 @@ def run(args: argparse.Namespace, analyse: Analyse | None = None) -> int:
             "Either a folder of cases or --public-data must be given.",
             "Try `evaluate cases FOLDER`.",
         )
-    cases = find_cases(args.folder) if args.folder else ()
+    _check_effect(args)
+    cases = everything = find_cases(args.folder) if args.folder else present(args.public_data)
     grades = read_grades(args.grades) if args.grades else None
     by_case = _graded(cases, grades or {})
-    if args.folder and args.cases:
+    if args.cases:
         cases = _selected(cases, args.cases)
-    predict, weights = measured(args, analyse, args.results)
+    results = None
+    if args.results is not None:
+        names, all_names = ([c.name for c in own] for own in (cases, everything))
+        results = result_folders(args.results, names, all_names)
+    predict, weights = measured(args, analyse, results)
     log = open_log(args.output, _settings(args, weights, grades))
+    evaluation = CaseEvaluation(predict, log, results, args.localisers)
     if args.public_data is None:
-        records, unread = evaluate_cases(cases, predict, args.numbers, by_case, log)
+        records, unread = evaluate_cases(cases, evaluation, args.numbers, by_case)
         if records:
             _report(records, args)
         if unread:
             raise _incomplete(unread, len(cases))
         return 0
-    from .public_cases import evaluate_public_data
-
     grade_masks = partial(_grade_masks, args) if args.results is None else None
-    records, requirements = evaluate_public_data(args.public_data, predict, log, grade_masks)
+    records, requirements = evaluate_public_data(args.public_data, evaluation, grade_masks)
     _report(records, args, requirements)
     return 0
+
+
+def _check_effect(args: argparse.Namespace) -> None:
+    """Refuse options of folders of cases where the public data are evaluated."""
+    if args.public_data is None:
+        return
+    given = {"--cases": args.cases, "--grades": args.grades, "--numbers": args.numbers != AUTO}
+    idle = [option for option, value in given.items() if value]
+    if idle:
+        raise InputError(
+            "bad_arguments",
+            f"{' and '.join(idle)} would change nothing of --public-data.",
+            "Leave it out, or give a folder of cases.",
+        )
 
 
 def _settings(
@@ -161,53 +180,45 @@ def _groups(records: list[CaseRecord], args: argparse.Namespace) -> dict[str, li
 
 def evaluate_cases(
     cases: Iterable[CaseFiles],
-    predict: Predict,
+    evaluation: CaseEvaluation,
     scheme: str = AUTO,
     grades: Grades | None = None,
-    log: RecordLog | None = None,
 ) -> tuple[list[CaseRecord], list[str]]:
-    """Evaluate `cases` one after the other; one that cannot be read is told and passed over.
+    """Evaluate `cases` one after the other.
+
+    One that cannot be read, or has no result, is told and passed over.
 
     Parameters
     ----------
     cases : iterable of CaseFiles
-    predict : callable
-        See `predictor.predictor`.
+    evaluation : CaseEvaluation
     scheme : str
         Numbering of the true label maps.
     grades : mapping, optional
         Name of a case -> level name -> Genant grade.
-    log : RecordLog, optional
-        Cases in it are not evaluated again.
 
     Returns
     -------
     records : list of CaseRecord
     unread : list of str
-        Names of the cases that could not be read.
+        Names of the cases that are not among them.
     """
-    log = log or RecordLog(None)
     records, unread = [], []
     for files in cases:
-        if files.name not in log:
-            started = time.monotonic()
-            try:
-                ct, truth = load_case(files, scheme, (grades or {}).get(files.name))
-            except InputError as error:
-                progress(str(error))
-                unread.append(files.name)
-                continue
-            log.add(score_case(files.name, ct, truth, predict(files.name, ct)))
-            progress(f"{files.name}: {time.monotonic() - started:.1f} s")
-        records.append(log[files.name])
+        known = (grades or {}).get(files.name)
+        record = evaluation.record(files, lambda own, known=known: load_case(own, scheme, known))
+        if record is None:
+            unread.append(files.name)
+        else:
+            records.append(record)
     return records, unread
 
 
 def _incomplete(unread: Sequence[str], count: int) -> InputError:
     return InputError(
         "cases_unread",
-        f"{len(unread)} of {count} cases could not be read and are not in the figures: "
-        f"{', '.join(unread)}.",
+        f"{len(unread)} of {count} cases could not be read or have no result; they are not in the "
+        f"figures: {', '.join(unread)}.",
         "Mend what is said of them above, or take them out of the folder.",
     )
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from ..errors import InputError
 from ..reading import read_ct
 from ..run_arguments import add_models_argument
 from ..settings import add_setting_argument
@@ -53,16 +56,51 @@ def run(args: argparse.Namespace, analyse: Analyse | None = None) -> int:
     Raises
     ------
     InputError
-        If a CT cannot be read or there is no such device.
+        If a CT is not there, before any is analysed, or there is no such device; after everything
+        else, if some CTs could not be read or analysed.
     """
+    scans = _named(args.ct)
     predict = predictor(None, analyse or pipeline_of(args))
-    agreements = []
-    for path in args.ct:
+    agreements, left_out = [], []
+    for name, path in scans.items():
         started = time.monotonic()
-        agreements += consistency(path.name, read_ct(path), predict, args.perturb)
-        progress(f"{path.name}: {time.monotonic() - started:.1f} s")
-    if args.json:
+        try:
+            own = consistency(name, read_ct(path), predict, args.perturb)
+        except InputError as error:
+            progress(f"{name}: left out. {error}")
+            left_out.append(name)
+            continue
+        agreements += own
+        for agreement in own:
+            for note in agreement.notes:
+                progress(f"{name}, {agreement.perturbation}: {note}")
+        progress(f"{name}: {time.monotonic() - started:.1f} s")
+    if agreements and args.json:
         print_json({"consistency": [asdict(a) for a in agreements]})
-    else:
+    elif agreements:
         print(join([consistency_table(agreements)], args.markdown))
+    if left_out:
+        raise InputError(
+            "scans_left_out",
+            f"{len(left_out)} of {len(scans)} scans are not in the figures: {', '.join(left_out)}.",
+            "What is said of them above tells why.",
+        )
     return 0
+
+
+def _named(paths: Sequence[Path]) -> dict[str, Path]:
+    """Return scans by what tells them apart: their file's name, or the whole path where it must.
+
+    Raises
+    ------
+    InputError
+        ``no_such_file``.
+    """
+    missing = [str(path) for path in paths if not path.exists()]
+    if missing:
+        raise InputError(
+            "no_such_file", f"There is no {', '.join(missing)}.", "Give CTs that are there."
+        )
+    once = list({path.resolve(): path for path in paths}.values())
+    alike = Counter(path.name for path in once)
+    return {path.name if alike[path.name] == 1 else str(path): path for path in once}

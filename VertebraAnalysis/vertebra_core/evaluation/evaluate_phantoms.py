@@ -14,7 +14,7 @@ from ..settings import add_setting_argument
 from .evaluate_cases import add_comparison_arguments
 from .measured_pipeline import Analyse, add_computing_arguments
 from .output import add_output_arguments, print_records, progress
-from .phantom_sets import PhantomSet, chosen_set
+from .phantom_sets import PhantomSet, chosen_set, phantom_title
 from .prediction import Predict
 from .predictor import measured
 from .record_log import RecordLog, open_log
@@ -112,7 +112,7 @@ def run(args: argparse.Namespace, analyse: Analyse | None = None) -> int:
     predict, weights = measured(args, analyse)
     log = open_log(args.output, _settings(args, weights, chosen, wanted))
     groups = _evaluated(args, chosen, wanted, predict, log)
-    titled = {_title(chosen, wanted, s, args.pixel): own for s, own in groups.items()}
+    titled = {phantom_title(chosen.kind, wanted, s, args.pixel): own for s, own in groups.items()}
     if args.output:
         write_reliability(args.output, titled)
     # What must be reached is said of spines whose fractures are drawn as in patients.
@@ -157,7 +157,12 @@ def _evaluated(
 
     groups: dict[float, list[CaseRecord]] = {s: [] for s in args.spacing}
     scenes = phantom_cases.SceneStore(
-        args.scene_spacing, args.scenes, chosen.make_library, chosen.scene_prefix, wanted
+        args.scene_spacing,
+        args.scenes,
+        chosen.make_library,
+        chosen.scene_prefix,
+        wanted,
+        chosen.shapes,
     )
     started, made = time.monotonic(), 0
     for index in range(args.count):
@@ -165,25 +170,18 @@ def _evaluated(
         seed = phantom_cases.EVALUATION_SEED_START + number
         name = f"{chosen.prefix}{wanted.tag}_{seed}_{args.pixel:g}"
         names = {s: f"{name}x{s:g}mm" for s in args.spacing}
-        if any(name not in log for name in names.values()):
+        missing = {s: n for s, n in names.items() if not log.holds(n, None, args.localisers)}
+        if missing:
             scene = scenes.get(seed)
-            for spacing, name in names.items():
-                if name not in log:
-                    voxel = (args.pixel, args.pixel, spacing)
-                    record = phantom_cases.evaluate_scene(
-                        name, scene, voxel, predict, chosen.kind.name, chosen.meshes
-                    )
-                    log.add(record)
+            for spacing, name in missing.items():
+                voxel = (args.pixel, args.pixel, spacing)
+                record = phantom_cases.evaluate_scene(
+                    name, scene, voxel, predict, chosen.kind.name, chosen.meshes
+                )
+                log.add(record)
             made += 1
             left = (time.monotonic() - started) / made * (args.count - index - 1)
             progress(f"phantom {index + 1} of {args.count}, about {left / 60:.0f} min left")
         for spacing, name in names.items():
             groups[spacing].append(log[name])
     return groups
-
-
-def _title(chosen: PhantomSet, wanted: WantedFindings, spacing_mm: float, pixel_mm: float) -> str:
-    deformed = [] if wanted.n_fractures is None else [f"{wanted.n_fractures} fractures"]
-    deformed += [f"{wanted.n_mild} mild deformities"] if wanted.n_mild else []
-    what = f" with {' and '.join(deformed)}" if deformed else ""
-    return f"{chosen.kind.title}{what}, {spacing_mm:g} mm slices of {pixel_mm:g} mm pixels"

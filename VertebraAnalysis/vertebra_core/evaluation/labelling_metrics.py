@@ -62,8 +62,9 @@ class LabellingSummary:
         Share of found vertebrae named rightly.
     scans_all_right : float or None
         Share of scans with every vertebra in view found and named rightly, and every cut one that
-        was found named rightly too.
+        was found named rightly too. Vertebrae reported where there is none do not count.
     n_true, n_scans : int
+        Scans whose truth is known; others say nothing of levels.
     shifted_scans : int
         Scans in which all found vertebrae are wrong by the same number of levels.
     levels, regions : dict of LevelFigures
@@ -131,7 +132,8 @@ def summarise_labelling(
     given_names: list[str | None] = []
     spurious_names: list[str] = []
     identified_count = right_scans = shifted = 0
-    for record in records:
+    known = [record for record in records if record.truth]
+    for record in known:
         matching = match_case(record, limit_mm)
         partner = {i: j for i, j, _ in matching.pairs}
         is_identified = identified(record, limit_mm)
@@ -153,9 +155,9 @@ def summarise_labelling(
     return LabellingSummary(
         identification_rate=identified_count / n if n else None,
         accuracy_of_found=float(np.mean([t == g for t, g in found])) if found else None,
-        scans_all_right=right_scans / len(records) if records else None,
+        scans_all_right=right_scans / len(known) if known else None,
         n_true=n,
-        n_scans=len(records),
+        n_scans=len(known),
         shifted_scans=shifted,
         levels=_per_level(true_names, given_names, spurious_names),
         regions=_per_region(true_names, given_names, spurious_names),

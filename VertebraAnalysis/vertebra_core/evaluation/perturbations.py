@@ -6,7 +6,7 @@ Sizes are those of one step of clinical variation: low dose, a smoother kernel, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -103,6 +103,27 @@ PERTURBATIONS: Mapping[str, Perturbation] = {
     "crop": crop,
 }
 """Name -> what it does to a scan and its truth."""
+
+
+AVERAGING = ("resolution", "thick")
+"""Perturbations that average slices: to the nearest whole number of them, not to every distance."""
+
+
+def slices_reached(distances_mm: Mapping[str, Sequence[float]]) -> str:
+    """State in a sentence how far apart averaged slices came to lie; empty if none were averaged.
+
+    Parameters
+    ----------
+    distances_mm : mapping
+        Perturbation -> slice distances of the perturbed scans.
+    """
+    told = []
+    for name in AVERAGING:
+        own = distances_mm.get(name)
+        if own:
+            low, high = f"{min(own):.3g}", f"{max(own):.3g}"
+            told.append(f"{name} {low if low == high else f'{low} to {high}'} mm")
+    return f"Slices lie so far apart: {', '.join(told)}." if told else ""
 
 
 def _averaged(ct: CtVolume, truth: CaseTruth, slice_mm: float) -> tuple[CtVolume, CaseTruth]:

@@ -16,6 +16,7 @@ from ..phantom.painted_bodies import as_painted
 from ..phantom.scan_case import scan
 from ..phantom.scan_protocol import ScanProtocol
 from ..phantom.scene import PhantomScene, load_scene, save_scene
+from ..phantom.scene_note import check_scene, made_with
 from ..phantom.shape_library import ShapeLibrary
 from ..volume import CtVolume
 from .prediction import Predict
@@ -53,6 +54,8 @@ class SceneStore:
     prefix : str
         Begins the scenes' file names.
     wanted : WantedFindings
+    shapes : str
+        What the library is made of, in words (`phantom.scene_note.shapes_of`).
     """
 
     def __init__(
@@ -62,6 +65,7 @@ class SceneStore:
         make_library: Callable[[], ShapeLibrary] = ShapeLibrary.parametric_only,
         prefix: str = "scene",
         wanted: WantedFindings = DRAWN_FINDINGS,
+        shapes: str = "parametric",
     ) -> None:
         self._spacing_mm = spacing_mm
         self._folder = folder
@@ -69,6 +73,7 @@ class SceneStore:
         # The same seed with another number of deformed bodies is another patient.
         self._prefix = prefix + wanted.tag
         self.wanted = wanted
+        self._made = made_with(shapes, wanted)
         self._library: ShapeLibrary | None = None
 
     def get(self, seed: int) -> PhantomScene:
@@ -76,11 +81,14 @@ class SceneStore:
 
         Raises
         ------
+        InputError
+            ``other_scenes``, if it is there but was made otherwise; ``scene_damaged``.
         OutputError
             ``not_writable``, if it cannot be kept.
         """
         path = self._folder / f"{self._prefix}_{seed:08d}.npy" if self._folder else None
         if path is not None and path.exists():
+            check_scene(path, self._spacing_mm, self._made)
             return load_scene(path)
         if path is not None:
             # Before the scene is made, which takes its time.
@@ -89,7 +97,7 @@ class SceneStore:
         scene = make_scene(seed, self._shape_library(), self._spacing_mm, self.wanted)
         if path is not None:
             with writing_to(path.parent):
-                save_scene(scene, path)
+                save_scene(scene, path, self._made)
         return scene
 
     def _shape_library(self) -> ShapeLibrary:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -9,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import InputError
-from ..phantom.arguments import check_shapes
+from ..phantom.arguments import check_shapes, shapes_name
+from ..phantom.findings import WantedFindings
 from .records import INDEPENDENT_MESHES, PHANTOM, CaseRecord
 from .requirements import independent_mesh_requirements, phantom_requirements
 from .tables import Table
@@ -37,8 +39,30 @@ class PhantomKind:
     requirements: Callable[[Mapping[float, Sequence[CaseRecord]]], Table]
 
 
+# As `WantedFindings.tag` writes them behind the prefix of a set.
+_STATED = re.compile(r"[a-z]+(?:_fractures(\d+))?(?:_mild(\d+))?_\d+_")
+
 ORDINARY = PhantomKind(PHANTOM, "Phantoms", phantom_requirements)
 INDEPENDENT = PhantomKind(INDEPENDENT_MESHES, "Independent meshes", independent_mesh_requirements)
+
+
+def phantom_title(
+    kind: PhantomKind, wanted: WantedFindings, slice_mm: float, pixel_mm: float
+) -> str:
+    """Return the heading of phantoms of a kind with deformed bodies, scanned with such voxels."""
+    deformed = [] if wanted.n_fractures is None else [f"{wanted.n_fractures} fractures"]
+    deformed += [f"{wanted.n_mild} mild deformities"] if wanted.n_mild else []
+    what = f" with {' and '.join(deformed)}" if deformed else ""
+    return f"{kind.title}{what}, {slice_mm:g} mm slices of {pixel_mm:g} mm pixels"
+
+
+def wanted_in(name: str) -> WantedFindings:
+    """Return the deformed bodies that the name of a scan of ``evaluate phantoms`` states."""
+    stated = _STATED.match(name)
+    fractures, mild = stated.groups() if stated else (None, None)
+    return WantedFindings(
+        n_fractures=None if fractures is None else int(fractures), n_mild=int(mild or 0)
+    )
 
 
 @dataclass(frozen=True)
@@ -88,7 +112,7 @@ def chosen_set(
             kind=ORDINARY,
             prefix="phantom",
             scene_prefix="scene",
-            shapes="templates" if shapes else "parametric",
+            shapes=shapes_name(shapes),
             make_library=partial(ShapeLibrary.chosen, shapes, shape_cache),
         )
     if shapes is not None:

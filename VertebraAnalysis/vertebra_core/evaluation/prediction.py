@@ -16,6 +16,12 @@ from ..reading import read_label_map
 from ..volume import CtVolume, resample_labels, same_grid
 from .records import FoundVertebra, Point
 
+RESULT_FILES = ("analysis.json", "labels.nii.gz", "bodies.nii.gz")
+"""What is scored of the files that `analyze` writes."""
+
+NO_ANALYSIS, NOTHING_FOUND = "no analysis: ", "nothing found: "
+"""Begin the notes on scans that were refused: for any reason, and as no vertebra was found."""
+
 HEIGHT_KEYS = ("anterior", "middle", "posterior")
 
 
@@ -76,7 +82,7 @@ def from_result(result: HasAnalysis) -> Prediction:
 def failed(reason: str, shape: tuple[int, int, int]) -> Prediction:
     """Return the prediction of an analysis that ended without a result: nothing found."""
     empty = np.zeros(shape, np.uint8)
-    return Prediction((), empty, empty, notes=(f"no analysis: {reason}",))
+    return Prediction((), empty, empty, notes=(f"{NO_ANALYSIS}{reason}",))
 
 
 def read_result(folder: Path, ct: CtVolume) -> Prediction:
@@ -93,23 +99,45 @@ def read_result(folder: Path, ct: CtVolume) -> Prediction:
     Raises
     ------
     InputError
-        If ``analysis.json`` is missing or holds something else.
+        If ``analysis.json`` is missing or holds something else, or is of another scan.
     """
-    path = Path(folder) / "analysis.json"
+    analysis, labels, bodies = (Path(folder) / name for name in RESULT_FILES)
+    path = analysis
     try:
         content = json.loads(path.read_text())
         found = tuple(_found_from_json(entry) for entry in content["vertebrae"])
-        seconds = content.get("manifest", {}).get("seconds_per_stage", {})
+        manifest = content.get("manifest", {})
+        seconds = manifest.get("seconds_per_stage", {})
+        of_this = _is_of(manifest, ct)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
             "no_result", f"{path} is not the result of an analysis.", "Run `analyze` first."
         ) from error
-    return Prediction(
-        found,
-        _read_labels(Path(folder) / "labels.nii.gz", ct),
-        _read_labels(Path(folder) / "bodies.nii.gz", ct),
-        seconds,
-    )
+    if not of_this:
+        raise InputError(
+            "other_scan",
+            f"{path} is the result of another scan.",
+            "Analyse this scan, or name the folders of results as the cases.",
+        )
+    return Prediction(found, _read_labels(labels, ct), _read_labels(bodies, ct), seconds)
+
+
+def _is_of(manifest: Mapping, ct: CtVolume) -> bool:
+    """Tell whether an analysis can be of `ct`: whether its input filled the same box in space.
+
+    The order and direction of axes do not matter, which other formats turn. Results that do not
+    note their input may be of any scan.
+    """
+    keys = ("size_xyz", "spacing_xyz_mm", "origin_lps_mm", "direction")
+    size, spacing, origin, direction = (manifest.get(f"input_{key}") for key in keys)
+    if not (size and spacing and origin and direction):
+        return True
+    # Only its grid counts, so that no voxels are made.
+    hu = np.broadcast_to(np.int16(0), tuple(int(n) for n in size[::-1]))
+    noted = CtVolume(hu, tuple(spacing), tuple(origin), tuple(direction)).corners_lps_mm()
+    own = ct.corners_lps_mm()
+    apart = np.abs([noted.min(0) - own.min(0), noted.max(0) - own.max(0)]).max()
+    return bool(apart <= max(*spacing, *ct.spacing_xyz_mm))
 
 
 def _read_labels(path: Path, ct: CtVolume) -> np.ndarray | None:
@@ -141,6 +169,9 @@ def _heights(heights: Heights | None) -> Point | None:
 
 def _found_from_json(entry: dict) -> FoundVertebra:
     probabilities, heights = entry.get("grade_probabilities"), entry.get("heights_mm")
+    for stated in (entry.get("level_probability"), *(probabilities or ())):
+        if stated is not None and not 0 <= stated <= 1 + 1e-6:
+            raise ValueError("a probability lies between 0 and 1")
     return FoundVertebra(
         level=entry["level"],
         center_lps_mm=tuple(float(c) for c in entry["center_lps_mm"]),

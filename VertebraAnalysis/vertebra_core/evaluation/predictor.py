@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,14 +11,23 @@ from typing import TYPE_CHECKING
 from ..errors import InputError
 from ..volume import CtVolume
 from .measured_pipeline import Analyse, chosen_device, pipeline_of, weights_of
-from .prediction import Predict, Prediction, failed, from_result, read_result
+from .prediction import (
+    NOTHING_FOUND,
+    Predict,
+    Prediction,
+    failed,
+    from_result,
+    read_result,
+)
 
 if TYPE_CHECKING:
     import torch
 
 
 def measured(
-    args: argparse.Namespace, analyse: Analyse | None = None, results: Path | None = None
+    args: argparse.Namespace,
+    analyse: Analyse | None = None,
+    results: Mapping[str, Path] | None = None,
 ) -> tuple[Predict, dict[str, str]]:
     """Return what predicts cases as the arguments of an evaluation choose it, and its weights.
 
@@ -27,8 +37,8 @@ def measured(
         With ``output``, ``localisers`` and what `measured_pipeline.pipeline_of` needs.
     analyse : callable, optional
         Instead of the pipeline.
-    results : Path, optional
-        Folder of earlier results to take instead.
+    results : mapping, optional
+        Name of a case -> folder of an earlier result to take instead.
 
     Returns
     -------
@@ -54,7 +64,7 @@ def measured(
 
 
 def predictor(
-    results: Path | None,
+    results: Mapping[str, Path] | None,
     analyse: Analyse | None,
     with_localisers: bool = False,
     models_folder: Path | None = None,
@@ -67,8 +77,8 @@ def predictor(
 
     Parameters
     ----------
-    results : Path or None
-        Folder of earlier results.
+    results : mapping or None
+        Name of a case -> folder of its earlier result (`result_folders.result_folders`).
     analyse : callable or None
         Not needed where there are earlier results.
     with_localisers : bool
@@ -82,7 +92,13 @@ def predictor(
     if results is not None:
 
         def predict(name: str, ct: CtVolume) -> Prediction:
-            return read_result(_result_folder(results, name), ct)
+            if name not in results:
+                raise InputError(
+                    "no_result",
+                    f"There is no result of case {name}.",
+                    "Analyse it first: `analyze CT -o FOLDER/NAME`, with the FOLDER of --results.",
+                )
+            return read_result(results[name], ct)
 
     else:
 
@@ -90,7 +106,10 @@ def predictor(
             try:
                 return from_result(analyse(ct))
             except InputError as error:
-                return failed(str(error), ct.hu.shape)
+                refused = failed(str(error), ct.hu.shape)
+                if error.code != "no_spine":
+                    return refused
+                return replace(refused, notes=(f"{NOTHING_FOUND}{error}",))
 
     if not with_localisers:
         return predict
@@ -98,15 +117,3 @@ def predictor(
 
     compare = comparison(models_folder, device or "cpu")
     return lambda name, ct: replace(predict(name, ct), centres_by_localiser=compare(ct))
-
-
-def _result_folder(results: Path, name: str) -> Path:
-    """Folder of a case's result: by its full name, its last part, or `results` itself."""
-    for folder in (results / name, results / Path(name).name, results):
-        if (folder / "analysis.json").exists():
-            return folder
-    raise InputError(
-        "no_result",
-        f"There is no result of case {name} in {results}.",
-        f"Run `analyze CT -o {results / Path(name).name}` first.",
-    )

@@ -14,16 +14,16 @@ import numpy as np
 from ..analysis import Vertebra
 from ..errors import InputError
 from ..levels import level_named
+from ..reading import read_ct
 from ..volume import CtVolume
+from .case_evaluation import CaseEvaluation
 from .case_files import CaseFiles
 from .case_loading import load_case
 from .labelling_metrics import level_shift
 from .localisation_metrics import found_outside_spine, match_case
 from .output import progress
-from .prediction import Predict
-from .record_log import RecordLog
+from .prediction import NO_ANALYSIS
 from .records import CaseRecord
-from .scoring import score_case
 from .summary import mask_means, masks_of
 from .tables import Table
 from .truth import CaseTruth
@@ -77,17 +77,21 @@ class Requirement:
     met: bool
 
 
+def present(folder: Path) -> tuple[CaseFiles, ...]:
+    """Return the public scans that `folder` holds."""
+    every = (files_below(files, Path(folder)) for files in (ABDOMEN, CHEST, CHEST_CROP))
+    return tuple(files for files in every if files.ct.exists())
+
+
 def evaluate_public_data(
-    folder: Path, predict: Predict, log: RecordLog, grade_masks: GradeMasks | None = None
+    folder: Path, evaluation: CaseEvaluation, grade_masks: GradeMasks | None = None
 ) -> tuple[list[CaseRecord], Table]:
     """Evaluate the public scans present in `folder`.
 
     Parameters
     ----------
     folder : Path
-    predict : callable
-        See `predictor.predictor`.
-    log : RecordLog
+    evaluation : CaseEvaluation
     grade_masks : callable, optional
         With it the expert masks are graded too.
 
@@ -110,12 +114,11 @@ def evaluate_public_data(
         if not here.ct.exists():
             progress(f"{files.name}: not in {folder}")
             continue
-        if files.name not in log:
-            ct, truth = load_case(here)
-            if files is CHEST_CROP:
-                truth = crop_truth(ct)
-            log.add(score_case(files.name, ct, truth, predict(files.name, ct)))
-        record = log[files.name]
+        record = evaluation.record(here, _load_crop if files is CHEST_CROP else load_case)
+        if record is None:
+            unread = Requirement(files.name, "scan and result", "readable", "not read", False)
+            requirements.append(unread)
+            continue
         requirements += check(record)
         if record.truth:
             records.append(record)
@@ -133,6 +136,11 @@ def evaluate_public_data(
         (r.scan, r.what, r.wanted, r.measured, "yes" if r.met else "NO") for r in requirements
     )
     return records, Table("What must be reached (each n = 1 real scan)", columns, rows, n_left=5)
+
+
+def _load_crop(files: CaseFiles) -> tuple[CtVolume, CaseTruth]:
+    ct = read_ct(files.ct)
+    return ct, crop_truth(ct)
 
 
 def check_abdomen(record: CaseRecord) -> list[Requirement]:
@@ -218,6 +226,8 @@ def check_crop(record: CaseRecord) -> list[Requirement]:
         for v in record.found
         if not (low_x <= v.center_lps_mm[0] <= high_x and low_y <= v.center_lps_mm[1] <= high_y)
     ]
+    # Where nothing was analysed nothing is shown to be right, unless it found no spine.
+    reason = next((note for note in record.notes if note.startswith(NO_ANALYSIS)), None)
     careless = [
         v for v in record.found if v.grade is not None or "cut_by_field_of_view" not in v.flags
     ]
@@ -226,15 +236,15 @@ def check_crop(record: CaseRecord) -> list[Requirement]:
             record,
             "reported in heart or vessels",
             "none",
-            f"{len(wrong)} vertebrae, {_stray(record)}",
-            not wrong and not record.stray_ml,
+            reason or f"{len(wrong)} vertebrae, {_stray(record)}",
+            not reason and not wrong and not record.stray_ml,
         ),
         _line(
             record,
             "cut vertebrae flagged, not graded",
             "all",
-            f"{len(record.found) - len(careless)} of {len(record.found)}",
-            not careless,
+            reason or f"{len(record.found) - len(careless)} of {len(record.found)}",
+            not reason and not careless,
         ),
     ]
 

@@ -45,6 +45,26 @@ class RecordLog:
     def __contains__(self, name: str) -> bool:
         return name in self._records
 
+    def holds(
+        self, name: str, sources: Mapping[str, str] | None = None, with_localisers: bool = False
+    ) -> bool:
+        """Tell whether there is a record of `name` that need not be made again.
+
+        Parameters
+        ----------
+        name : str
+        sources : mapping, optional
+            What it must have been made from (`case_sources.sources_of`).
+        with_localisers : bool
+            Whether it must state the localisers alone, too.
+        """
+        record = self._records.get(name)
+        return (
+            record is not None
+            and record.sources == dict(sources or {})
+            and (bool(record.centres_by_localiser) or not with_localisers)
+        )
+
     def __getitem__(self, name: str) -> CaseRecord:
         return self._records[name]
 
@@ -116,7 +136,7 @@ def check_settings(folder: Path, settings: Mapping[str, object]) -> None:
             path.write_text(json.dumps(settings))
             return
     # Folders from before there was a choice lack it.
-    made = {"setting": BEST.name, **(_noted_settings(path) if noted else {})}
+    made = {"setting": BEST.name, **noted_settings(folder)}
     if made != settings:
         keys = [k for k in {**settings, **made} if made.get(k, _ABSENT) != settings.get(k, _ABSENT)]
         told = ", ".join(_told(key, made) for key in keys)
@@ -135,6 +155,18 @@ def _told(key: str, made: Mapping[str, object]) -> str:
     if value is None:
         return f"no {words}"
     return f"other {words}" if isinstance(value, Mapping) else f"{words} {value}"
+
+
+def noted_settings(folder: Path) -> dict[str, object]:
+    """Return what is noted beside the records of a folder; nothing in folders of early versions.
+
+    Raises
+    ------
+    InputError
+        ``other_evaluation``, if the note is damaged.
+    """
+    path = folder / SETTINGS_NAME
+    return _noted_settings(path) if path.exists() else {}
 
 
 def _noted_settings(path: Path) -> dict[str, object]:

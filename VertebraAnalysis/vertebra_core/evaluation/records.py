@@ -12,6 +12,9 @@ INDEPENDENT_MESHES = "independent_meshes"
 
 KINDS = (REAL, PHANTOM, INDEPENDENT_MESHES)
 
+PART_SEPARATOR = " | "
+"""Between the parts of a record's name in a comparison: scan, stop, system, version of weights."""
+
 Point = tuple[float, float, float]
 
 
@@ -123,6 +126,9 @@ class CaseRecord:
         Name of a localiser -> centres that it alone found (LPS mm), for comparisons.
     notes : tuple of str
         What had to be assumed about this case.
+    sources : dict of str
+        Fingerprints of the files it was made from (`case_sources.sources_of`); empty for phantoms
+        and in records of earlier versions.
     """
 
     name: str
@@ -135,6 +141,7 @@ class CaseRecord:
     stray_ml: float | None = None
     centres_by_localiser: dict[str, tuple[Point, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    sources: dict[str, str] = field(default_factory=dict)
 
 
 def record_to_json(record: CaseRecord) -> str:
@@ -166,6 +173,7 @@ def record_from_json(line: str) -> CaseRecord:
                 for name, centres in fields["centres_by_localiser"].items()
             },
             notes=tuple(fields["notes"]),
+            sources=dict(fields.get("sources", {})),
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"not an evaluation record: {error}") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ def read_truth_file(path: Path) -> tuple[str, dict[str, TrueVertebra]]:
     It holds ``{"vertebrae": [...]}`` or ``{"centers": [...]}``; each entry has ``level`` (name or
     VerSe number), ``center_lps_mm`` and, if known, ``grade``, ``shape`` and ``heights_mm``
     (anterior, middle, posterior; or ``height_anterior_mm`` and so on, as phantoms have them). A
-    ``seed`` marks a phantom.
+    ``seed`` marks a phantom; of its C1 and C2, which are never graded, only the centres are taken.
 
     Returns
     -------
@@ -58,7 +59,27 @@ def read_truth_file(path: Path) -> tuple[str, dict[str, TrueVertebra]]:
             raise ValueError(f"{path.name}: {fact.level} stands there twice")
         facts[fact.level] = fact
     facts.pop("S1", None)
-    return PHANTOM if "seed" in content else REAL, facts
+    if "seed" not in content:
+        return REAL, facts
+    # Phantoms state the shape of every vertebra, but Genant's grades leave C1 and C2 out.
+    for name in facts.keys() & {"C1", "C2"}:
+        facts[name] = TrueVertebra(name, facts[name].center_lps_mm)
+    return PHANTOM, facts
+
+
+def check_inside(
+    facts: Mapping[str, TrueVertebra], geometry: CtVolume | LabelVolume, file: str
+) -> None:
+    """Refuse centres that lie farther than `OUTSIDE_MM` beyond the voxels of `geometry`.
+
+    Raises
+    ------
+    ValueError
+    """
+    for name, fact in facts.items():
+        index_zyx = geometry.lps_to_index(np.array(fact.center_lps_mm))
+        if _outside_mm(index_zyx[::-1], geometry) > OUTSIDE_MM:
+            raise ValueError(f"{file}: {name} lies outside the scan")
 
 
 def read_verse_centroids(path: Path, geometry: CtVolume | LabelVolume) -> dict[str, TrueVertebra]:

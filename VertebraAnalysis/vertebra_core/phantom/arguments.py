@@ -82,6 +82,11 @@ def wanted_deformed(args: argparse.Namespace) -> WantedFindings:
     return WantedFindings(n_fractures=args.fractures, n_mild=args.mild)
 
 
+def shapes_name(folder: Path | None) -> str:
+    """Say what vertebrae are shaped from, for notes beside scenes and records."""
+    return "templates" if folder else "parametric"
+
+
 def check_shapes(folder: Path | None, cache: Path | None) -> None:
     """Check the folder that vertebrae are shaped from.
 

@@ -16,6 +16,7 @@ from .lesions import with_lesions
 from .patient import PatientSpec, draw_patient
 from .scene import PhantomScene, save_scene
 from .scene_builder import build_scene
+from .scene_note import check_scene, made_with, shapes_of
 from .shape_library import ShapeLibrary
 
 EVALUATION_SEED_START = 10_000_000
@@ -34,6 +35,8 @@ def build_bank(
 ) -> int:
     """Write `count` scenes of consecutive seeds; those already there are kept.
 
+    Those that note that they were made otherwise are refused before any is written.
+
     Returns
     -------
     int
@@ -43,6 +46,8 @@ def build_bank(
     ------
     ValueError
         If the seeds reach into those kept for evaluation, or the library's shapes are kept for it.
+    InputError
+        ``other_scenes`` or ``scene_damaged``, see `scene_note.check_scene`.
     """
     if library.evaluation_only:
         raise ValueError("these shapes are kept for evaluation")
@@ -50,14 +55,18 @@ def build_bank(
         raise ValueError(f"training seeds must stay below {EVALUATION_SEED_START}")
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    made = made_with(shapes_of(library), wanted)
+    paths = {s: folder / f"scene_{s:08d}.npy" for s in range(first_seed, first_seed + count)}
+    kept = {seed for seed, path in paths.items() if path.exists()}
+    for seed in kept:
+        check_scene(paths[seed], spacing_mm, made)
     written = 0
-    for seed in range(first_seed, first_seed + count):
-        path = folder / f"scene_{seed:08d}.npy"
-        if path.exists():
+    for seed, path in paths.items():
+        if seed in kept or path.exists():
             continue
         started = time.monotonic()
         scene = make_scene(seed, library, spacing_mm, wanted)
-        save_scene(scene, path)
+        save_scene(scene, path, made)
         written += 1
         _log.info("%s %s %.1f s", path.name, scene.labels.shape, time.monotonic() - started)
     return written

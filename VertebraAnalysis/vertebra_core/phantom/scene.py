@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -141,14 +141,18 @@ def encode_sdf(distance_mm: np.ndarray) -> np.ndarray:
     return np.clip(scaled, 0, 255).astype(np.uint8)
 
 
-def save_scene(scene: PhantomScene, path: Path) -> None:
-    """Write labels, sdf and tissue as ``path`` (.npy) and the truth beside it (.json)."""
+def save_scene(scene: PhantomScene, path: Path, made: Mapping[str, object] | None = None) -> None:
+    """Write labels, sdf and tissue as ``path`` (.npy) and the truth beside it (.json).
+
+    `made` notes what the scene was made with (`scene_note.made_with`).
+    """
     path = Path(path)
     truth = {
         "spacing_mm": scene.spacing_mm,
         "seed": scene.seed,
         "vertebrae": [asdict(v) for v in scene.vertebrae],
         "lesions": [asdict(lesion) for lesion in scene.lesions],
+        **({"made": dict(made)} if made else {}),
     }
     temporary = path.with_suffix(".tmp.npy")
     np.save(temporary, np.stack([scene.labels, scene.bone_sdf, scene.tissue]))

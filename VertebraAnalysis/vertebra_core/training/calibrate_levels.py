@@ -66,11 +66,13 @@ class LevelFigures:
     ----------
     emission_weight, temperature : float
     levels_right, rows_right : float
-        Shares after positional logic; of vertebrae, and of rows with all of them right.
+        Shares after positional logic; of vertebrae, reported ones that are none included and
+        dropped ones counted as wrong, and of rows with all of them right.
     calibration_error : float
-        Expected calibration error of the level probabilities.
+        Expected calibration error of the probabilities of the levels reported.
     log_loss : float
-        Mean negative logarithm of the probability of the true level, nats.
+        Mean negative logarithm of the probability of the true level, nats, of the same vertebrae
+        as `levels_right`; where none is stated, or less than 0.001, it is taken as 0.001.
     """
 
     emission_weight: float
@@ -117,7 +119,9 @@ def figures_of(
     rows: Iterable[LabelledRow], options: PositionalOptions, temperature: float
 ) -> LevelFigures:
     """Apply positional logic to all rows and compare with the truth."""
-    right, probabilities, true_log, rows_right = [], [], [], []
+    # Those reported, and all that a vertebra's name was at stake for: dropped ones too.
+    right, probabilities = [], []
+    decided, true_log, rows_right = [], [], []
     for row in rows:
         levels, against = split_evidence(row.log_probabilities)
         assignment = assign_levels(
@@ -133,10 +137,12 @@ def figures_of(
             # Sacrum and spurious detections are not reported, so they are one answer.
             wanted = NO_VERTEBRA if truth >= SACRUM else int(truth)
             hits.append(order == wanted)
-            if order == NO_VERTEBRA:
+            if order == wanted == NO_VERTEBRA:
                 continue
-            probabilities.append(min(1.0, named.probability))
-            right.append(hits[-1])
+            decided.append(hits[-1])
+            if order != NO_VERTEBRA:
+                probabilities.append(min(1.0, named.probability))
+                right.append(hits[-1])
             stated = {order: named.probability, NO_VERTEBRA: named.no_vertebra_probability}
             if named.runner_up:
                 stated[named.runner_up.order] = named.runner_up_probability
@@ -146,7 +152,7 @@ def figures_of(
     return LevelFigures(
         options.emission_weight,
         temperature,
-        float(np.mean(right)),
+        float(np.mean(decided)),
         float(np.mean(rows_right)),
         float(error or 0.0),
         float(np.mean(true_log)),
