@@ -57,6 +57,8 @@ def _scene(seed=EVALUATION_SEED_START):
         number = level_named(name).number
         labels[z, 12:24, 12:28] = number | BODY_BIT
         labels[z, 26:34, 17:23] = number
+        if name == "L2":
+            labels[z.stop - 4 : z.stop, 12:16, 12:28] = 0
         vertebrae.append(
             PhantomVertebra(
                 number,

@@ -190,3 +190,9 @@ def test_of_a_phantoms_first_two_vertebrae_only_the_centres_are_taken(tmp_path):
     assert graded["C1"] == graded["C2"] == (None, None, None)
     assert graded["C3"] == (0, "normal", (20.0, 20.0, 20.0))
     assert facts["C1"].center_lps_mm == tuple(CENTER)
+
+
+def test_heights_that_a_fusion_hides_are_not_known(tmp_path):
+    hidden = {f"height_{k}_mm": None for k in ("anterior", "middle", "posterior")}
+    facts = read_truth_file(truth_file(tmp_path, **hidden))[1]
+    assert facts["L1"].heights_mm is None and facts["L1"].grade == 2

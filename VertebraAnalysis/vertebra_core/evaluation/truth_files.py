@@ -152,6 +152,8 @@ def _heights(entry: dict, place: str) -> Point | None:
     given = entry.get("heights_mm")
     if given is None and "height_anterior_mm" in entry:
         given = [entry.get(f"height_{k}_mm") for k in HEIGHT_NAMES]
+        if all(height is None for height in given):
+            return None
     elif isinstance(given, dict):
         given = [given.get(k) for k in HEIGHT_NAMES]
     if given is None:

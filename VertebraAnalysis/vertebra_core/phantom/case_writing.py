@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,7 +16,10 @@ from ..levels import level_numbered
 from ..nifti_header import check_nifti
 from ..volume import CtVolume
 from ..whole_folder import whole_folder
+from .painted_bodies import as_painted
 from .scene import PhantomScene
+
+_HEIGHTS = "height_anterior_mm", "height_middle_mm", "height_posterior_mm"
 
 
 def write_case(
@@ -28,8 +32,9 @@ def write_case(
     """Write a scanned phantom: ct.nii.gz, labels.nii.gz, bodies.nii.gz and truth.json, or nothing.
 
     ``truth.json`` lists every vertebra whose centre lies in the scan as `PhantomVertebra` has it,
-    with ``level_name``, ``center_lps_mm`` (x, y, z) and ``labelled_voxels`` added, and every
-    lesion in the scan as `PhantomLesion` has it, with ``level_name`` and ``center_lps_mm``.
+    heights as painted (see `painted_bodies`; null where a fusion hides them), with ``level_name``,
+    ``center_lps_mm`` (x, y, z) and ``labelled_voxels`` added, and every lesion in the scan as
+    `PhantomLesion` has it, with ``level_name`` and ``center_lps_mm``.
 
     Parameters
     ----------
@@ -82,9 +87,11 @@ def _truth(scene: PhantomScene, ct: CtVolume, labels: np.ndarray) -> dict:
                 entries.append(asdict(thing) | place)
         return entries
 
-    vertebrae = inside(scene.vertebrae)
+    vertebrae = inside(as_painted(scene, v) for v in scene.vertebrae)
     for entry in vertebrae:
         entry["labelled_voxels"] = int(counts[entry["level"]])
+        for name in _HEIGHTS:
+            entry[name] = entry[name] if math.isfinite(entry[name]) else None
     return {
         "seed": scene.seed,
         "spacing_xyz_mm": ct.spacing_xyz_mm,

@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 from scipy import ndimage
 
+from ..levels import level_named
 from .codes import BODY_BIT
 from .fracture import heights_from_sdf
 from .scene import (
@@ -22,6 +23,7 @@ from .scene import (
 )
 from .vertebra_instance import genant_grade
 
+_FIRST_BODY = level_named("C3").number
 _STEP_MM = 0.75
 _MARGIN_MM = (9.0, 10.0, 10.0)
 
@@ -40,7 +42,7 @@ def as_painted(scene: PhantomScene, vertebra: PhantomVertebra) -> PhantomVertebr
     ----------
     scene : PhantomScene
     vertebra : PhantomVertebra
-        Of `scene`, C3 or below.
+        Of `scene`; C1 and C2, whose heights mean nothing, are returned as they are.
 
     Returns
     -------
@@ -49,6 +51,8 @@ def as_painted(scene: PhantomScene, vertebra: PhantomVertebra) -> PhantomVertebr
         those painted, and a fracture is graded by them; heights of a fused body are NaN, its grade
         is what was built.
     """
+    if vertebra.level < _FIRST_BODY:
+        return vertebra
     built = np.array(_heights(vertebra))
     painted = _painted_heights(scene, vertebra)
     if painted is None or not np.isfinite(painted).all():
