@@ -119,7 +119,7 @@ def _strong_tilts(labels: LabelVolume, wanted) -> dict[int, tuple[float, float, 
         )
         for number, box in ordered
     ]
-    courses = [spine_course(centres, i) for i in range(len(centres))]
+    courses = [spine_course(centres[max(i - 1, 0) : i + 2]) for i in range(len(centres))]
     return {
         number: tuple(course.tolist())
         for (number, _), course in zip(ordered, courses, strict=True)

@@ -9,25 +9,23 @@ import numpy as np
 _LEAST_DISTANCE_MM = 1.0
 
 
-def spine_course(centres_lps_mm: Sequence[Sequence[float]], i: int) -> np.ndarray | None:
-    """Direction up the spine at one vertebra, from the centres of its neighbours.
+def spine_course(centres_lps_mm: Sequence[Sequence[float]]) -> np.ndarray | None:
+    """Direction up the spine from the centres of a few vertebrae: one and its neighbours.
 
     Parameters
     ----------
     centres_lps_mm : sequence of (3,)
         Head to foot.
-    i : int
 
     Returns
     -------
     ndarray, shape (3,), or None
-        Unit vector z, y, x of a grid along the patient's axes; None where there is no neighbour, or
-        it lies at the same place.
+        Unit vector z, y, x of a grid along the patient's axes; None of fewer than two centres, or
+        where the first and the last lie at the same place.
     """
-    near = centres_lps_mm[max(i - 1, 0) : i + 2]
-    if len(near) < 2:
+    if len(centres_lps_mm) < 2:
         return None
-    step = np.subtract(near[0], near[-1])
+    step = np.subtract(centres_lps_mm[0], centres_lps_mm[-1])
     length = float(np.linalg.norm(step))
     return step[::-1] / length if length > _LEAST_DISTANCE_MM else None
 

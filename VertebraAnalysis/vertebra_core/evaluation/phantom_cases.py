@@ -174,7 +174,7 @@ def phantom_truth(
         centre = tuple(float(c) for c in vertebra.center_zyx_mm[::-1])
         # C1 and C2 have no body whose heights could be compared; Genant's grades leave them out.
         graded = name not in ("C1", "C2")
-        shown = as_painted(scene, vertebra) if graded else vertebra
+        shown = as_painted(scene, vertebra)
         heights = shown.height_anterior_mm, shown.height_middle_mm, shown.height_posterior_mm
         facts[name] = TrueVertebra(
             name,

@@ -12,6 +12,7 @@ from torch import nn
 from ..analysis import Vertebra
 from ..parallel import for_each
 from ..scan_edges import SCAN
+from ..spine_course import spine_course
 from ..volume import CtVolume
 from .body_frame import BodyFrame, BodyFrameError, fit_body_frame
 from .genant import Morphometry, assess_spine
@@ -141,11 +142,7 @@ def _spine_course(bodies: Sequence[BodyToGrade], i: int) -> np.ndarray | None:
     The centre of a fragment, or of a doubtful mask, is not where that of its body would be.
     """
     near = [b for b in bodies[max(i - 1, 0) : i + 2] if not b.body_cut and not b.doubt]
-    if len(near) < 2:
-        return None
-    step = np.subtract(near[0].vertebra.center_lps_mm, near[-1].vertebra.center_lps_mm)
-    length = float(np.linalg.norm(step))
-    return step[::-1] / length if length > 1 else None
+    return spine_course([b.vertebra.center_lps_mm for b in near])
 
 
 def _numbers(body: BodyToGrade, opinions: BodyOpinions) -> MeasuredBody:

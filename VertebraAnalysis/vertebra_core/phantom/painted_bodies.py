@@ -62,9 +62,7 @@ def as_painted(scene: PhantomScene, vertebra: PhantomVertebra) -> PhantomVertebr
     if (painted > built - max(_CUT_MM, _CUT_VOXELS * scene.spacing_mm)).all():
         return vertebra
     cut = _with_heights(vertebra, np.minimum(painted, built))
-    if vertebra.height_loss <= 0 or vertebra.grade == 0:
-        return cut
-    return replace(cut, grade=genant_grade(cut.height_loss))
+    return replace(cut, grade=genant_grade(cut.height_loss)) if vertebra.grade else cut
 
 
 def _heights(vertebra: PhantomVertebra) -> tuple[float, float, float]:
