@@ -9,6 +9,7 @@ import pytest
 from vertebra_core.phantom.codes import BODY_BIT
 from vertebra_core.phantom.painted_bodies import as_painted
 from vertebra_core.phantom.scene import PhantomScene, PhantomVertebra, encode_sdf
+from vertebra_core.training.grading_samples import as_seen
 
 L2 = 21
 AXES = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
@@ -69,3 +70,18 @@ def test_a_body_at_the_edge_of_the_scene_keeps_its_figures():
     )
     vertebra = built()
     assert as_painted(cut, vertebra) is vertebra
+
+
+def test_training_is_told_the_grade_and_loss_that_can_be_seen():
+    seen = as_seen(scene_of_a_box(16.0), built(grade=1, front_mm=18.6))
+    assert seen.grade == 2 and 0.25 < seen.height_loss < 0.40
+
+
+def test_training_is_told_that_a_sound_body_is_sound_though_neighbours_cut_it_back():
+    vertebra = built()
+    assert as_seen(scene_of_a_box(16.0), vertebra) is vertebra
+
+
+def test_training_is_told_what_was_built_of_a_fracture_that_fusion_hides():
+    vertebra = built(grade=1, front_mm=18.6)
+    assert as_seen(scene_of_a_box(28.0, 28.0), vertebra) is vertebra

@@ -22,7 +22,7 @@ from ..segmentation.plausibility import judge
 from ..segmentation.segment import WORKING_SPACING_MM, segment
 from ..volume import CtVolume
 from .bank import SceneBank
-from .grading_samples import gradable_bodies
+from .grading_samples import as_seen, gradable_bodies
 
 CENTRE_SD_MM = 0.3
 """Error of a found centre per axis: 0.4 mm in all on unseen phantoms."""
@@ -155,7 +155,7 @@ def measured_bodies(
     ct : CtVolume or None
         None where the scene has no body that is graded.
     bodies : list of (PhantomVertebra, BodyToGrade, BodyOpinions)
-        The truth, the masks, and what heights and the grade head say.
+        The truth as it can be seen, the masks, and what heights and the grade head say.
     """
     truth = sorted(gradable_bodies(scene), key=lambda v: -v.center_zyx_mm[0])
     if not truth:
@@ -171,7 +171,11 @@ def measured_bodies(
     masks = segment(ct, points, segmenter)
     kept = list(_plausible(truth, masks, ct))
     opinions = body_opinions([body for _, body in kept], ct, grader)
-    measured = [(*pair, own) for pair, own in zip(kept, opinions, strict=True) if not own.why_not]
+    measured = [
+        (as_seen(scene, vertebra), body, own)
+        for (vertebra, body), own in zip(kept, opinions, strict=True)
+        if not own.why_not
+    ]
     return ct, measured
 
 

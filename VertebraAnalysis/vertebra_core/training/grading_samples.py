@@ -14,9 +14,11 @@ from ..grading.norms import level_norm, why_not_graded
 from ..grading.shape_names import SHAPE_NAMES
 from ..levels import level_numbered
 from ..phantom.appearance import Appearance
+from ..phantom.painted_bodies import as_painted
 from ..phantom.sampling import sample_scene
 from ..phantom.scan_protocol import ScanProtocol
 from ..phantom.scanner import render
+from ..phantom.scene import PhantomScene, PhantomVertebra
 from .bank import BankSource, random_matrix
 from .segmentation_samples import occupancy
 from .sources import Sample
@@ -84,7 +86,19 @@ def gradable_bodies(scene) -> list:
 def choose_body(scene, rng: np.random.Generator):
     """Choose a gradable body, a fractured one more often than in life; None where there is none."""
     inside = gradable_bodies(scene)
-    return inside[choose_index([v.grade for v in inside], rng)] if inside else None
+    return as_seen(scene, inside[choose_index([v.grade for v in inside], rng)]) if inside else None
+
+
+def as_seen(scene: PhantomScene, vertebra: PhantomVertebra) -> PhantomVertebra:
+    """Return a fractured body with the loss and grade that can be seen where it was cut back.
+
+    A sound one stays what it is, though neighbours have cut it back, and so does one that fusion
+    hides.
+    """
+    if not vertebra.grade:
+        return vertebra
+    painted = as_painted(scene, vertebra)
+    return painted if math.isfinite(painted.height_loss) else vertebra
 
 
 def choose_index(grades: Sequence[int], rng: np.random.Generator) -> int:
