@@ -12,7 +12,8 @@ from scipy import ndimage
 from vertebra_core.added_vertebrae import AddedPoint, Segmenter
 from vertebra_core.command_line import main
 from vertebra_core.errors import InputError
-from vertebra_core.grade_pipeline import GradeOptions, GradingBackend, grade_segmentation
+from vertebra_core.grade_pipeline import GradeOptions, grade_segmentation
+from vertebra_core.grading_backend import GradingBackend
 from vertebra_core.label_masks import masks_of_labels
 from vertebra_core.levels import level_named
 from vertebra_core.output.label_map import write_label_map

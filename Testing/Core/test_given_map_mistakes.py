@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from example_analysis import example
 from vertebra_core.errors import InputError
-from vertebra_core.grade_pipeline import GradeOptions, GradingBackend, grade_segmentation
+from vertebra_core.grade_pipeline import GradeOptions, grade_segmentation
+from vertebra_core.grading_backend import GradingBackend
 from vertebra_core.label_numbers import TOTALSEGMENTATOR, VERSE, detect_scheme
 from vertebra_core.level_order import order_warnings
 from vertebra_core.levels import level_named

@@ -11,7 +11,8 @@ from example_analysis import example
 from vertebra_core.errors import InputError
 from vertebra_core.given_bodies import PLAIN, bodies_of_vertebrae
 from vertebra_core.given_maps import given_maps
-from vertebra_core.grade_pipeline import GradeOptions, GradingBackend, grade_segmentation
+from vertebra_core.grade_pipeline import GradeOptions, grade_segmentation
+from vertebra_core.grading_backend import GradingBackend
 from vertebra_core.label_parts import without_stray_parts
 from vertebra_core.level_order import order_flags, order_warnings
 from vertebra_core.levels import level_named

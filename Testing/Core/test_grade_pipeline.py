@@ -10,7 +10,8 @@ import pytest
 from example_analysis import LEVELS, example
 from vertebra_core.command_line import main
 from vertebra_core.errors import Cancelled, InputError
-from vertebra_core.grade_pipeline import GradeOptions, GradingBackend, grade_segmentation
+from vertebra_core.grade_pipeline import GradeOptions, grade_segmentation
+from vertebra_core.grading_backend import GradingBackend
 from vertebra_core.output.label_map import write_label_map
 from vertebra_core.segment_levels import numbered_by_level
 from vertebra_core.volume import CtVolume, LabelVolume

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -14,34 +14,30 @@ from .added_vertebrae import (
     REACH_MM,
     AddedPoint,
     Segmenter,
-    add_vertebrae,
     bundled_segmenter,
     check_point,
 )
 from .analysis import Flag, SpineAnalysis, Vertebra
-from .errors import InputError
 from .flagging import with_flags
 from .geometry_flags import geometry_flags
 from .given_maps import GivenMaps, given_maps
 from .grading.norms import why_not_graded
+from .grading_backend import GradingBackend, bundled_grading
 from .label_distances import gap_flags, scale_warnings
-from .label_masks import LabelledMask, masks_of_labels
+from .label_masks import LabelledMask
 from .label_numbers import AUTO
-from .label_volumes import only_levels, with_label_volumes
+from .label_volumes import with_label_volumes
 from .level_order import order_flags, order_warnings
 from .manifest import label_map_options, manifest_of
 from .missing_arches import without_arch_volumes
+from .named_masks import NamedMasks, named_masks, with_added
 from .neighbour_flags import neighbour_flags
 from .on_bone import NOT_ON_BONE, lies_on_bone
 from .pipeline import SEGMENTATION_SPACING_MM, AnalysisResult, OnProgress
 from .scan_edges import SCAN, ScanEdges
 from .segmentation.merge import merge
-from .several_bodies import several_bodies_doubts
 from .stages import Candidate
 from .volume import CtVolume, LabelVolume, resample_to_working_grid
-
-Grade = Callable[[CtVolume | None, Sequence[Candidate], Sequence[Vertebra]], tuple[Vertebra, ...]]
-"""Measures and grades named vertebrae; `stages.Stages.grade`, and without a CT."""
 
 _MARGIN_MM = 12.0
 
@@ -68,22 +64,6 @@ class GradeOptions:
     models_folder: Path | None = None
     numbers: str = AUTO
     added: tuple[AddedPoint, ...] = ()
-
-
-@dataclass(frozen=True)
-class GradingBackend:
-    """What grades, and what is stated about it.
-
-    Attributes
-    ----------
-    grade : callable
-    weights_sha256 : dict of str
-    device : str
-    """
-
-    grade: Grade
-    weights_sha256: dict[str, str]
-    device: str
 
 
 def grade_segmentation(
@@ -138,95 +118,46 @@ def grade_segmentation(
     cancelled = cancelled or (lambda: False)
     started = time.monotonic()
     given = given_maps(segmentation, ct, bodies, options.numbers)
-    labels, own_bodies = given.labels, given.bodies
     for wanted in options.added:
-        check_point(ct, labels, wanted)
-    backend = backend or bundled_grading(options, learned=ct is not None)
+        check_point(ct, given.labels, wanted)
+    backend = backend or bundled_grading(
+        options.device, options.threads, options.models_folder, learned=ct is not None
+    )
     read = time.monotonic()
     on_progress("reading", 1.0)
 
-    fine, origin = _working_grid(ct, labels, options.added)
-    found, more = masks_of_labels(
-        labels,
-        own_bodies and own_bodies.labels,
-        origin,
-        lambda f: on_progress("grading", 0.6 * f),
-        cancelled,
-    )
-    if not found:
-        raise InputError(
-            "no_vertebra_labels",
-            "The segmentation holds no whole vertebra.",
-            "Name its segments L1, L2 and so on, or say by --numbers how they are numbered.",
-        )
-    labels = only_levels(labels, [v.level for v in found])
-    doubts = {**given.doubts, **several_bodies_doubts(found)}
-    sums = dict(backend.weights_sha256)
+    fine, origin = _working_grid(ct, given.labels, options.added)
+    named = named_masks(given, origin, lambda f: on_progress("grading", 0.6 * f), cancelled)
     if options.added:
         on_progress("segmentation", 0.0)
         segmenter = segmenter or bundled_segmenter(
             options.device, options.threads, options.models_folder
         )
-        sums |= segmenter.weights_sha256
-        labels, found, odd_masks = add_vertebrae(
-            ct, fine, labels, found, options.added, segmenter, cancelled
-        )
-        doubts |= odd_masks
+        named = with_added(named, ct, fine, options.added, segmenter, cancelled)
         on_progress("segmentation", 1.0)
     drawn = (given.own,) if bodies is None else (given.own, bodies)
-    candidates, vertebrae = _to_grade(found, doubts, ct, drawn)
-    on_bone = ct is None or lies_on_bone(found, ct)
+    candidates, vertebrae = _to_grade(named, ct, drawn)
+    on_bone = ct is None or lies_on_bone(named.masks, ct)
     graded = backend.grade(fine if on_bone else None, candidates, vertebrae)
     on_progress("grading", 0.9)
-    graded = tuple(_explained(v, known) for v, known in zip(graded, found, strict=True))
-    graded = with_label_volumes(graded, labels.labels, labels)
-    graded, bare = without_arch_volumes(graded, candidates)
-    levels = [v.level for v in found]
-    numbers = [level.number for level in levels]
-    _, body_map = merge([c.mask for c in candidates], numbers, labels, None, cancelled)
-    body_map[body_map != labels.labels] = 0
+    graded, bare = _completed(graded, named, candidates)
+    body_map = _body_map(candidates, named, cancelled)
+
     seconds = {"reading": round(read - started, 3), "grading": round(time.monotonic() - read, 3)}
-    odd = (*given.warnings, *more, *order_warnings(levels), *doubts.values())
-    odd = (*odd, *scale_warnings(candidates, levels), *bare, *(() if on_bone else (NOT_ON_BONE,)))
     manifest = manifest_of(
-        labels,
+        named.labels,
         (segmentation if ct is None else ct).source,
-        sums,
+        backend.weights_sha256 | named.weights_sha256,
         backend.device,
         seconds,
         _stated(options, ct, segmentation, bodies, given),
     )
-    analysis = SpineAnalysis(graded, manifest, (*(ct.warnings if ct else ()), *odd))
+    odd = (*named.warnings, *order_warnings(named.levels), *named.doubts.values())
+    odd = (*odd, *scale_warnings(candidates, named.levels), *bare)
+    odd = (*(ct.warnings if ct else ()), *odd, *(() if on_bone else (NOT_ON_BONE,)))
     on_progress("grading", 1.0)
-    return AnalysisResult(analysis, labels.labels, body_map), labels
-
-
-def bundled_grading(options: GradeOptions, learned: bool) -> GradingBackend:
-    """Return the grading that comes with the program.
-
-    Parameters
-    ----------
-    options : GradeOptions
-    learned : bool
-        Load the learned grade head; it needs a CT.
-
-    Raises
-    ------
-    WeightsError
-    InputError
-        If the device is not there.
-    """
-    from .devices import choose_device, set_threads
-    from .grading_stage import GradingStage
-    from .models import load_network
-
-    device = choose_device(options.device)
-    set_threads(options.threads or None)
-    network, sums = None, {}
-    if learned:
-        network, record = load_network("grading", options.models_folder, device)
-        sums["grading"] = record.sha256
-    return GradingBackend(GradingStage(network, device), sums, str(device))
+    analysis = SpineAnalysis(graded, manifest, odd)
+    return AnalysisResult(analysis, named.labels.labels, body_map), named.labels
 
 
 def _stated(
@@ -264,17 +195,14 @@ def _working_grid(ct: CtVolume | None, labels: LabelVolume, added: Sequence[Adde
 
 
 def _to_grade(
-    found: Sequence[LabelledMask],
-    doubts: Mapping[int, str],
-    ct: CtVolume | None,
-    drawn: Sequence[LabelVolume],
+    named: NamedMasks, ct: CtVolume | None, drawn: Sequence[LabelVolume]
 ) -> tuple[list[Candidate], list[Vertebra]]:
     """Name and flag what was found; `drawn` are labels, and given bodies, on their own grids."""
     labels = drawn[0]
     scan, edges = labels if ct is None else ct, ScanEdges(ct, labels)
     voxel_mm = max(max(grid.spacing_xyz_mm) for grid in (scan, *drawn))
     candidates, vertebrae = [], []
-    for one in found:
+    for one in named.masks:
         mask, number = one.mask, one.level.number
         body_by = edges.cutting(mask.body, mask, number)
         arch_by = edges.cutting(mask.vertebra, mask, number)
@@ -284,7 +212,7 @@ def _to_grade(
             body_cut=bool(body_by),
             arch_cut=bool(arch_by),
             voxel_mm=float(voxel_mm),
-            doubt=doubts.get(number, ""),
+            doubt=named.doubts.get(number, ""),
             body_cut_by=body_by or SCAN,
         )
         flags = geometry_flags(candidate, one.level, scan, body_by or arch_by or SCAN, drawn)
@@ -293,11 +221,30 @@ def _to_grade(
         candidates.append(candidate)
         # The level is what the segmentation says: how probable it is, nobody has judged.
         vertebrae.append(Vertebra(one.level.name, None, None, one.center_lps_mm, flags=flags))
-    levels = [one.level for one in found]
+    levels = named.levels
     beside = neighbour_flags(candidates, [level.name for level in levels])
     by_place = zip(order_flags(levels), beside, gap_flags(candidates, levels), strict=True)
     row = [tuple(chain(*flags)) for flags in by_place]
     return candidates, [with_flags(v, own) for v, own in zip(vertebrae, row, strict=True)]
+
+
+def _completed(
+    graded: Sequence[Vertebra], named: NamedMasks, candidates: Sequence[Candidate]
+) -> tuple[tuple[Vertebra, ...], tuple[str, ...]]:
+    """Complete what was graded by what its labels tell, and return what is odd about the arches."""
+    graded = tuple(_explained(v, known) for v, known in zip(graded, named.masks, strict=True))
+    graded = with_label_volumes(graded, named.labels.labels, named.labels)
+    return without_arch_volumes(graded, candidates)
+
+
+def _body_map(
+    candidates: Sequence[Candidate], named: NamedMasks, cancelled: Callable[[], bool]
+) -> np.ndarray:
+    """The bodies that were measured, within the labels."""
+    numbers = [level.number for level in named.levels]
+    _, bodies = merge([c.mask for c in candidates], numbers, named.labels, None, cancelled)
+    bodies[bodies != named.labels.labels] = 0
+    return bodies
 
 
 def _explained(graded: Vertebra, found: LabelledMask) -> Vertebra:
