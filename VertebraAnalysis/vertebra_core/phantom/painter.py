@@ -28,6 +28,8 @@ _SCLEROTIC_START = 0.2
 _BAND_WIDTH_MM = 13.0
 # Depths where the loose zone below the shell ends and the core is reached.
 _LOOSE_ZONE_MM = 3.5, 8.0
+# How deep the denser lower end and the looser upper end of a body reach.
+_END_ZONE_MM = 6.0
 # Cortex of ribs, flat and long bones is thicker than the shell of a body.
 _CORTEX_SCALE = {
     Bone.RIB: 1.9,
@@ -152,7 +154,11 @@ class Painter:
         f, m, low_here = (t.view(-1)[where] for t in (fine, middle, low))
         thickness = self._cortex_table()[label]
         thickness *= (1 + look.cortical_variation * (0.6 * m + 0.6 * low_here)).clamp_(0.3, 2.2)
-        thickness *= 1 + (look.endplate_ratio - 1) * _steepness(sdf, where, sampled.bone_sdf, h)
+        slope = _slope(sdf, where, sampled.bone_sdf, h)
+        thickness *= 1 + (look.endplate_ratio - 1) * slope * slope
+        lower = -slope * ((label & BODY_BIT) > 0)
+        if look.end_asymmetry:
+            thickness *= 1 + 0.5 * look.end_asymmetry * lower
         occupied = (0.5 - s / h).clamp_(0, 1)
         inside = (0.5 - (s + thickness) / h).clamp_(0, 1)
         spongy = self._spongy_table(sampled)[label & CODE_MASK]
@@ -168,7 +174,13 @@ class Painter:
             share = ((core + s) / (core - ends)).clamp_(0, 1) * ((label & BODY_BIT) > 0)
             spongy -= look.loose_zone_hu * share
         depth = (1 + (s + thickness) / look.sclerosis_depth_mm).clamp_(0, 1)
-        spongy += look.sclerosis_hu * depth * depth
+        sclerosis = look.sclerosis_hu * depth * depth
+        if look.end_asymmetry:
+            sclerosis *= 1 + look.end_asymmetry * lower
+        spongy += sclerosis
+        if look.end_gradient_hu:
+            near_shell = (1 + (s + thickness) / _END_ZONE_MM).clamp_(0, 1)
+            spongy += look.end_gradient_hu * lower * near_shell
         spongy += look.spot_hu * (f - _SPOT_START).clamp_(min=0)
         if self._lesions is not None:
             seed = self._lesions.evaluate(*slab).view(-1)[where] + 0.15 * m
@@ -203,9 +215,11 @@ class Painter:
         return torch.from_numpy(self._appearance.trabecular_table(sampled.trabecular_hu.numpy()))
 
 
-def _steepness(flat_sdf, where, sdf, voxel_mm: float) -> torch.Tensor:
-    """Squared z component of the surface normal (1 on endplates, 0 on upright walls)."""
-    stride = sdf.shape[1] * sdf.shape[2]
-    above = flat_sdf[(where + stride).clamp_(max=len(flat_sdf) - 1)]
-    below = flat_sdf[(where - stride).clamp_(min=0)]
-    return ((above - below) / (2 * voxel_mm)).square_().clamp_(max=1)
+def _slope(flat_sdf, where, sdf, voxel_mm: float) -> torch.Tensor:
+    """z component of the surface normal: 1 on upper endplates, -1 on lower ones, 0 on walls."""
+    stride, last = sdf.shape[1] * sdf.shape[2], len(flat_sdf)
+    # One-sided in the first and last slice, as nothing is known beyond.
+    above = torch.where(where + stride < last, where + stride, where)
+    below = torch.where(where >= stride, where - stride, where)
+    rise = flat_sdf[above] - flat_sdf[below]
+    return (rise * stride / ((above - below).clamp_(min=1) * voxel_mm)).clamp_(-1, 1)

@@ -93,7 +93,8 @@ class ScanProtocol:
         protocol = ScanProtocol.random_whole(rng)
         if rng.random() < COARSE_SHARE:
             protocol = _resampled(protocol, float(rng.uniform(*_COARSE_MM)))
-        elif rng.random() < THICK_SHARE:
+        if rng.random() < THICK_SHARE:
+            # Thick slices may have been resampled to small cubes, which do not tell of them.
             thick = float(rng.uniform(*_THICK_MM))
             protocol = replace(protocol, slice_mm=thick, increment_mm=thick)
         return replace(

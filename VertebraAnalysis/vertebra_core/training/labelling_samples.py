@@ -89,7 +89,8 @@ class PhantomLabellingSource(BankSource):
         at = middle + matrix @ box_center
         sampled = sample_scene(scene, at, CROP_SPACING_MM, shape, matrix, elastic, rng)
         protocol = ScanProtocol.random(rng)
-        hu = render(sampled, (CROP_SPACING_MM,) * 3, Appearance.random(rng), protocol, rng)
+        look = Appearance.random(rng).with_uneven_ends(rng)
+        hu = render(sampled, (CROP_SPACING_MM,) * 3, look, protocol, rng)
         seen = visible(shape, CROP_SPACING_MM, protocol)
         code = sampled.labels & CODE_MASK
         instances = torch.where(sampled.bone_sdf < 0.3 * CROP_SPACING_MM, code, 0)

@@ -63,7 +63,8 @@ class PhantomLocalisationSource(BankSource):
         spacing = WORKING_SPACING_MM
         sampled = sample_scene(scene, center, spacing, self._shape, matrix, elastic, rng)
         protocol = ScanProtocol.random(rng)
-        hu = render(sampled, (spacing,) * 3, Appearance.random(rng), protocol, rng)
+        look = Appearance.random(rng).with_uneven_ends(rng)
+        hu = render(sampled, (spacing,) * 3, look, protocol, rng)
         seen = visible(self._shape, spacing, protocol)
         code = sampled.labels & CODE_MASK
         # Just beyond the surface still counts: partial volume shows bone there at 2 mm.

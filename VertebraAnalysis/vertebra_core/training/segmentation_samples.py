@@ -87,7 +87,8 @@ class PhantomSegmentationSource(BankSource):
         if rng.random() < THINNED_SHARE:
             sampled = thinner_arches(sampled, rng.uniform(*THINNED_MM))
         protocol = ScanProtocol.random(rng)
-        hu = render(sampled, (spacing,) * 3, Appearance.random(rng), protocol, rng)
+        look = Appearance.random(rng).with_uneven_ends(rng)
+        hu = render(sampled, (spacing,) * 3, look, protocol, rng)
         seen = visible(self._shape, spacing, protocol)
         vertebra, body = occupancy(sampled, number, spacing)
         center = (np.asarray(self._shape) - 1) / 2 + (jitter - shift) / spacing
