@@ -11,6 +11,7 @@ from toy_phantom import BODY_CENTER_YX_MM, toy_scene
 from vertebra_core.phantom.appearance import Appearance
 from vertebra_core.phantom.codes import Tissue
 from vertebra_core.phantom.filters import filter_axis, gaussian_kernel, sharpened_kernel
+from vertebra_core.phantom.painter import Painter
 from vertebra_core.phantom.random_field import SmoothField
 from vertebra_core.phantom.sampling import sample_scene
 from vertebra_core.phantom.scan_protocol import ScanProtocol
@@ -93,6 +94,48 @@ def test_endplates_can_be_thicker_than_walls(sampled, plain_look):
         return endplate - wall
 
     assert contrast(1.8) > contrast(1.0) + 60
+
+
+def test_lower_ends_of_bodies_can_be_denser_than_upper_ones(sampled, plain_look):
+    below, above = _end_densities(sampled, plain_look)
+    denser = replace(plain_look, end_asymmetry=0.8, end_gradient_hu=80.0)
+    denser_below, looser_above = _end_densities(sampled, denser)
+    assert denser_below > below + 40 and looser_above < above - 40
+
+
+def test_uneven_ends_leave_walls_arches_and_the_core_as_they_were(sampled, plain_look):
+    looks = plain_look, replace(plain_look, end_asymmetry=0.8, end_gradient_hu=80.0)
+    even, uneven = (render(sampled, 1.0, x, CLEAN, np.random.default_rng(0)) for x in looks)
+    changed = (uneven - even).abs() > 1
+    assert not changed[sampled.bone_sdf < -9].any()
+    far = torch.nn.functional.max_pool3d(sampled.body(21)[None].float(), 9, 1, 4)[0] == 0
+    others = [sampled.body(n) for n in (20, 22)]
+    assert not changed[far & ~others[0] & ~others[1] & sampled.vertebra(21)].any()
+
+
+def test_slabs_leave_no_seam_in_bodies(sampled, plain_look):
+    look = replace(plain_look, end_asymmetry=0.8, end_gradient_hu=80.0)
+    painter = Painter((60, 110, 100), (1.0,) * 3, look, torch.Generator().manual_seed(0))
+    whole = painter.paint(sampled)
+    rows = (sampled.body(21) & (sampled.bone_sdf < -2)).any(2).any(1).nonzero()[:, 0]
+    slab = slice(int(rows[3]), int(rows[-3]))
+    fields = ("labels", "bone_sdf", "tissue")
+    part = replace(sampled, **{name: getattr(sampled, name)[slab] for name in fields})
+    difference = (painter.paint(part, slab.start) - whole[slab]).abs()
+    inside = sampled.body(21)[slab] & (sampled.bone_sdf[slab] < -2)
+    assert inside[0].any() and inside[-1].any()
+    assert float(difference[inside].max()) < 20
+
+
+def _end_densities(sampled, look) -> tuple[float, float]:
+    """Mean HU within 6 mm of the lower and of the upper end of a body, its walls left out."""
+    hu = render(sampled, 1.0, look, CLEAN, np.random.default_rng(0))
+    body = sampled.body(21)
+    rows = body.any(2).any(1).nonzero()[:, 0]
+    core = torch.zeros_like(body)
+    core[:, 52:60, 46:55] = True
+    ends = slice(int(rows[0]), int(rows[0]) + 6), slice(int(rows[-1]) - 5, int(rows[-1]) + 1)
+    return tuple(float(hu[end][(body & core)[end]].mean()) for end in ends)
 
 
 def test_arches_have_a_cortex_of_their_own(sampled, plain_look):
