@@ -14,6 +14,7 @@ from .analysis_options import AnalysisOptions
 from .errors import Cancelled, InputError
 from .field_of_view import touches_edge
 from .flagging import with_flags
+from .geometry_flags import row_geometry
 from .label_volumes import with_label_volumes
 from .labelling.positional_logic import LevelAssignment, MissedVertebra
 from .levels import level_named
@@ -211,6 +212,8 @@ class _Run:
         kept, vertebrae, alone = [], [], []
         gaps = {m.upper for m in assignment.missed} | {m.lower for m in assignment.missed}
         left_out = left_out_doubts(assignment)
+        row = [c for c, d in zip(candidates, assignment.detections, strict=True) if d.level]
+        courses, seeming_mm = row_geometry(row, self.volume)
         for i, (candidate, named) in enumerate(zip(candidates, assignment.detections, strict=True)):
             if named.level is None:
                 continue
@@ -218,7 +221,14 @@ class _Run:
             alone.append(network_levels[i])
             beside_gap, doubt = i in gaps, left_out.get(i, "")
             flags = vertebra_flags(
-                candidate, named.level, named.probability, beside_gap, self.volume, doubt
+                candidate,
+                named.level,
+                named.probability,
+                beside_gap,
+                self.volume,
+                doubt,
+                courses[len(vertebrae)],
+                seeming_mm,
             )
             vertebrae.append(
                 Vertebra(

@@ -12,7 +12,7 @@ from torch import nn
 from ..analysis import Vertebra
 from ..parallel import for_each
 from ..scan_edges import SCAN
-from ..spine_course import spine_course
+from ..spine_course import spine_courses
 from ..volume import CtVolume
 from .body_frame import BodyFrame, BodyFrameError, fit_body_frame
 from .genant import Morphometry, assess_spine
@@ -91,8 +91,11 @@ def body_opinions(
     Parameters are those of `grade_bodies`; the result is in the order of `bodies`.
     """
 
+    centres = [b.vertebra.center_lps_mm for b in bodies]
+    courses = spine_courses(centres, [not b.body_cut and not b.doubt for b in bodies])
+
     def measured(i: int) -> BodyOpinions:
-        return _measured(bodies[i], _spine_course(bodies, i))
+        return _measured(bodies[i], courses[i])
 
     def crop(i: int) -> torch.Tensor:
         own = bodies[i]
@@ -134,15 +137,6 @@ def _told_losses(found: Morphometry) -> tuple[float, float, float]:
     """Wedge, biconcave and crush; no crush against the norm, which tells a small person as well."""
     crush = found.loss.crush if found.reference.source == NEIGHBOURS else 0.0
     return found.loss.wedge, found.loss.biconcave, crush
-
-
-def _spine_course(bodies: Sequence[BodyToGrade], i: int) -> np.ndarray | None:
-    """Direction (z, y, x) up the spine at body `i`, from its neighbours' centres.
-
-    The centre of a fragment, or of a doubtful mask, is not where that of its body would be.
-    """
-    near = [b for b in bodies[max(i - 1, 0) : i + 2] if not b.body_cut and not b.doubt]
-    return spine_course([b.vertebra.center_lps_mm for b in near])
 
 
 def _numbers(body: BodyToGrade, opinions: BodyOpinions) -> MeasuredBody:
