@@ -222,7 +222,7 @@ def _candidate(
 ) -> tuple[Candidate, str]:
     """What is to be graded of a vertebra, and whose edge cuts it, if one does."""
     mask, number = one.mask, one.level.number
-    body_by = edges.cutting(mask.body, mask, number)
+    body_by, cut_points = edges.cuts(mask.body, mask, number)
     arch_by = edges.cutting(mask.vertebra, mask, number)
     candidate = Candidate(
         mask,
@@ -232,6 +232,7 @@ def _candidate(
         voxel_mm=voxel_mm,
         doubt=named.doubts.get(number, ""),
         body_cut_by=body_by or SCAN,
+        cut_points_lps_mm=cut_points,
     )
     return candidate, body_by or arch_by or SCAN
 

@@ -11,6 +11,7 @@ from torch import nn
 from .analysis import Flag, HeightLine, Vertebra
 from .flagging import with_flags
 from .grading.contrast_medium import vessels_enhanced
+from .grading.cut_side import SIDE_CUT
 from .grading.genant import Morphometry, borderline_reason, median_grade
 from .grading.joint_grade import grade_doubt, joint_grade, joint_probabilities, joint_shapes
 from .grading.learned import LearnedGrade
@@ -55,6 +56,8 @@ def grade_bodies(
             continue
         vertebra = _with_heights(body.vertebra, body, own)
         vertebra = _with_grade(vertebra, own.morphometry, own.learned)
+        if body.body_cut:
+            vertebra = _flagged(vertebra, "cut_by_field_of_view", SIDE_CUT)
         doubts = shape_flags(vertebra.level, own.frame, own.heights.heights_mm, own.morphometry)
         vertebra = with_flags(vertebra, doubts + reference_flags(own.morphometry))
         results.append(_with_density(vertebra, body, own, ct))
@@ -175,6 +178,7 @@ class GradingStage:
                 c.voxel_mm,
                 c.doubt,
                 c.body_cut_by,
+                c.cut_points_lps_mm,
             )
             for v, c in zip(vertebrae, candidates, strict=True)
         ]

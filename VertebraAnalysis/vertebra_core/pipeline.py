@@ -12,7 +12,7 @@ import numpy as np
 from .analysis import SpineAnalysis, Vertebra
 from .analysis_options import AnalysisOptions
 from .errors import Cancelled, InputError
-from .field_of_view import touches_edge
+from .field_of_view import points_at_edge, touches_edge
 from .flagging import with_flags
 from .geometry_flags import row_geometry
 from .label_volumes import with_label_volumes
@@ -186,13 +186,15 @@ class _Run:
         # The atlas has no body: its centre is what the localiser says.
         centre = None if atlas else mask.body_center_lps_mm()
         centre = centre or mask.center_lps_mm
+        cut_points = points_at_edge(mask.body, mask, self.volume)
         return Candidate(
             mask,
             centre,
-            body_cut=touches_edge(mask.body, mask, self.volume),
+            body_cut=len(cut_points) > 0,
             arch_cut=touches_edge(mask.vertebra, mask, self.volume),
             voxel_mm=float(max(self.volume.spacing_xyz_mm)),
             doubt=doubt,
+            cut_points_lps_mm=cut_points,
         )
 
     def _search_missed(

@@ -15,6 +15,7 @@ from ..scan_edges import SCAN
 from ..spine_course import spine_courses
 from ..volume import CtVolume
 from .body_frame import BodyFrame, BodyFrameError, fit_body_frame
+from .cut_side import only_sides_cut
 from .genant import Morphometry, assess_spine
 from .heights import HeightError, HeightMeasurement, measure_heights
 from .learned import LearnedGrade, body_crop, learned_grades
@@ -44,6 +45,8 @@ class BodyToGrade:
         Why the mask is not to be trusted; empty if it is.
     body_cut_by : str
         Whose edge cuts the body, if one does; see `scan_edges`.
+    cut_points_lps_mm : ndarray, shape (n, 3), or None
+        Where it does; None leaves open where, and the body is not measured.
     """
 
     vertebra: Vertebra
@@ -55,6 +58,7 @@ class BodyToGrade:
     voxel_mm: float = 1.0
     doubt: str = ""
     body_cut_by: str = SCAN
+    cut_points_lps_mm: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -116,21 +120,33 @@ def body_opinions(
 
 
 def _measured(body: BodyToGrade, up_hint: np.ndarray | None) -> BodyOpinions:
-    reason = why_not_graded(body.vertebra.level)
-    if reason is not None:
-        return BodyOpinions(reason)
+    cut = ""
     if body.body_cut:
-        edge = f"The edge of the {body.body_cut_by}"
-        return BodyOpinions(f"{edge} cuts the body, so its heights are not known.")
-    if body.voxel_mm > MAX_VOXEL_MM:
-        return BodyOpinions(f"Voxels of {body.voxel_mm:.1f} mm are too coarse to measure heights.")
-    if body.doubt:
-        return BodyOpinions("The mask is too doubtful to be measured.")
+        cut = f"The edge of the {body.body_cut_by} cuts the body, so its heights are not known."
+    reason = _why_not_tried(body, cut)
+    if reason:
+        return BodyOpinions(reason)
     try:
         frame = fit_body_frame(body.body, 1.0, body.whole, up_hint)
+        if cut and not only_sides_cut(body.cut_points_lps_mm, body.origin_lps_mm, frame):
+            return BodyOpinions(cut)
         return BodyOpinions(frame=frame, heights=measure_heights(body.body, 1.0, frame))
     except (BodyFrameError, HeightError) as error:
-        return BodyOpinions(f"{str(error)[0].upper()}{str(error)[1:]}.")
+        return BodyOpinions(cut or f"{str(error)[0].upper()}{str(error)[1:]}.")
+
+
+def _why_not_tried(body: BodyToGrade, cut: str) -> str:
+    """Say why a body is not even tried to be measured; `cut` is the reason if an edge cuts it."""
+    reason = why_not_graded(body.vertebra.level)
+    if reason is not None:
+        return reason
+    if body.body_cut and body.cut_points_lps_mm is None:
+        return cut
+    if body.voxel_mm > MAX_VOXEL_MM:
+        return cut or f"Voxels of {body.voxel_mm:.1f} mm are too coarse to measure heights."
+    if body.doubt:
+        return cut or "The mask is too doubtful to be measured."
+    return ""
 
 
 def _told_losses(found: Morphometry) -> tuple[float, float, float]:
