@@ -34,7 +34,7 @@ def seeming_slice_mm(volume: CtVolume, centres_lps_mm: Sequence[Sequence[float]]
     Cubes around vertebrae are compared, the median of which counts: bone has edges in all
     directions. Detail must be missing against both directions within the slices, as smoothing and
     sharpening there differ from kernel to kernel: sharp ones make slices look thicker than they
-    are, those of 2 mm up to 2.0 mm thick in phantoms.
+    are, those of 2 mm up to 2.2 mm thick in phantoms.
 
     Parameters
     ----------
