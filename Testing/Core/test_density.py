@@ -45,6 +45,21 @@ def test_cement_is_noticed():
     assert found.treated and not found.holds_metal
 
 
+def test_a_drop_of_cement_is_noticed():
+    ct = _ct()
+    z, y, x = np.ogrid[:41, :41, :51]
+    ct.hu[(z - 20) ** 2 + (y - 17) ** 2 + (x - 25) ** 2 < 5**2] = 1500
+    assert _density(ct).treated
+
+
+def test_noise_and_overshoot_of_a_sharp_kernel_are_no_cement():
+    sound = _ct(noise=330.0)
+    assert (sound.hu[14:27, 11:24, 14:37] > 700).mean() > 0.04
+    found = _density(sound)
+    assert not found.treated
+    assert found.mean_hu is not None
+
+
 def test_metal_is_noticed():
     ct = _ct()
     ct.hu[19:24, 6:36, 22:27] = 3000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from vertebra_core.field_of_view import touches_edge
+from vertebra_core.field_of_view import points_at_edge, touches_edge
 from vertebra_core.segmentation.segment import VertebraMask
 from vertebra_core.volume import CtVolume, LabelVolume
 
@@ -72,3 +72,13 @@ def test_lung_beside_a_body_is_no_edge():
     ct.hu[:, :, 56:] = np.maximum(lung, -1024).astype(np.int16)[:, :, 56:]
     assert (ct.hu == -1024).mean() > 0.01
     assert not touches_edge(mask.body, mask, ct)
+
+
+def test_where_the_edge_cuts_is_told():
+    mask, ct = box_mask(0), scan()
+    points = points_at_edge(mask.body, mask, ct)
+    assert points[:, 2].max() <= 1.0
+    assert np.ptp(points[:, 0]) == 39 and np.ptp(points[:, 1]) == 29
+    ct.hu[:, :, 54:] = -1024  # padding at the left side
+    more = points_at_edge(mask.body, mask, ct)
+    assert more[:, 0].max() >= 53 and more[:, 2].max() == 24

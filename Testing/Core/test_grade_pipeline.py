@@ -87,6 +87,15 @@ def test_thick_slices_of_a_segmentation_hide_thoracic_discs_only():
     assert "low_resolution" in flags["T12"] and "low_resolution" not in flags["L1"]
 
 
+def test_slices_of_the_ct_that_seem_thick_are_told_with_a_segmentation_too(monkeypatch):
+    monkeypatch.setattr("vertebra_core.geometry_flags.seeming_slice_mm", lambda *_: 3.5)
+    ct, labels, bodies, _ = example()
+    for scan, told in ((ct, True), (None, False)):
+        result, _ = grade_segmentation(labels, scan, on_grid_of(labels, bodies), backend=BACKEND)
+        for vertebra in result.analysis.vertebrae:
+            assert any("thicker" in f.reason for f in vertebra.flags) is told
+
+
 @pytest.mark.parametrize(
     "names", [("T12", "L1", "L2"), ("vertebra_T12", "vertebrae_L1", "L2 vertebra"),
               ("TH12", "Vertebra L1", "l2")]

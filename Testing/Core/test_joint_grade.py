@@ -15,8 +15,10 @@ from vertebra_core.grading.joint_grade import (
     Joining,
     grade_doubt,
     joint_grade,
+    joint_of_stated,
     joint_probabilities,
     joint_shapes,
+    stated_probabilities,
     with_other_morphometry,
 )
 from vertebra_core.grading.learned import LearnedGrade
@@ -143,6 +145,47 @@ def test_exchanging_morphometry_is_joining_anew(joining):
     joint = joint_probabilities(before, MILD, joining)
     exchanged = with_other_morphometry(joint, before, after, joining)
     assert exchanged == pytest.approx(joint_probabilities(after, MILD, joining))
+
+
+def test_opinions_that_contradict_state_no_more_than_their_mean():
+    heights, learned = (0.0, 0.02, 0.13, 0.85), (0.05, 0.9, 0.05, 0.0)
+    joint = joint_probabilities(heights, learned, Joining(0.5, 0.5, 0.3))
+    stated = stated_probabilities(joint, 3, 1, Joining(0.5, 0.5, 0.3))
+    assert max(joint) > 0.7 > 0.5 > max(stated)
+    mean = joint_probabilities(heights, learned, Joining(0.5, 1.0, 0.3))
+    assert stated == pytest.approx(mean)
+
+
+@pytest.mark.parametrize("learned", [None, 1])
+def test_what_opinions_agree_on_is_stated_as_it_is(learned):
+    assert stated_probabilities(MILD, 1, learned) == MILD
+
+
+@pytest.mark.parametrize(("morphometric", "learned"), [(1, 1), (0, 1), (3, 1), (2, None)])
+@pytest.mark.parametrize("joining", [JOINING, Joining(0.5, 1.6)])
+def test_what_is_stated_gives_back_the_joint_opinion(morphometric, learned, joining):
+    joint = joint_probabilities((0.0, 0.1, 0.6, 0.3), MILD, joining)
+    stated = stated_probabilities(joint, morphometric, learned, joining)
+    assert joint_of_stated(stated, morphometric, learned, joining) == pytest.approx(joint)
+
+
+def test_an_analysis_grades_by_the_joint_opinion_and_states_less_where_opinions_differ(monkeypatch):
+    opinions = "vertebra_core.grading.opinions"
+    head, heights = (0.05, 0.9, 0.05, 0.0), (0.0, 0.02, 0.13, 0.85)
+    learned = LearnedGrade(head, (0.25, 0.25, 0.25, 0.25))
+    monkeypatch.setattr(f"{opinions}.body_crop", lambda *_: None)
+    monkeypatch.setattr(f"{opinions}.learned_grades", lambda *_: [learned])
+    severe = {"grade": 3, "borderline": False, "grade_probabilities": heights}
+    monkeypatch.setattr(
+        f"{opinions}.assess_spine", lambda b: [replace(assess_spine(b)[0], **severe)]
+    )
+    body = sampled(body_level, rotation(), np.array([18.0, 20.0, 26.0]), (37, 41, 53), (1.0,) * 3)
+    vertebra = Vertebra("L1", 1.0, None, (26.0, 20.0, 18.0))
+    ct = CtVolume(np.full(body.shape, 150, np.int16), (1.0,) * 3, (0.0,) * 3)
+    (found,) = grade_bodies([BodyToGrade(vertebra, body, body, (0.0,) * 3)], ct, network=object())
+    joint = joint_probabilities(heights, head)
+    assert found.grade == joint_grade(joint, 3, 1)
+    assert max(found.grade_probabilities) < max(joint) - 0.1
 
 
 def test_opinions_stay_apart_and_say_why_there_is_none():

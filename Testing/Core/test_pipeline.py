@@ -47,6 +47,20 @@ def test_vertebrae_come_out_named_in_place_and_on_the_input_grid():
         assert (result.labels == number).sum() > own.sum()
 
 
+def test_slices_that_seem_thick_are_told_at_every_vertebra(monkeypatch):
+    asked = []
+
+    def seeming(volume, centres):
+        asked.append((volume.spacing_xyz_mm, len(centres)))
+        return 3.5
+
+    monkeypatch.setattr("vertebra_core.geometry_flags.seeming_slice_mm", seeming)
+    ct = trunk_ct()
+    result = analyze(ct, stages=fake_stages())
+    assert asked == [(ct.spacing_xyz_mm, len(LEVELS))]
+    assert all("low_resolution" in codes(result, level) for level in LEVELS)
+
+
 def test_volumes_are_those_of_the_label_map():
     ct = trunk_ct()
     result = analyze(ct, stages=fake_stages())

@@ -17,7 +17,13 @@ from vertebra_core.grading.genant import (
     assess_spine,
     borderline_reason,
 )
-from vertebra_core.grading.joint_grade import grade_doubt, joint_grade, with_other_morphometry
+from vertebra_core.grading.joint_grade import (
+    grade_doubt,
+    joint_grade,
+    joint_of_stated,
+    stated_probabilities,
+    with_other_morphometry,
+)
 from vertebra_core.grading.norms import why_not_graded
 
 from .HeightEditing import editedHeights, editedSpread, usable
@@ -149,18 +155,21 @@ def _graded(
             borderline=None,
             flags=(*flags, *more),
         )
-    grade, shape, probabilities = after.grade, after.shape, after.grade_probabilities
-    learned = vertebra.learned_grade
+    grade, shape, joint = after.grade, after.shape, after.grade_probabilities
+    stated, learned = joint, vertebra.learned_grade
     # A height that the reader drew outweighs the learned opinion; another name does not.
     if not drawn and before and learned is not None and vertebra.grade_probabilities:
-        probabilities = with_other_morphometry(
-            vertebra.grade_probabilities, before.grade_probabilities, after.grade_probabilities
+        joint = with_other_morphometry(
+            joint_of_stated(vertebra.grade_probabilities, vertebra.morphometric_grade, learned),
+            before.grade_probabilities,
+            after.grade_probabilities,
         )
-        grade = joint_grade(probabilities, after.grade, learned)
+        stated = stated_probabilities(joint, after.grade, learned)
+        grade = joint_grade(joint, after.grade, learned)
         shape = _jointShape(grade, vertebra.shape, before, after)
     if after.borderline:
         flags = (*flags, Flag("borderline", borderline_reason(vertebra.level, after)))
-    doubt = grade_doubt(probabilities, after.grade, learned)
+    doubt = grade_doubt(joint, after.grade, learned)
     if doubt:
         flags = (*flags, Flag("grade_disagreement", doubt))
     return replace(
@@ -169,7 +178,7 @@ def _graded(
         height_reference=after.reference,
         grade=grade,
         shape=shape,
-        grade_probabilities=tuple(float(p) for p in probabilities),
+        grade_probabilities=tuple(float(p) for p in stated),
         morphometric_grade=after.grade,
         borderline=after.borderline,
         flags=flags,

@@ -27,7 +27,14 @@ _LEAST_POINTS = 6
 def touches_edge(
     probability: np.ndarray, mask: VertebraMask, volume: CtVolume | LabelVolume
 ) -> bool:
-    """Tell whether a structure reaches the edge of the scan, whatever the scan's orientation.
+    """Tell whether a structure reaches the edge of the scan; see `points_at_edge`."""
+    return len(points_at_edge(probability, mask, volume)) > 0
+
+
+def points_at_edge(
+    probability: np.ndarray, mask: VertebraMask, volume: CtVolume | LabelVolume
+) -> np.ndarray:
+    """Find where a structure reaches the edge of the scan, whatever the scan's orientation.
 
     Padding is beyond the edge too. Noisy air, as in lungs, is told from it by its varying values.
 
@@ -39,10 +46,15 @@ def touches_edge(
         Gives the place of the crop; its axes are the patient's, 1 mm apart.
     volume : CtVolume or LabelVolume
         The scan in its own geometry; or a label map, which has no padding.
+
+    Returns
+    -------
+    ndarray, shape (n, 3)
+        LPS mm; empty where the edge does not cut the structure.
     """
     inside = np.asarray(probability) > 0.5
     if not inside.any():
-        return False
+        return np.empty((0, 3))
     surface = np.argwhere(inside & ~ndimage.binary_erosion(inside))
     points = np.asarray(mask.origin_lps_mm) + surface[:, ::-1]
     index = volume.lps_to_index(points)
@@ -50,11 +62,12 @@ def touches_edge(
     from_low = index * spacing
     from_high = (np.asarray(volume.array.shape) - 1 - index) * spacing
     near = np.minimum(from_low, from_high).min(axis=1) < EDGE_MM
-    if int(near.sum()) >= _LEAST_POINTS:
-        return True
-    if isinstance(volume, LabelVolume):
-        return False
-    return int(_beside_padding(index, volume.hu, spacing).sum()) >= _LEAST_POINTS
+    padded = np.zeros_like(near)
+    if isinstance(volume, CtVolume):
+        padded = _beside_padding(index, volume.hu, spacing)
+    if max(near.sum(), padded.sum()) < _LEAST_POINTS:
+        return np.empty((0, 3))
+    return points[near | padded]
 
 
 def _beside_padding(index: np.ndarray, hu: np.ndarray, spacing_zyx_mm: np.ndarray) -> np.ndarray:

@@ -19,7 +19,7 @@ from .added_vertebrae import (
 )
 from .analysis import Flag, SpineAnalysis, Vertebra
 from .flagging import with_flags
-from .geometry_flags import geometry_flags
+from .geometry_flags import geometry_flags, row_geometry
 from .given_maps import GivenMaps, given_maps
 from .grading.norms import why_not_graded
 from .grading_backend import GradingBackend, bundled_grading
@@ -198,27 +198,16 @@ def _to_grade(
     named: NamedMasks, ct: CtVolume | None, drawn: Sequence[LabelVolume]
 ) -> tuple[list[Candidate], list[Vertebra]]:
     """Name and flag what was found; `drawn` are labels, and given bodies, on their own grids."""
-    labels = drawn[0]
-    scan, edges = labels if ct is None else ct, ScanEdges(ct, labels)
-    voxel_mm = max(max(grid.spacing_xyz_mm) for grid in (scan, *drawn))
-    candidates, vertebrae = [], []
-    for one in named.masks:
-        mask, number = one.mask, one.level.number
-        body_by = edges.cutting(mask.body, mask, number)
-        arch_by = edges.cutting(mask.vertebra, mask, number)
-        candidate = Candidate(
-            mask,
-            one.center_lps_mm,
-            body_cut=bool(body_by),
-            arch_cut=bool(arch_by),
-            voxel_mm=float(voxel_mm),
-            doubt=named.doubts.get(number, ""),
-            body_cut_by=body_by or SCAN,
-        )
-        flags = geometry_flags(candidate, one.level, scan, body_by or arch_by or SCAN, drawn)
+    scan, edges = drawn[0] if ct is None else ct, ScanEdges(ct, drawn[0])
+    voxel_mm = float(max(max(grid.spacing_xyz_mm) for grid in (scan, *drawn)))
+    found = [_candidate(one, edges, voxel_mm, named) for one in named.masks]
+    candidates = [candidate for candidate, _ in found]
+    courses, seeming_mm = row_geometry(candidates, ct)
+    vertebrae = []
+    for one, (candidate, cut_by), course in zip(named.masks, found, courses, strict=True):
+        flags = geometry_flags(candidate, one.level, scan, cut_by, drawn, course, seeming_mm)
         if candidate.doubt:
             flags = (*flags, Flag("implausible_shape", candidate.doubt))
-        candidates.append(candidate)
         # The level is what the segmentation says: how probable it is, nobody has judged.
         vertebrae.append(Vertebra(one.level.name, None, None, one.center_lps_mm, flags=flags))
     levels = named.levels
@@ -226,6 +215,26 @@ def _to_grade(
     by_place = zip(order_flags(levels), beside, gap_flags(candidates, levels), strict=True)
     row = [tuple(chain(*flags)) for flags in by_place]
     return candidates, [with_flags(v, own) for v, own in zip(vertebrae, row, strict=True)]
+
+
+def _candidate(
+    one: LabelledMask, edges: ScanEdges, voxel_mm: float, named: NamedMasks
+) -> tuple[Candidate, str]:
+    """What is to be graded of a vertebra, and whose edge cuts it, if one does."""
+    mask, number = one.mask, one.level.number
+    body_by, cut_points = edges.cuts(mask.body, mask, number)
+    arch_by = edges.cutting(mask.vertebra, mask, number)
+    candidate = Candidate(
+        mask,
+        one.center_lps_mm,
+        body_cut=bool(body_by),
+        arch_cut=bool(arch_by),
+        voxel_mm=voxel_mm,
+        doubt=named.doubts.get(number, ""),
+        body_cut_by=body_by or SCAN,
+        cut_points_lps_mm=cut_points,
+    )
+    return candidate, body_by or arch_by or SCAN
 
 
 def _completed(

@@ -11,8 +11,15 @@ from torch import nn
 from .analysis import Flag, HeightLine, Vertebra
 from .flagging import with_flags
 from .grading.contrast_medium import vessels_enhanced
+from .grading.cut_side import SIDE_CUT
 from .grading.genant import Morphometry, borderline_reason, median_grade
-from .grading.joint_grade import grade_doubt, joint_grade, joint_probabilities, joint_shapes
+from .grading.joint_grade import (
+    grade_doubt,
+    joint_grade,
+    joint_probabilities,
+    joint_shapes,
+    stated_probabilities,
+)
 from .grading.learned import LearnedGrade
 from .grading.opinions import BodyOpinions, BodyToGrade, body_opinions
 from .grading.quality import reference_flags, shape_flags
@@ -55,6 +62,8 @@ def grade_bodies(
             continue
         vertebra = _with_heights(body.vertebra, body, own)
         vertebra = _with_grade(vertebra, own.morphometry, own.learned)
+        if body.body_cut:
+            vertebra = _flagged(vertebra, "cut_by_field_of_view", SIDE_CUT)
         doubts = shape_flags(vertebra.level, own.frame, own.heights.heights_mm, own.morphometry)
         vertebra = with_flags(vertebra, doubts + reference_flags(own.morphometry))
         results.append(_with_density(vertebra, body, own, ct))
@@ -88,22 +97,22 @@ def _with_heights(vertebra: Vertebra, body: BodyToGrade, opinions: BodyOpinions)
 def _with_grade(
     vertebra: Vertebra, morphometry: Morphometry, learned: LearnedGrade | None
 ) -> Vertebra:
+    opinion = None
     if learned is None:
         grade, shape = morphometry.grade, morphometry.shape
-        probabilities = morphometry.grade_probabilities
+        joint = morphometry.grade_probabilities
     else:
-        probabilities = joint_probabilities(
-            morphometry.grade_probabilities, learned.grade_probabilities
-        )
+        joint = joint_probabilities(morphometry.grade_probabilities, learned.grade_probabilities)
         opinion = median_grade(learned.grade_probabilities)
-        grade = joint_grade(probabilities, morphometry.grade, opinion)
+        grade = joint_grade(joint, morphometry.grade, opinion)
         shape = _joint_shape(grade, morphometry, learned)
         vertebra = replace(vertebra, learned_grade=opinion)
-    vertebra = replace(vertebra, grade=grade, shape=shape, grade_probabilities=tuple(probabilities))
+    stated = stated_probabilities(joint, morphometry.grade, opinion)
+    vertebra = replace(vertebra, grade=grade, shape=shape, grade_probabilities=stated)
     if vertebra.borderline:
         reason = borderline_reason(vertebra.level, morphometry)
         vertebra = _flagged(vertebra, "borderline", reason)
-    doubt = grade_doubt(probabilities, morphometry.grade, vertebra.learned_grade)
+    doubt = grade_doubt(joint, morphometry.grade, vertebra.learned_grade)
     return _flagged(vertebra, "grade_disagreement", doubt) if doubt else vertebra
 
 
@@ -175,6 +184,7 @@ class GradingStage:
                 c.voxel_mm,
                 c.doubt,
                 c.body_cut_by,
+                c.cut_points_lps_mm,
             )
             for v, c in zip(vertebrae, candidates, strict=True)
         ]

@@ -14,7 +14,7 @@ from .grading.mask_crops import MaskCrop, crop_of_label
 from .label_volumes import LEAST_VOLUME_ML
 from .levels import Level, level_named, level_numbered
 from .segmentation.segment import VertebraMask
-from .spine_course import spine_course, tilt_deg
+from .spine_course import spine_courses, tilt_deg
 from .volume import LabelVolume, labels_in_box
 
 _MARGIN_MM = 6.0
@@ -119,7 +119,7 @@ def _strong_tilts(labels: LabelVolume, wanted) -> dict[int, tuple[float, float, 
         )
         for number, box in ordered
     ]
-    courses = [spine_course(centres[max(i - 1, 0) : i + 2]) for i in range(len(centres))]
+    courses = spine_courses(centres)
     return {
         number: tuple(course.tolist())
         for (number, _), course in zip(ordered, courses, strict=True)

@@ -12,8 +12,9 @@ import numpy as np
 from .analysis import SpineAnalysis, Vertebra
 from .analysis_options import AnalysisOptions
 from .errors import Cancelled, InputError
-from .field_of_view import touches_edge
+from .field_of_view import points_at_edge, touches_edge
 from .flagging import with_flags
+from .geometry_flags import row_geometry
 from .label_volumes import with_label_volumes
 from .labelling.positional_logic import LevelAssignment, MissedVertebra
 from .levels import level_named
@@ -185,13 +186,15 @@ class _Run:
         # The atlas has no body: its centre is what the localiser says.
         centre = None if atlas else mask.body_center_lps_mm()
         centre = centre or mask.center_lps_mm
+        cut_points = points_at_edge(mask.body, mask, self.volume)
         return Candidate(
             mask,
             centre,
-            body_cut=touches_edge(mask.body, mask, self.volume),
+            body_cut=len(cut_points) > 0,
             arch_cut=touches_edge(mask.vertebra, mask, self.volume),
             voxel_mm=float(max(self.volume.spacing_xyz_mm)),
             doubt=doubt,
+            cut_points_lps_mm=cut_points,
         )
 
     def _search_missed(
@@ -211,6 +214,8 @@ class _Run:
         kept, vertebrae, alone = [], [], []
         gaps = {m.upper for m in assignment.missed} | {m.lower for m in assignment.missed}
         left_out = left_out_doubts(assignment)
+        row = [c for c, d in zip(candidates, assignment.detections, strict=True) if d.level]
+        courses, seeming_mm = row_geometry(row, self.volume)
         for i, (candidate, named) in enumerate(zip(candidates, assignment.detections, strict=True)):
             if named.level is None:
                 continue
@@ -218,7 +223,14 @@ class _Run:
             alone.append(network_levels[i])
             beside_gap, doubt = i in gaps, left_out.get(i, "")
             flags = vertebra_flags(
-                candidate, named.level, named.probability, beside_gap, self.volume, doubt
+                candidate,
+                named.level,
+                named.probability,
+                beside_gap,
+                self.volume,
+                doubt,
+                courses[len(vertebrae)],
+                seeming_mm,
             )
             vertebrae.append(
                 Vertebra(

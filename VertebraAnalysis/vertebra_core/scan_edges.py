@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .field_of_view import touches_edge
+from .field_of_view import points_at_edge
 from .segmentation.segment import VertebraMask
 from .volume import CtVolume, LabelVolume
 
@@ -37,9 +37,18 @@ class ScanEdges:
         number : int
             Label of the vertebra.
         """
-        if self._ct is not None and touches_edge(probability, mask, self._ct):
-            return SCAN
+        return self.cuts(probability, mask, number)[0]
+
+    def cuts(
+        self, probability: np.ndarray, mask: VertebraMask, number: int
+    ) -> tuple[str, np.ndarray]:
+        """Return the same, and where it cuts, LPS mm, shape (n, 3)."""
+        nowhere = np.empty((0, 3))
+        by_scan, by_map = nowhere, nowhere
+        if self._ct is not None:
+            by_scan = points_at_edge(probability, mask, self._ct)
         # A label map may be cropped close around what was segmented whole.
-        if number in self._at_faces and touches_edge(probability, mask, self._labels):
-            return LABEL_MAP
-        return ""
+        if number in self._at_faces:
+            by_map = points_at_edge(probability, mask, self._labels)
+        name = SCAN if len(by_scan) else LABEL_MAP if len(by_map) else ""
+        return name, np.concatenate([by_scan, by_map])

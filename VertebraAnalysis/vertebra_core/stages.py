@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from .analysis import Vertebra
 from .analysis_options import AnalysisOptions
 from .devices import choose_device, set_threads
@@ -45,6 +47,8 @@ class Candidate:
         Why the mask does not look like a vertebra, though its place in the row says it is one.
     body_cut_by : str
         Whose edge cuts the body, if one does; see `scan_edges`.
+    cut_points_lps_mm : ndarray, shape (n, 3), or None
+        Where it does; None leaves open where.
     """
 
     mask: VertebraMask
@@ -54,6 +58,7 @@ class Candidate:
     voxel_mm: float = 1.0
     doubt: str = ""
     body_cut_by: str = SCAN
+    cut_points_lps_mm: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from .analysis import Flag
 from .flagging import LOW_LEVEL_PROBABILITY, probability_percent
 from .geometry_flags import geometry_flags
@@ -23,6 +25,8 @@ def vertebra_flags(
     beside_gap: bool,
     volume: CtVolume,
     left_out: str = "",
+    course_zyx: np.ndarray | None = None,
+    seeming_mm: float = 0.0,
 ) -> tuple[Flag, ...]:
     """Return the flags of one vertebra.
 
@@ -38,8 +42,13 @@ def vertebra_flags(
         The scan in its own geometry.
     left_out : str
         See `left_out_doubts`.
+    course_zyx, seeming_mm
+        See `geometry_flags`.
     """
-    flags = list(geometry_flags(candidate, level, volume))
+    of_geometry = geometry_flags(
+        candidate, level, volume, course_zyx=course_zyx, seeming_mm=seeming_mm
+    )
+    flags = list(of_geometry)
     if candidate.doubt:
         flags.append(Flag("implausible_shape", f"Its mask is doubtful: {candidate.doubt}"))
     if probability < LOW_LEVEL_PROBABILITY:

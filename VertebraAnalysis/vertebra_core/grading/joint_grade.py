@@ -82,6 +82,46 @@ def joint_of_many(
     return joint / joint.sum(-1, keepdims=True)
 
 
+def stated_probabilities(
+    joint: Sequence[float], morphometric: int, learned: int | None, joining: Joining = JOINING
+) -> Probabilities:
+    """Return what is stated of a joint opinion: less where the two give different grades.
+
+    A temperature below 1 adds up what two opinions know apart from each other. Where they
+    contradict, one is wrong: no more than their mean is stated then, that of temperature 1. Of the
+    367 bodies that `JOINING` tells of they differ in 46: 26 of the grades given there are right,
+    of which the joint opinion claims 34.3 and its mean 27.4, with 0.91 nats of log loss for 1.07.
+
+    Parameters
+    ----------
+    joint : sequence of float, length 4
+        From `joint_probabilities`, which a grade is taken from.
+    morphometric, learned : int
+        What each opinion gives alone; `learned` is None where there is none.
+    joining : Joining
+    """
+    return _tempered(joint, _disagreement_exponent(morphometric, learned, joining))
+
+
+def joint_of_stated(
+    stated: Sequence[float], morphometric: int, learned: int | None, joining: Joining = JOINING
+) -> Probabilities:
+    """Return the joint opinion that `stated_probabilities` made less of; its inverse."""
+    return _tempered(stated, 1 / _disagreement_exponent(morphometric, learned, joining))
+
+
+def _disagreement_exponent(morphometric: int, learned: int | None, joining: Joining) -> float:
+    alike = learned is None or learned == morphometric
+    return 1.0 if alike else min(joining.temperature, 1.0)
+
+
+def _tempered(probabilities: Sequence[float], exponent: float) -> Probabilities:
+    if exponent == 1:
+        return tuple(float(p) for p in probabilities)
+    powers = np.asarray(probabilities, float) ** exponent
+    return tuple((powers / powers.sum()).tolist())
+
+
 def joint_grade(joint: Sequence[float], morphometric: int, learned: int | None = None) -> int:
     """Return the grade that two opinions give: the median of both, never beyond either.
 

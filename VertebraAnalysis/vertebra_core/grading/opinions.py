@@ -12,9 +12,10 @@ from torch import nn
 from ..analysis import Vertebra
 from ..parallel import for_each
 from ..scan_edges import SCAN
-from ..spine_course import spine_course
+from ..spine_course import spine_courses
 from ..volume import CtVolume
 from .body_frame import BodyFrame, BodyFrameError, fit_body_frame
+from .cut_side import only_sides_cut
 from .genant import Morphometry, assess_spine
 from .heights import HeightError, HeightMeasurement, measure_heights
 from .learned import LearnedGrade, body_crop, learned_grades
@@ -44,6 +45,8 @@ class BodyToGrade:
         Why the mask is not to be trusted; empty if it is.
     body_cut_by : str
         Whose edge cuts the body, if one does; see `scan_edges`.
+    cut_points_lps_mm : ndarray, shape (n, 3), or None
+        Where it does; None leaves open where, and the body is not measured.
     """
 
     vertebra: Vertebra
@@ -55,6 +58,7 @@ class BodyToGrade:
     voxel_mm: float = 1.0
     doubt: str = ""
     body_cut_by: str = SCAN
+    cut_points_lps_mm: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -91,8 +95,11 @@ def body_opinions(
     Parameters are those of `grade_bodies`; the result is in the order of `bodies`.
     """
 
+    centres = [b.vertebra.center_lps_mm for b in bodies]
+    courses = spine_courses(centres, [not b.body_cut and not b.doubt for b in bodies])
+
     def measured(i: int) -> BodyOpinions:
-        return _measured(bodies[i], _spine_course(bodies, i))
+        return _measured(bodies[i], courses[i])
 
     def crop(i: int) -> torch.Tensor:
         own = bodies[i]
@@ -113,36 +120,39 @@ def body_opinions(
 
 
 def _measured(body: BodyToGrade, up_hint: np.ndarray | None) -> BodyOpinions:
-    reason = why_not_graded(body.vertebra.level)
-    if reason is not None:
-        return BodyOpinions(reason)
+    cut = ""
     if body.body_cut:
-        edge = f"The edge of the {body.body_cut_by}"
-        return BodyOpinions(f"{edge} cuts the body, so its heights are not known.")
-    if body.voxel_mm > MAX_VOXEL_MM:
-        return BodyOpinions(f"Voxels of {body.voxel_mm:.1f} mm are too coarse to measure heights.")
-    if body.doubt:
-        return BodyOpinions("The mask is too doubtful to be measured.")
+        cut = f"The edge of the {body.body_cut_by} cuts the body, so its heights are not known."
+    reason = _why_not_tried(body, cut)
+    if reason:
+        return BodyOpinions(reason)
     try:
         frame = fit_body_frame(body.body, 1.0, body.whole, up_hint)
+        if cut and not only_sides_cut(body.cut_points_lps_mm, body.origin_lps_mm, frame):
+            return BodyOpinions(cut)
         return BodyOpinions(frame=frame, heights=measure_heights(body.body, 1.0, frame))
     except (BodyFrameError, HeightError) as error:
-        return BodyOpinions(f"{str(error)[0].upper()}{str(error)[1:]}.")
+        return BodyOpinions(cut or f"{str(error)[0].upper()}{str(error)[1:]}.")
+
+
+def _why_not_tried(body: BodyToGrade, cut: str) -> str:
+    """Say why a body is not even tried to be measured; `cut` is the reason if an edge cuts it."""
+    reason = why_not_graded(body.vertebra.level)
+    if reason is not None:
+        return reason
+    if body.body_cut and body.cut_points_lps_mm is None:
+        return cut
+    if body.voxel_mm > MAX_VOXEL_MM:
+        return cut or f"Voxels of {body.voxel_mm:.1f} mm are too coarse to measure heights."
+    if body.doubt:
+        return cut or "The mask is too doubtful to be measured."
+    return ""
 
 
 def _told_losses(found: Morphometry) -> tuple[float, float, float]:
     """Wedge, biconcave and crush; no crush against the norm, which tells a small person as well."""
     crush = found.loss.crush if found.reference.source == NEIGHBOURS else 0.0
     return found.loss.wedge, found.loss.biconcave, crush
-
-
-def _spine_course(bodies: Sequence[BodyToGrade], i: int) -> np.ndarray | None:
-    """Direction (z, y, x) up the spine at body `i`, from its neighbours' centres.
-
-    The centre of a fragment, or of a doubtful mask, is not where that of its body would be.
-    """
-    near = [b for b in bodies[max(i - 1, 0) : i + 2] if not b.body_cut and not b.doubt]
-    return spine_course([b.vertebra.center_lps_mm for b in near])
 
 
 def _numbers(body: BodyToGrade, opinions: BodyOpinions) -> MeasuredBody:

@@ -23,6 +23,11 @@ METAL_HU = 2000.0
 DENSE_SHARE = 0.04
 """Share of the region above `CEMENT_HU` from which it is called treated."""
 
+_COMPACT_MM = 2.0
+"""Cement fills a volume, whereas noise and the overshoot of a sharp kernel peak in single voxels:
+the region is smoothed with this standard deviation first. On the public chest, made sharp and
+noisy, it takes the dense share from up to 7 % to below 2 %; 0.6 ml of cement keep 7 %."""
+
 _PLAUSIBLE_HU = (-150.0, CEMENT_HU)
 
 
@@ -35,7 +40,7 @@ class Density:
     mean_hu : float or None
         None where too little of the region holds plausible bone.
     dense_share : float
-        Share of the region above `CEMENT_HU`.
+        Share of the smoothed region above `CEMENT_HU`.
     holds_metal : bool
     """
 
@@ -73,15 +78,25 @@ def trabecular_density(
         line(-_HALF_HEIGHT, _HALF_HEIGHT, height_mm),
         line(_FRONT, _BACK, frame.depth_mm),
         line(-_HALF_WIDTH, _HALF_WIDTH, frame.width_mm),
-    ).reshape(3, -1)
-    lps = points[::-1].T + np.asarray(origin_lps_mm)
-    index = ct.lps_to_index(lps).T
-    values = ndimage.map_coordinates(ct.hu, index, order=1, mode="constant", cval=np.nan)
-    values = values[np.isfinite(values)]
+    )
+    lps = np.moveaxis(points[::-1], 0, -1) + np.asarray(origin_lps_mm)
+    index = np.moveaxis(ct.lps_to_index(lps), -1, 0)
+    region = ndimage.map_coordinates(ct.hu, index, order=1, mode="constant", cval=np.nan)
+    values = region[np.isfinite(region)]
     if len(values) < _LEAST_SAMPLES:
         return Density(None, 0.0, False)
     low, high = _PLAUSIBLE_HU
     bone = values[(values > low) & (values < high)]
     mean = float(bone.mean()) if len(bone) >= _LEAST_SAMPLES else None
-    dense = float((values >= CEMENT_HU).mean())
-    return Density(mean, dense, bool((values >= METAL_HU).mean() > DENSE_SHARE / 2))
+    metal = float((values >= METAL_HU).mean())
+    return Density(mean, _dense_share(region), metal > DENSE_SHARE / 2)
+
+
+def _dense_share(region: np.ndarray) -> float:
+    """Share of the region that compact dense matter fills; what lies outside the CT is NaN."""
+    seen = np.isfinite(region)
+    # The cortex outside the region is not smoothed into it.
+    sigma = _COMPACT_MM / _STEP_MM
+    weight = ndimage.gaussian_filter(seen.astype(float), sigma, mode="nearest")
+    smooth = ndimage.gaussian_filter(np.where(seen, region, 0.0), sigma, mode="nearest")
+    return float((smooth[seen] >= CEMENT_HU * weight[seen]).mean())
