@@ -11,6 +11,7 @@ import numpy as np
 
 from .analysis import SpineAnalysis, Vertebra
 from .analysis_options import AnalysisOptions
+from .cut_spine import cut_spine_warnings
 from .errors import Cancelled, InputError
 from .field_of_view import touches_edge
 from .flagging import with_flags
@@ -135,6 +136,7 @@ class _Run:
                 candidates, assignment, network_levels
             )
             self.warnings.extend(rejected_warnings(found.rejected, vertebrae))
+            self.warnings.extend(cut_spine_warnings(candidates))
         masks = [c.mask for c in candidates]
         numbers = [level_named(v.level).number for v in vertebrae]
         # Grades change no mask, and one core measures while another brings masks to the CT's grid.
