@@ -26,6 +26,7 @@ from .segmentation.doubts import doubts_in_row
 from .segmentation.merge import find_duplicates, merged_beside
 from .segmentation.segment import VertebraMask
 from .stages import Candidate, Stages, bundled_stages
+from .upside_down import upside_down_warnings
 from .vertebra_flags import (
     labelling_warnings,
     left_out_doubts,
@@ -137,6 +138,7 @@ class _Run:
             )
             self.warnings.extend(rejected_warnings(found.rejected, vertebrae))
             self.warnings.extend(cut_spine_warnings(candidates))
+            self.warnings.extend(upside_down_warnings(candidates))
         masks = [c.mask for c in candidates]
         numbers = [level_named(v.level).number for v in vertebrae]
         # Grades change no mask, and one core measures while another brings masks to the CT's grid.
@@ -257,5 +259,6 @@ def _no_spine() -> InputError:
     return InputError(
         "no_spine",
         "No vertebra was found in this scan.",
-        "Check that the spine is in the field of view and that the volume is a CT.",
+        "Check that the spine is in the field of view, that the volume is a CT and that its header "
+        "does not turn the patient the wrong way round.",
     )
