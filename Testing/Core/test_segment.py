@@ -207,6 +207,10 @@ def mask_of(vertebra: np.ndarray, body: np.ndarray) -> VertebraMask:
     )
 
 
+CENTRE = (45.0, 35.0, 35.0)
+"""Of the body of `vertebra_like`, LPS mm."""
+
+
 def vertebra_like(half=(12, 15, 20)) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Vertebra, body and HU of an elliptic cylinder with an arch behind."""
     z, y, x = np.indices((70, 90, 90)) - np.array([35, 35, 45]).reshape(3, 1, 1, 1)
@@ -310,6 +314,20 @@ def test_mask_at_the_edge_counts_as_cut():
     vertebra[40:], body[40:] = 0, 0
     assert judge(mask_of(vertebra, body), ct).figures.cut
     assert not judged(*vertebra_like()).figures.cut
+
+
+@pytest.mark.parametrize(("seen", "plausible"), [(4, False), (9, True)])
+def test_a_rim_of_a_vertebra_centred_beyond_the_edge_is_vetoed(seen, plausible):
+    vertebra, body, hu = vertebra_like()
+    top = 35 - 12 + seen  # the first row beyond the volume; the centre is row 35
+    ct = CtVolume(hu[:top].astype(np.float32), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0))
+    vertebra, body = vertebra.copy(), body.copy()
+    vertebra[top:], body[top:] = 0, 0
+    inside, beyond = mask_of(vertebra, body), replace(mask_of(vertebra, body), center_lps_mm=CENTRE)
+    assert judge(inside, ct).plausible
+    verdict = judge(beyond, ct)
+    assert verdict.plausible == plausible
+    assert plausible or "Only 4 mm" in verdict.reason
 
 
 def test_air_is_what_lies_beyond_the_volume():

@@ -116,6 +116,31 @@ def test_votes_that_leave_the_volume_are_dropped():
     assert len(positions) == 0
 
 
+def test_a_centre_just_beyond_the_edge_is_found_by_the_voxels_in_view():
+    heat, offset = ideal_output([(-2.0, 14.0, 15.0), (18.0, 13.0, 14.0)])
+    foreground = (np.indices(SHAPE)[0] < 5) * np.float32(0.9)
+    arguments = (foreground, offset, SPACING_MM, 0.25, 0.3, 0.4, 8.0)
+    peaks = peaks_from_votes(heat, *arguments, beyond_mm=6.0)
+    found = np.array(sorted(p.position_zyx for p in peaks))
+    assert np.abs(found - [(-2.0, 14.0, 15.0), (18.0, 13.0, 14.0)]).max() < 0.05
+    assert all(0 < p.heat <= 1 for p in peaks)
+
+
+def test_a_centre_far_beyond_the_edge_is_not_found():
+    # 9 mm beyond the face of the first voxels; no echo of it may stay at the edge either.
+    heat, offset = ideal_output([(-5.0, 14.0, 15.0)])
+    foreground = (np.indices(SHAPE)[0] < 3) * np.float32(0.9)
+    arguments = (foreground, offset, SPACING_MM, 0.25, 0.3, 0.4, 8.0)
+    assert peaks_from_votes(heat, *arguments, beyond_mm=6.0) == []
+
+
+def test_looking_beyond_the_edge_changes_nothing_within():
+    heat, offset = ideal_output([(12.3, 14.6, 15.2), (24.7, 13.1, 14.4)])
+    arguments = (heat * 0, offset, SPACING_MM, 0.3, 0.0, 0.4, 8.0)
+    beyond = peaks_from_votes(heat, *arguments, beyond_mm=6.0)
+    assert beyond == peaks_from_votes(heat, *arguments)
+
+
 def test_nothing_hot_gives_nothing():
     empty = np.zeros(SHAPE, np.float32)
     offset = np.zeros((3, *SHAPE), np.float32)

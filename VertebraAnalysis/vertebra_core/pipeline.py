@@ -11,6 +11,7 @@ import numpy as np
 
 from .analysis import SpineAnalysis, Vertebra
 from .analysis_options import AnalysisOptions
+from .cut_spine import cut_spine_warnings
 from .errors import Cancelled, InputError
 from .field_of_view import points_at_edge, touches_edge
 from .flagging import with_flags
@@ -26,6 +27,7 @@ from .segmentation.doubts import doubts_in_row
 from .segmentation.merge import find_duplicates, merged_beside
 from .segmentation.segment import VertebraMask
 from .stages import Candidate, Stages, bundled_stages
+from .upside_down import upside_down_warnings
 from .vertebra_flags import (
     labelling_warnings,
     left_out_doubts,
@@ -136,6 +138,8 @@ class _Run:
                 candidates, assignment, network_levels
             )
             self.warnings.extend(rejected_warnings(found.rejected, vertebrae))
+            self.warnings.extend(cut_spine_warnings(candidates))
+            self.warnings.extend(upside_down_warnings(candidates))
         masks = [c.mask for c in candidates]
         numbers = [level_named(v.level).number for v in vertebrae]
         # Grades change no mask, and one core measures while another brings masks to the CT's grid.
@@ -267,5 +271,6 @@ def _no_spine() -> InputError:
     return InputError(
         "no_spine",
         "No vertebra was found in this scan.",
-        "Check that the spine is in the field of view and that the volume is a CT.",
+        "Check that the spine is in the field of view, that the volume is a CT and that its header "
+        "does not turn the patient the wrong way round.",
     )

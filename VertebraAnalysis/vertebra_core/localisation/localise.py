@@ -30,6 +30,11 @@ _END_HEAT = 0.5
 """The ends of a chain need this share of their neighbours' votes, or this heat: S1 lines up with
 the spine, but few voxels vote for it."""
 
+_BEYOND_MM = 6.0
+"""How far beyond the scan a centre may lie. Bodies are 20-35 mm deep and high: a fifth or more of
+one is in view then. On a chest crop whose back edge cuts the bodies they lie 2-5 mm beyond; where
+public scans are cropped to a tenth of a body, mostly 7-11 mm."""
+
 _LEAST_BONE_VOXELS = 100
 """0.8 ml above 120 HU: less than a single cervical vertebra's cortex, thick slices included."""
 
@@ -228,6 +233,7 @@ def find_peaks(output: np.ndarray, options: LocalisationOptions) -> list[Peak]:
         options.foreground_weight,
         options.minimum_votes,
         options.separation_mm,
+        beyond_mm=_BEYOND_MM,
     )
 
 

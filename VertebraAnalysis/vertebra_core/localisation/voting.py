@@ -6,6 +6,7 @@ fast search and find of density peaks", Science 344 (2014).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,7 +34,11 @@ class Peak:
 
 
 def cast_votes(
-    weights: np.ndarray, offset_mm: np.ndarray, spacing_mm: float, threshold: float
+    weights: np.ndarray,
+    offset_mm: np.ndarray,
+    spacing_mm: float,
+    threshold: float,
+    margin: int = 0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Where the voxels above a threshold vote.
 
@@ -46,17 +51,20 @@ def cast_votes(
     spacing_mm : float
     threshold : float
         Voxels vote whose weight exceeds this.
+    margin : int
+        Voxels beyond the volume's faces where votes count too.
 
     Returns
     -------
     positions : ndarray of float32, shape (n, 3)
-        Continuous voxel indices within the volume (half a voxel beyond its faces at most).
+        Continuous voxel indices within the volume and the margin (half a voxel beyond at most).
     weights : ndarray of float32, shape (n,)
     """
     chosen = np.nonzero(weights > threshold)
     shifts = offset_mm[(slice(None), *chosen)].T / spacing_mm
     positions = np.stack(chosen, 1).astype(np.float32) + shifts
-    inside = ((positions > -0.5) & (positions < np.array(weights.shape) - 0.5)).all(1)
+    low, high = -margin - 0.5, np.array(weights.shape) + margin - 0.5
+    inside = ((positions > low) & (positions < high)).all(1)
     return positions[inside], weights[chosen][inside].astype(np.float32)
 
 
@@ -132,6 +140,7 @@ def peaks_from_votes(
     separation_mm: float,
     smoothing_mm: float = 2.0,
     refine_mm: float = 6.0,
+    beyond_mm: float = 0.0,
 ) -> list[Peak]:
     """Find centres by votes, with sub-voxel positions.
 
@@ -154,6 +163,9 @@ def peaks_from_votes(
         Standard deviation of the smoothing of the vote map, which votes scatter in.
     refine_mm : float
         Votes within this distance of a peak give its position, by their weighted mean.
+    beyond_mm : float
+        How far beyond the volume's faces a centre may lie: voxels of a vertebra that the edge cuts
+        vote for a place outside.
 
     Returns
     -------
@@ -161,12 +173,14 @@ def peaks_from_votes(
         Most votes first.
     """
     weights = heat + foreground_weight * foreground if foreground_weight else heat
-    positions, votes = cast_votes(weights, offset_mm, spacing_mm, threshold)
+    # Votes scatter around a centre; those for one just within reach must all count.
+    margin = math.ceil((beyond_mm + refine_mm) / spacing_mm) if beyond_mm else 0
+    positions, votes = cast_votes(weights, offset_mm, spacing_mm, threshold, margin)
     if not len(positions):
         return []
-    density = vote_map(positions, votes, heat.shape)
+    density = vote_map(positions + margin, votes, tuple(n + 2 * margin for n in heat.shape))
     density = ndimage.gaussian_filter(density, smoothing_mm / spacing_mm)
-    found = fast_search_peaks(density, minimum_votes, separation_mm / spacing_mm)
+    found = fast_search_peaks(density, minimum_votes, separation_mm / spacing_mm) - margin
     tree = cKDTree(positions)
     peaks = []
     for index, near in zip(
@@ -176,13 +190,22 @@ def peaks_from_votes(
             continue
         weight = votes[near]
         center = (positions[near] * weight[:, None]).sum(0) / weight.sum()
+        if _beyond(center, heat.shape) * spacing_mm > beyond_mm:
+            continue
         peaks.append(
             Peak(tuple(float(v) for v in center), float(weight.sum()), heat_near(heat, index))
         )
     return sorted(peaks, key=lambda peak: -peak.votes)
 
 
+def _beyond(position_zyx: np.ndarray, shape: tuple[int, ...]) -> float:
+    """How far, in voxels, a place lies beyond the faces of a volume; 0 or less within it."""
+    low, high = -0.5 - position_zyx, position_zyx - (np.array(shape) - 0.5)
+    return float(np.maximum(low, high).max())
+
+
 def heat_near(heat: np.ndarray, index_zyx: np.ndarray, reach: int = 2) -> float:
-    """Largest heat within `reach` voxels of a voxel."""
-    box = tuple(slice(max(0, int(i) - reach), int(i) + reach + 1) for i in index_zyx)
+    """Largest heat within `reach` voxels of a voxel, or of the volume's voxel nearest to it."""
+    nearest = np.clip(index_zyx, 0, np.array(heat.shape) - 1)
+    box = tuple(slice(max(0, int(i) - reach), int(i) + reach + 1) for i in nearest)
     return float(heat[box].max())

@@ -29,6 +29,10 @@ BODY_HEIGHT_MM = (3.0, 50.0)
 """Hard limits: outside one of these it is no vertebra. Where the field of view cuts the mask, less
 may be seen of it."""
 
+LEAST_IN_VIEW_MM = 6.0
+"""Least extent of the body where the centre lies beyond the edge: a quarter of a lumbar body's
+height. What is thinner is a rim, of which nothing can be said."""
+
 LEAST_BOX_FILL = 0.48
 """Body volume over its box; an ellipsoid fills 0.52, a cylinder 0.79; concave bodies fill less."""
 
@@ -141,7 +145,7 @@ def judge(mask: VertebraMask, ct: CtVolume) -> Plausibility:
         return Plausibility(False, "Nothing was found around this centre.")
     if figures.body_ml < _LEAST_BODY_ML and not _like_atlas(figures):
         return Plausibility(False, "No vertebral body was found around this centre.", figures)
-    reason = _fault(figures)
+    reason = _fault(figures) or _rim(figures, mask, ct)
     return Plausibility(not reason, reason, figures, _like_atlas(figures))
 
 
@@ -163,6 +167,16 @@ def _fault(f: MaskFigures) -> str:
         return "Its body has no compact shape."
     doubts = _doubts(f)
     return "" if len(doubts) <= DOUBTS_ALLOWED else "; ".join(doubts) + "."
+
+
+def _rim(f: MaskFigures, mask: VertebraMask, ct: CtVolume) -> str:
+    """Say that only a rim is in view of a vertebra whose centre lies beyond the edge."""
+    index = ct.lps_to_index(np.asarray(mask.center_lps_mm))
+    beyond = np.maximum(-0.5 - index, index - (np.array(ct.hu.shape) - 0.5)).max() > 0
+    seen = min(f.width_mm, f.depth_mm, f.height_mm)
+    if not beyond or seen >= LEAST_IN_VIEW_MM:
+        return ""
+    return f"Only {seen:.0f} mm of its body are in view."
 
 
 def _doubts(f: MaskFigures) -> list[str]:
