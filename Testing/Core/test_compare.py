@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +14,7 @@ from labelled_folder import CENTERS_LPS, write_plain_case
 from torch import nn
 from toy_phantom import toy_scene
 from vertebra_core.command_line import main
+from vertebra_core.errors import InputError
 from vertebra_core.evaluation import compare as compare_module
 from vertebra_core.evaluation.compare import all_systems, compare, found_networks
 from vertebra_core.evaluation.compare_answers import STOPS, System
@@ -268,6 +270,22 @@ def test_weights_are_found_in_sub_folders_and_the_bundled_ones_complete_them(tmp
     assert rows["sagittal"][4:] == (50, 400, "1.5") and rows["vertebraformer"][4:] == (None,) * 3
     with pytest.raises(Exception, match="no folder"):
         found_networks(tmp_path / "none", "cpu")
+
+
+def test_two_different_weights_of_one_name_are_refused_and_copies_are_not(tmp_path):
+    paths = [tmp_path / folder / "sagittal.safetensors" for folder in ("all", "sharp")]
+    for path in paths:
+        path.parent.mkdir()
+        save_weights(SagittalDetector((8, 8, 8, 8)), path)
+    with pytest.raises(InputError, match="are different weights of one name") as refused:
+        found_networks(tmp_path, "cpu")
+    assert all(str(path) in refused.value.message for path in paths)
+    assert "sagittal_second.safetensors" in refused.value.hint
+    renamed = paths[1].rename(paths[1].with_name("sagittal_second.safetensors"))
+    assert {"sagittal", "sagittal_second"} <= set(found_networks(tmp_path, "cpu")[0])
+    renamed.unlink()
+    shutil.copyfile(paths[0], paths[1])
+    assert "sagittal" in found_networks(tmp_path, "cpu")[0]
 
 
 @pytest.mark.slow

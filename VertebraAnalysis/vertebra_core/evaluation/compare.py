@@ -163,12 +163,13 @@ def found_networks(
     Raises
     ------
     InputError
-        If the folder does not exist.
+        If the folder does not exist, or holds two different weights of one name.
     WeightsError
         If weights are damaged, or not bundled either.
     """
     networks: dict[str, nn.Module] = {}
     records: dict[str, WeightsRecord] = {}
+    paths: dict[str, Path] = {}
     if folder is not None and not folder.is_dir():
         raise InputError(
             "no_such_folder", f"There is no folder {folder}.", "Give the --out of a training."
@@ -177,17 +178,28 @@ def found_networks(
         if path.parent.name.startswith(_CHECKPOINT):
             continue
         try:
-            networks[path.stem], record = load_weights_file(path, device)
+            network, record = load_weights_file(path, device)
         except WeightsError as error:
             if error.code != "weights_unfit":
                 raise
             progress(f"{path.name}: left out, {error.message}")
             continue
-        records[path.stem] = record
+        name = path.stem
+        if name in records and records[name].sha256 != record.sha256:
+            raise _same_name(paths[name], path)
+        networks[name], records[name], paths[name] = network, record, path
     for name in BASE_NETWORKS:
         if name not in networks:
             networks[name], records[name] = load_network(name, None, device)
     return networks, records
+
+
+def _same_name(one: Path, other: Path) -> InputError:
+    return InputError(
+        "weights_of_one_name",
+        f"{one} and {other} are different weights of one name, by which they are told apart.",
+        f"Rename one of them, such as {one.stem}_second.safetensors.",
+    )
 
 
 def all_systems(
