@@ -105,7 +105,7 @@ def test_stretches_hold_centres_on_their_vertebrae_and_the_sacrum_below_l5(tmp_p
     assert on_vertebra >= 15 and sacral >= 1
 
 
-def test_bodies_come_in_their_own_frame_with_the_readers_grade(plain, tmp_path):
+def test_bodies_come_in_their_own_frame_with_the_readers_grade(plain, tmp_path, caplog):
     source = LabelledGradingSource([plain], tmp_path, {})
     assert source.names() == ["0:case1"]
     for seed in range(4):
@@ -120,8 +120,10 @@ def test_bodies_come_in_their_own_frame_with_the_readers_grade(plain, tmp_path):
         assert extent[0] < extent[1] < extent[2]
     with pytest.raises(InputError, match="names none"):
         source_with_table(plain, tmp_path, "1,20,0\n")
-    table = source_with_table(plain, tmp_path, "case1,20,0\ncase2,21,3\n")
+    with caplog.at_level("INFO"):
+        table = source_with_table(plain, tmp_path, "case1,20,0\ncase2,21,3\nother,20,1\n")
     assert table.names() == ["0:case1"]
+    assert "1 of the 3 names in it are of no scan here, for one other" in caplog.text
     seen = {
         (int(s["grade"]), int(s["shape"]))
         for s in (table.draw("0:case1", np.random.default_rng(i)) for i in range(12))
