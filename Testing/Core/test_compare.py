@@ -16,7 +16,7 @@ from toy_phantom import toy_scene
 from vertebra_core.command_line import main
 from vertebra_core.errors import InputError
 from vertebra_core.evaluation import compare as compare_module
-from vertebra_core.evaluation.compare import all_systems, compare, found_networks
+from vertebra_core.evaluation.compare import all_systems, compare, found_networks, without_dbscan
 from vertebra_core.evaluation.compare_answers import STOPS, System
 from vertebra_core.evaluation.compare_cases import (
     CompareCase,
@@ -44,7 +44,7 @@ from vertebra_core.grading.fracture_networks import FracNet, FracSegNet
 from vertebra_core.labelling.single_network import SingleVertebraNetwork
 from vertebra_core.levels import level_named
 from vertebra_core.localisation.sagittal_network import SagittalDetector
-from vertebra_core.models import save_weights
+from vertebra_core.models import WeightsRecord, save_weights
 from vertebra_core.phantom.lesions import with_lesions
 from vertebra_core.phantom.scene import save_scene
 from vertebra_core.training.imaging_domains import domain_numbers
@@ -286,6 +286,23 @@ def test_two_different_weights_of_one_name_are_refused_and_copies_are_not(tmp_pa
     renamed.unlink()
     shutil.copyfile(paths[0], paths[1])
     assert "sagittal" in found_networks(tmp_path, "cpu")[0]
+
+
+def test_the_report_says_which_weights_are_left_out_without_scikit_learn(monkeypatch, capsys):
+    def missing():
+        raise InputError("package_missing", "scikit-learn is not installed.")
+
+    monkeypatch.setattr(compare_module, "check_dbscan", missing)
+    networks = {"locnet": nn.Identity(), "sagittal_wide": SagittalDetector((8, 8, 8, 8))}
+    assert not any("DBSCAN" in s.name for s in all_systems(networks, "cpu"))
+    assert "sagittal_wide: left out. scikit-learn" in capsys.readouterr().err
+    records = dict.fromkeys(networks, WeightsRecord("", "", "", {}))
+    told = training_table(networks, records, tuple(without_dbscan(networks))).note
+    assert "sagittal_wide: in no other table" in told
+    assert ".venv/bin/python -m pip install scikit-learn" in told
+    monkeypatch.setattr(compare_module, "check_dbscan", lambda: None)
+    assert without_dbscan(networks) == {}
+    assert "in no other table" not in training_table(networks, records).note
 
 
 @pytest.mark.slow

@@ -82,7 +82,8 @@ def run(args: argparse.Namespace) -> int:
         )
     else:
         tables = [*comparison_tables(results), *perturbation_tables(results)]
-        print(join([*tables, training_table(networks, records)], args.markdown))
+        training = training_table(networks, records, tuple(without_dbscan(networks)))
+        print(join([*tables, training], args.markdown))
     return 0
 
 
@@ -213,16 +214,24 @@ def all_systems(
     sums = sums or {}
     base = [sums.get(name, "") for name in BASE_NETWORKS]
     systems = _versioned(pipeline_systems(networks["locnet"], device), base)
+    left_out = without_dbscan(networks)
     for name, network in networks.items():
+        if name in left_out:
+            progress(f"{name}: left out. {left_out[name]}")
+            continue
         own = systems_of(name, network, device)
-        if any("DBSCAN" in s.name for s in own):
-            try:
-                check_dbscan()
-            except InputError as error:
-                progress(f"{name}: left out. {error}")
-                continue
         systems += _versioned(own, [*base, sums.get(name, "")])
     return systems
+
+
+def without_dbscan(networks: Mapping[str, nn.Module]) -> dict[str, InputError]:
+    """Return the names of networks that cannot be used without scikit-learn, and why."""
+    try:
+        check_dbscan()
+    except InputError as error:
+        found = {n: getattr(network, "architecture", "") for n, network in networks.items()}
+        return {name: error for name, kind in found.items() if kind == "SagittalDetector"}
+    return {}
 
 
 def _versioned(systems: list[System], sums: list[str]) -> list[System]:
