@@ -5,6 +5,7 @@ python Utilities/make_icon.py [PATH]        needs PySide6
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 from pathlib import Path
@@ -97,10 +98,20 @@ def _paint(painter: QtGui.QPainter, path: QtGui.QPainterPath, fill: str, edge: s
     painter.drawPath(path)
 
 
-if __name__ == "__main__":
-    target = Path(sys.argv[1]) if len(sys.argv) > 1 else ICON_FILE
+def main(arguments: list[str] | None = None) -> int:
+    """Write the icon; return 1 where that is not possible."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("path", type=Path, nargs="?", default=ICON_FILE, help="PNG to write")
+    target = parser.parse_args(arguments).path
     application = QtGui.QGuiApplication(sys.argv[:1])
     target.parent.mkdir(parents=True, exist_ok=True)
     if not draw_icon().save(str(target), "PNG"):
-        sys.exit(f"{target} could not be written")
+        print(f"{target} could not be written", file=sys.stderr)
+        return 1
     print(target)
+    del application
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -5,6 +5,7 @@ python Utilities/make_terminology.py
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from pathlib import Path
@@ -71,8 +72,15 @@ def _type(code: str, meaning: str, label: str, color: tuple[int, int, int]) -> d
     }
 
 
-if __name__ == "__main__":
+def main(arguments: list[str] | None = None) -> int:
+    """Write the file."""
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args(arguments)
     TERMINOLOGY_FILE.parent.mkdir(parents=True, exist_ok=True)
     with TERMINOLOGY_FILE.open("w", encoding="utf-8", newline="\n") as file:
         file.write(terminology_text())
     print(TERMINOLOGY_FILE)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -155,18 +155,23 @@ def test_keypoint_figures_are_printed_as_tables_and_as_json(tmp_path, capsys):
     file.touch()
     figures = {
         "identification_rate": 0.9731,
+        "scans_all_found": 0.25,
         "n_scans": 12,
         "by_source": {"a": {"identification_rate": 0.5, "n": 3}, "b": {"n": 9}},
     }
     asked = []
 
-    def evaluate(path, folds):
+    def evaluate(path, folds, on_fold):
         asked.append((path, folds))
+        on_fold(1)
         return figures
 
     evaluate_keypoints.run(_parse(evaluate_keypoints, file, "--folds", 4), evaluate)
-    text = capsys.readouterr().out
-    assert "97.3 %" in text and "by source" in text.lower() and "50.0 %" in text
+    text, told = capsys.readouterr()
+    assert "1 of 4 parts" in told
+    assert (
+        "97.3 %" in text and "25.0 %" in text and "by source" in text.lower() and "50.0 %" in text
+    )
     evaluate_keypoints.run(_parse(evaluate_keypoints, file, "--json"), evaluate)
     assert json.loads(capsys.readouterr().out) == figures
     assert asked == [(file, 4), (file, 5)]

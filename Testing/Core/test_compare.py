@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -13,8 +14,9 @@ from labelled_folder import CENTERS_LPS, write_plain_case
 from torch import nn
 from toy_phantom import toy_scene
 from vertebra_core.command_line import main
+from vertebra_core.errors import InputError
 from vertebra_core.evaluation import compare as compare_module
-from vertebra_core.evaluation.compare import all_systems, compare, found_networks
+from vertebra_core.evaluation.compare import all_systems, compare, found_networks, without_dbscan
 from vertebra_core.evaluation.compare_answers import STOPS, System
 from vertebra_core.evaluation.compare_cases import (
     CompareCase,
@@ -42,7 +44,7 @@ from vertebra_core.grading.fracture_networks import FracNet, FracSegNet
 from vertebra_core.labelling.single_network import SingleVertebraNetwork
 from vertebra_core.levels import level_named
 from vertebra_core.localisation.sagittal_network import SagittalDetector
-from vertebra_core.models import save_weights
+from vertebra_core.models import WeightsRecord, save_weights
 from vertebra_core.phantom.lesions import with_lesions
 from vertebra_core.phantom.scene import save_scene
 from vertebra_core.training.imaging_domains import domain_numbers
@@ -268,6 +270,39 @@ def test_weights_are_found_in_sub_folders_and_the_bundled_ones_complete_them(tmp
     assert rows["sagittal"][4:] == (50, 400, "1.5") and rows["vertebraformer"][4:] == (None,) * 3
     with pytest.raises(Exception, match="no folder"):
         found_networks(tmp_path / "none", "cpu")
+
+
+def test_two_different_weights_of_one_name_are_refused_and_copies_are_not(tmp_path):
+    paths = [tmp_path / folder / "sagittal.safetensors" for folder in ("all", "sharp")]
+    for path in paths:
+        path.parent.mkdir()
+        save_weights(SagittalDetector((8, 8, 8, 8)), path)
+    with pytest.raises(InputError, match="are different weights of one name") as refused:
+        found_networks(tmp_path, "cpu")
+    assert all(str(path) in refused.value.message for path in paths)
+    assert "sagittal_second.safetensors" in refused.value.hint
+    renamed = paths[1].rename(paths[1].with_name("sagittal_second.safetensors"))
+    assert {"sagittal", "sagittal_second"} <= set(found_networks(tmp_path, "cpu")[0])
+    renamed.unlink()
+    shutil.copyfile(paths[0], paths[1])
+    assert "sagittal" in found_networks(tmp_path, "cpu")[0]
+
+
+def test_the_report_says_which_weights_are_left_out_without_scikit_learn(monkeypatch, capsys):
+    def missing():
+        raise InputError("package_missing", "scikit-learn is not installed.")
+
+    monkeypatch.setattr(compare_module, "check_dbscan", missing)
+    networks = {"locnet": nn.Identity(), "sagittal_wide": SagittalDetector((8, 8, 8, 8))}
+    assert not any("DBSCAN" in s.name for s in all_systems(networks, "cpu"))
+    assert "sagittal_wide: left out. scikit-learn" in capsys.readouterr().err
+    records = dict.fromkeys(networks, WeightsRecord("", "", "", {}))
+    told = training_table(networks, records, tuple(without_dbscan(networks))).note
+    assert "sagittal_wide: in no other table" in told
+    assert ".venv/bin/python -m pip install scikit-learn" in told
+    monkeypatch.setattr(compare_module, "check_dbscan", lambda: None)
+    assert without_dbscan(networks) == {}
+    assert "in no other table" not in training_table(networks, records).note
 
 
 @pytest.mark.slow

@@ -279,6 +279,15 @@ def test_grades_of_other_scans_are_refused(folder, capsys, tmp_path):
         _run(folder, lambda ct: None, capsys, "--grades", str(tmp_path / "grades.csv"))
 
 
+def test_names_of_no_scan_in_a_table_of_grades_are_told(folder, capsys, tmp_path):
+    (tmp_path / "grades.csv").write_text("case,label,genant_grade\npatient,20,2\npatent,21,0\n")
+    parser = argparse.ArgumentParser()
+    evaluate_cases.add_arguments(parser)
+    arguments = parser.parse_args([str(folder), "--grades", str(tmp_path / "grades.csv")])
+    assert evaluate_cases.run(arguments, lambda ct: _answer([], *_truth_maps())) == 0
+    assert "1 of the 2 names in it are of no scan here, for one patent" in capsys.readouterr().err
+
+
 def test_a_body_cut_by_the_border_need_not_be_graded_nor_one_cut_in_half_be_found(tmp_path):
     for first_slice, in_view in ((-2, True), (-5, False)):
         labels, bodies = _truth_maps(first_slice)

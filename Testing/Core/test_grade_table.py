@@ -6,7 +6,7 @@ import unicodedata
 
 import pytest
 from vertebra_core.errors import InputError
-from vertebra_core.evaluation.grade_matching import grades_by_case
+from vertebra_core.evaluation.grade_matching import grades_by_case, names_without_case
 from vertebra_core.evaluation.grade_table import read_grades
 
 PUBLISHED = (
@@ -80,6 +80,33 @@ def test_a_name_that_could_mean_two_scans_is_refused(tmp_path):
     assert grades_by_case(["a/7", "7"], grades) == ({}, {"L1": 1})
     both = ["dataset-verse19training/sub-verse004", "dataset-verse20training/sub-verse004"]
     assert grades_by_case(both, GRADES) == (GRADES["verse004"],) * 2
+
+
+@pytest.mark.parametrize(("patient", "names"), [
+    ("verse401", ["sub-verse401_split-verse253", "sub-verse401_split-verse254"]),
+    ("ward 7", ["ward 7/first", "ward 7/second"]),
+])  # fmt: skip
+def test_a_patient_with_two_scans_is_refused_with_their_names(patient, names, tmp_path):
+    grades = read_grades(written(tmp_path, f"{OWN}{patient},L1,1\nother,L1,0\n"))
+    with pytest.raises(InputError, match=f"{patient} .* could mean {names[0]} or {names[1]}"):
+        grades_by_case([*names, "other"], grades)
+    # One scan alone is not looked for by its patient either, and that is told.
+    assert grades_by_case([names[0], "other"], grades) == ({}, {"L1": 0})
+
+
+def test_two_scans_by_one_number_of_verse_are_refused_and_a_second_copy_is_not():
+    names = ["sub-verse004_dir-ax", "sub-verse004_dir-sag"]
+    with pytest.raises(InputError, match=f"verse004 .* could mean {names[0]} or {names[1]}"):
+        grades_by_case(names, GRADES)
+    copies = ["sub-verse401_split-verse254", "verse254"]
+    assert grades_by_case(copies, GRADES) == (GRADES["verse254"],) * 2
+
+
+def test_names_of_a_table_that_are_of_no_scan_are_counted_and_one_is_told():
+    left = names_without_case(["sub-verse014", "sub-verse020"], GRADES)
+    assert left == "2 of the 3 names in it are of no scan here, for one verse004"
+    assert names_without_case(["verse004", "verse014", "verse254", "more"], GRADES) is None
+    assert names_without_case(["verse004"], {}) is None
 
 
 def test_umlauts_are_one_letter_however_a_system_writes_them(tmp_path):

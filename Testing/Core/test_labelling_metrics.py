@@ -138,3 +138,8 @@ def test_the_table_says_what_vertebrae_where_there_is_none_do_to_a_scan():
     (table,) = labelling_tables([more], "x")
     said = "every level right (vertebrae reported where there is none do not count): 100.0 % of 1"
     assert said in table.note
+
+
+def test_a_share_of_nothing_is_a_dash_in_the_sentence_below_the_table():
+    (table,) = labelling_tables([_case({"L1": None})], "x")
+    assert "named rightly of those found: -;" in table.note and "None" not in table.note

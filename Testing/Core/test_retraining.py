@@ -20,7 +20,12 @@ from vertebra_core.evaluation.grade_table import read_grades
 from vertebra_core.grading.shape_names import SHAPE_NAMES
 from vertebra_core.labelling.network import NO_VERTEBRA, SACRUM
 from vertebra_core.levels import level_numbered
-from vertebra_core.models import MODELS_FOLDER, available_networks, load_weights_file
+from vertebra_core.models import (
+    MODELS_FOLDER,
+    available_networks,
+    load_weights_file,
+    register_weights,
+)
 from vertebra_core.stages import bundled_stages
 from vertebra_core.training.graded_scans import LabelledGradingSource
 from vertebra_core.training.grading_samples import UNKNOWN
@@ -105,7 +110,7 @@ def test_stretches_hold_centres_on_their_vertebrae_and_the_sacrum_below_l5(tmp_p
     assert on_vertebra >= 15 and sacral >= 1
 
 
-def test_bodies_come_in_their_own_frame_with_the_readers_grade(plain, tmp_path):
+def test_bodies_come_in_their_own_frame_with_the_readers_grade(plain, tmp_path, caplog):
     source = LabelledGradingSource([plain], tmp_path, {})
     assert source.names() == ["0:case1"]
     for seed in range(4):
@@ -120,8 +125,10 @@ def test_bodies_come_in_their_own_frame_with_the_readers_grade(plain, tmp_path):
         assert extent[0] < extent[1] < extent[2]
     with pytest.raises(InputError, match="names none"):
         source_with_table(plain, tmp_path, "1,20,0\n")
-    table = source_with_table(plain, tmp_path, "case1,20,0\ncase2,21,3\n")
+    with caplog.at_level("INFO"):
+        table = source_with_table(plain, tmp_path, "case1,20,0\ncase2,21,3\nother,20,1\n")
     assert table.names() == ["0:case1"]
+    assert "1 of the 3 names in it are of no scan here, for one other" in caplog.text
     seen = {
         (int(s["grade"]), int(s["shape"]))
         for s in (table.draw("0:case1", np.random.default_rng(i)) for i in range(12))
@@ -173,6 +180,19 @@ def test_training_starts_from_weights_of_a_file_a_folder_or_the_program(tmp_path
     cut.write_bytes((MODELS_FOLDER / "grading.safetensors").read_bytes()[:-9])
     with pytest.raises(WeightsError, match="damaged"):
         load_start(network, tmp_path, "grading")
+
+
+def test_bundled_weights_are_said_to_be_started_from_only_where_there_are_any(tmp_path, caplog):
+    shutil.copyfile(MODELS_FOLDER / "grading.safetensors", tmp_path / "grading.safetensors")
+    register_weights(tmp_path / "grading.safetensors")
+    network = GradingTask(GradingConfig(TrainingConfig(tmp_path, steps=1), None)).build_network()
+    with caplog.at_level("INFO"):
+        with pytest.raises(WeightsError, match="no network 'fracnet_focal'"):
+            load_start(network, tmp_path, "fracnet_focal")
+        assert "started from" not in caplog.text
+        with pytest.raises(ValueError, match="another shape"):
+            load_start(network, tmp_path, "locnet")
+        assert "the bundled weights are started from" in caplog.text
 
 
 def test_the_command_keeps_what_each_network_has_by_default():

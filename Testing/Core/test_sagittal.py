@@ -145,7 +145,7 @@ def test_without_scikit_learn_one_sentence_says_what_to_do(monkeypatch):
     with pytest.raises(InputError, match="scikit-learn") as told:
         dbscan_module.dbscan(np.zeros((3, 3)), 1.0, 2)
     assert told.value.code == "package_missing"
-    assert "pip install scikit-learn" in told.value.hint
+    assert ".venv/bin/python -m pip install scikit-learn" in told.value.hint
 
 
 def test_only_bodies_shown_well_carry_a_box():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -182,6 +183,20 @@ def test_training_writes_weights_logs_and_figures(train, config, name, bank, tmp
     assert [row["step"] for row in rows] == ["2", "4"]
     assert all(np.isfinite(float(row["loss"])) for row in rows)
     assert (tmp_path / "validation.csv").exists()
+
+
+def test_a_training_without_a_case_held_aside_warns_of_it_at_the_start(bank, tmp_path, caplog):
+    trainer("segmentation", bank, configuration(tmp_path / "measured"))
+    assert "held aside" not in caplog.text
+    lone = tmp_path / "bank"
+    lone.mkdir()
+    shutil.copyfile(next(bank.glob("*01.npy")), lone / "scene_00000001.npy")
+    silent = configuration(tmp_path / "silent", validation_samples=0)
+    trainer("segmentation", lone, silent)
+    assert "held aside" not in caplog.text
+    trainer("segmentation", lone, configuration(tmp_path / "out"))
+    (warning,) = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
+    assert "no case is held aside" in warning and "at least 20 phantoms" in warning
 
 
 def test_training_learns_the_toy(bank, tmp_path):

@@ -30,6 +30,12 @@ def refused(path: Path) -> str:
     return words
 
 
+def test_a_vertebra_without_a_centre_is_refused_in_words_of_its_own(tmp_path):
+    assert "L1: center_lps_mm, the centre of its body, is missing" in refused(
+        truth_file(tmp_path, center_lps_mm=None)
+    )
+
+
 def test_a_vertebra_comes_with_all_that_is_known(tmp_path):
     heights = {"anterior": 20, "middle": 21.5, "posterior": 24}
     kind, facts = read_truth_file(truth_file(tmp_path, heights_mm=heights))

@@ -143,6 +143,7 @@ def test_the_extension_describes_itself(installed):
         assert fields[f"EXTENSION_{name}"], name
     assert fields["EXTENSION_DEPENDS"].split() == ["PyTorch"]
     assert "research only" in fields["EXTENSION_DESCRIPTION"].lower()
+    assert fields["EXTENSION_DESCRIPTION"].count(".") <= 2, "one or two sentences"
     for name in ("ICONURL", "SCREENSHOTURLS"):
         for url in fields[f"EXTENSION_{name}"].split():
             path = url.partition("/main/")[2]
@@ -164,6 +165,8 @@ def test_the_index_entry_keeps_to_the_schema():
         *("build_dependencies", "build_subdirectory", "enabled", "tier"),
     }
     assert entry["$schema"].endswith("slicer-extension-catalog-entry-schema-v1.0.1.json#")
+    # The index knows its categories by name; "Spine" is none of them.
+    assert entry["category"] == "Segmentation"
     assert entry["tier"] in (1, 3, 5) and entry["scm_type"] == "git"
     text = (REPOSITORY / "CMakeLists.txt").read_text("utf-8")
     assert "project(VertebraAnalysis)" in text, "the entry's file is named after the project"

@@ -27,6 +27,14 @@ def test_the_file_is_what_the_command_writes(maker):
     )
 
 
+def test_help_leaves_the_file_as_it_is(maker, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(maker, "TERMINOLOGY_FILE", tmp_path / "x.term.json")
+    with pytest.raises(SystemExit):
+        maker.main(["--help"])
+    assert not maker.TERMINOLOGY_FILE.exists()
+    assert maker.main([]) == 0 and maker.TERMINOLOGY_FILE.read_text("utf-8")
+
+
 def test_slicer_reads_every_level_with_its_code_and_color(maker, slicer):
     logic = slicer.modules.terminologies.logic()
     name = logic.LoadTerminologyFromFile(str(maker.TERMINOLOGY_FILE))

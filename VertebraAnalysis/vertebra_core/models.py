@@ -174,6 +174,10 @@ def load_weights_file(
 
     Parameters
     ----------
+    path : Path or str
+    device : device or str
+    dtype : dtype
+        Of the weights in use.
     expected_sha256 : str, optional
         Compared with the file before anything else is read from it.
     name : str, optional

@@ -9,7 +9,7 @@ References
 ----------
 .. [1] Black et al., J Bone Miner Res 6 (1991) 883-892.
 .. [2] Eastell et al., J Bone Miner Res 6 (1991) 207-215.
-.. [3] Masharawi et al., Spine 33 (2008) E963-E970 (sagittal wedging T1-L5).
+.. [3] Masharawi et al., Clin Anat 21 (2008) 46-54, doi 10.1002/ca.20532 (wedging T1-L5).
 """
 
 from __future__ import annotations

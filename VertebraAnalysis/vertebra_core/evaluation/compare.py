@@ -82,7 +82,8 @@ def run(args: argparse.Namespace) -> int:
         )
     else:
         tables = [*comparison_tables(results), *perturbation_tables(results)]
-        print(join([*tables, training_table(networks, records)], args.markdown))
+        training = training_table(networks, records, tuple(without_dbscan(networks)))
+        print(join([*tables, training], args.markdown))
     return 0
 
 
@@ -163,12 +164,13 @@ def found_networks(
     Raises
     ------
     InputError
-        If the folder does not exist.
+        If the folder does not exist, or holds two different weights of one name.
     WeightsError
         If weights are damaged, or not bundled either.
     """
     networks: dict[str, nn.Module] = {}
     records: dict[str, WeightsRecord] = {}
+    paths: dict[str, Path] = {}
     if folder is not None and not folder.is_dir():
         raise InputError(
             "no_such_folder", f"There is no folder {folder}.", "Give the --out of a training."
@@ -177,17 +179,28 @@ def found_networks(
         if path.parent.name.startswith(_CHECKPOINT):
             continue
         try:
-            networks[path.stem], record = load_weights_file(path, device)
+            network, record = load_weights_file(path, device)
         except WeightsError as error:
             if error.code != "weights_unfit":
                 raise
             progress(f"{path.name}: left out, {error.message}")
             continue
-        records[path.stem] = record
+        name = path.stem
+        if name in records and records[name].sha256 != record.sha256:
+            raise _same_name(paths[name], path)
+        networks[name], records[name], paths[name] = network, record, path
     for name in BASE_NETWORKS:
         if name not in networks:
             networks[name], records[name] = load_network(name, None, device)
     return networks, records
+
+
+def _same_name(one: Path, other: Path) -> InputError:
+    return InputError(
+        "weights_of_one_name",
+        f"{one} and {other} are different weights of one name, by which they are told apart.",
+        f"Rename one of them, such as {one.stem}_second.safetensors.",
+    )
 
 
 def all_systems(
@@ -201,16 +214,24 @@ def all_systems(
     sums = sums or {}
     base = [sums.get(name, "") for name in BASE_NETWORKS]
     systems = _versioned(pipeline_systems(networks["locnet"], device), base)
+    left_out = without_dbscan(networks)
     for name, network in networks.items():
+        if name in left_out:
+            progress(f"{name}: left out. {left_out[name]}")
+            continue
         own = systems_of(name, network, device)
-        if any("DBSCAN" in s.name for s in own):
-            try:
-                check_dbscan()
-            except InputError as error:
-                progress(f"{name}: left out. {error}")
-                continue
         systems += _versioned(own, [*base, sums.get(name, "")])
     return systems
+
+
+def without_dbscan(networks: Mapping[str, nn.Module]) -> dict[str, InputError]:
+    """Return the names of networks that cannot be used without scikit-learn, and why."""
+    try:
+        check_dbscan()
+    except InputError as error:
+        found = {n: getattr(network, "architecture", "") for n, network in networks.items()}
+        return {name: error for name, kind in found.items() if kind == "SagittalDetector"}
+    return {}
 
 
 def _versioned(systems: list[System], sums: list[str]) -> list[System]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from torch import nn
 
+from ..localisation.dbscan import INSTALLING
 from ..models import WeightsRecord
 from .tables import Cell, Table, decimals
 
@@ -17,7 +18,9 @@ NOTE = (
 
 
 def training_table(
-    networks: Mapping[str, nn.Module], records: Mapping[str, WeightsRecord]
+    networks: Mapping[str, nn.Module],
+    records: Mapping[str, WeightsRecord],
+    without_dbscan: Sequence[str] = (),
 ) -> Table:
     """Return a row for each network with its size and the length of its training.
 
@@ -27,10 +30,18 @@ def training_table(
         Name of the weights -> network.
     records : mapping
         Name of the weights -> record; what their header does not state is left out.
+    without_dbscan : sequence of str
+        Names of weights that are in no other table, as scikit-learn is not installed.
     """
     columns = ("weights", "network", "clock", "parameters", "steps", "samples", "minutes")
     rows = tuple(_row(name, networks[name], records[name].metadata) for name in networks)
-    return Table("Training", columns, rows, NOTE, n_left=3)
+    note = NOTE
+    if without_dbscan:
+        note += (
+            f" {', '.join(without_dbscan)}: in no other table, as scikit-learn is not installed "
+            f"({INSTALLING})."
+        )
+    return Table("Training", columns, rows, note, n_left=3)
 
 
 def _row(name: str, network: nn.Module, header: Mapping[str, str]) -> tuple[Cell, ...]:

@@ -17,7 +17,7 @@ from ..settings import add_setting_argument
 from .case_evaluation import CaseEvaluation
 from .case_files import CaseFiles, find_cases
 from .case_loading import load_case
-from .grade_matching import Grades, grades_by_case
+from .grade_matching import Grades, grades_by_case, names_without_case
 from .grade_table import read_grades
 from .measured_pipeline import Analyse, add_computing_arguments
 from .output import add_output_arguments, by_kind, print_records, progress
@@ -229,6 +229,9 @@ def _graded(cases: Sequence[CaseFiles], grades: Grades) -> dict[str, Mapping[str
     own = dict(zip(names, grades_by_case(names, grades), strict=True))
     if grades and names:
         progress(f"grades: {sum(map(bool, own.values()))} of {len(names)} cases are in the table")
+        left = names_without_case(names, grades)
+        if left:
+            progress(f"grades: {left}")
     return own
 
 

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import InputError
-from .output import add_output_arguments, print_json
+from .output import add_output_arguments, print_json, progress
 from .tables import Cell, Table, decimals, join, percent
 
-SHARE_WORDS = ("rate", "right", "recall", "precision", "accuracy", "share")
+SHARE_WORDS = ("rate", "right", "recall", "precision", "accuracy", "share", "found")
 """A figure whose name holds one of these is a share and printed in percent."""
 
 
@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_output_arguments(parser)
 
 
-def run(args: argparse.Namespace, evaluate: Callable[[Path, int], dict] | None = None) -> int:
+def run(args: argparse.Namespace, evaluate: Callable[..., dict] | None = None) -> int:
     """Run ``evaluate keypoints``.
 
     Parameters
@@ -55,7 +55,11 @@ def run(args: argparse.Namespace, evaluate: Callable[[Path, int], dict] | None =
     if evaluate is None:
         _check_file(args.file, args.folds)
         from ..labelling.keypoints import evaluate_keypoints as evaluate
-    figures = evaluate(args.file, args.folds)
+
+    def tell(done: int) -> None:
+        progress(f"{done} of {args.folds} parts")
+
+    figures = evaluate(args.file, args.folds, on_fold=tell)
     if args.json:
         print_json(figures)
     else:

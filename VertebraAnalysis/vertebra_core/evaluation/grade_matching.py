@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 
 from ..errors import InputError
+from ..training.patient_split import patient_of
 
 _VERSE_SCAN = re.compile(r"verse\d+")
 
@@ -31,13 +32,11 @@ def grades_by_case(case_names: Sequence[str], grades: Grades) -> tuple[dict[str,
     ------
     InputError
         ``no_graded_case`` if the table names none of the cases; ``grades_ambiguous`` if one of its
-        names could mean several.
+        names could mean several, as a patient's does who has several scans.
     """
-    claims: dict[str, list[int]] = {}
-    for place, name in enumerate(case_names):
-        scan = _scan_of(name, grades)
-        if scan is not None:
-            claims.setdefault(scan, []).append(place)
+    claims = _claims(case_names, grades)
+    for scan in sorted(grades.keys() - claims.keys()):
+        _refuse_patient(scan, case_names)
     if grades and case_names and not claims:
         raise InputError(
             "no_graded_case",
@@ -52,20 +51,64 @@ def grades_by_case(case_names: Sequence[str], grades: Grades) -> tuple[dict[str,
     return tuple(found)
 
 
+def names_without_case(case_names: Sequence[str], grades: Grades) -> str | None:
+    """Return a sentence on names of a table that are of no case, None if there are none.
+
+    Parameters
+    ----------
+    case_names : sequence of str
+        Of all cases that there are.
+    grades : mapping
+    """
+    left = sorted(grades.keys() - _claims(case_names, grades).keys())
+    if not left:
+        return None
+    return f"{len(left)} of the {len(grades)} names in it are of no scan here, for one {left[0]}"
+
+
+def _claims(case_names: Sequence[str], grades: Grades) -> dict[str, list[int]]:
+    """Return the places of the cases that each name of `grades` could mean, if any."""
+    claims: dict[str, list[int]] = {}
+    for place, name in enumerate(case_names):
+        scan = _scan_of(name, grades)
+        if scan is not None:
+            claims.setdefault(scan, []).append(place)
+    return claims
+
+
+def _refuse_patient(scan: str, case_names: Sequence[str]) -> None:
+    """Raise InputError if `scan`, which is none, is a patient with several."""
+    own = [name for name in case_names if _is_patient(scan, name)]
+    if len(own) > 1:
+        raise _ambiguous(scan, own)
+
+
+def _is_patient(name: str, case_name: str) -> bool:
+    """Tell whether `name` is a case's patient, with or without ``sub-``, or a folder above it."""
+    folders = unicodedata.normalize("NFC", case_name).split("/")[:-1]
+    return name in folders or patient_of(case_name) in (name, f"sub-{name}")
+
+
+def _ambiguous(scan: str, meant: Sequence[str]) -> InputError:
+    return InputError(
+        "grades_ambiguous",
+        f"The name {scan} in the table of grades could mean {' or '.join(meant)}.",
+        "Give every scan a name of its own, there and in the table.",
+    )
+
+
 def _meant(scan: str, places: Sequence[int], case_names: Sequence[str]) -> Sequence[int]:
     """Return the places of the cases that `scan` means, of those that it could mean."""
     if _VERSE_SCAN.fullmatch(scan):
-        # The same scan, if it comes twice: VerSe's numbers are the same everywhere.
+        # The same scan, if it comes twice: VerSe's numbers are the same everywhere. A patient's
+        # number alone is told by what follows it, as in sub-verse004_dir-ax and _dir-sag.
+        if len({case_names[place].rpartition(scan)[2] for place in places} - {""}) > 1:
+            raise _ambiguous(scan, [case_names[place] for place in places])
         return places
     # Behind a folder it is another scan than the one that bears the name itself.
     exact = [place for place in places if case_names[place] == scan] or places
     if len(exact) > 1:
-        meant = " or ".join(case_names[place] for place in exact)
-        raise InputError(
-            "grades_ambiguous",
-            f"The name {scan} in the table of grades could mean {meant}.",
-            "Give every scan a name of its own, there and in the table.",
-        )
+        raise _ambiguous(scan, [case_names[place] for place in exact])
     return exact
 
 

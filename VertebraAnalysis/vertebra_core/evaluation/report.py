@@ -164,11 +164,11 @@ def labelling_tables(records: Sequence[CaseRecord], title: str) -> list[Table]:
             continue
         rows = [_level_row(f) for f in [*summary.levels.values(), *summary.regions.values()]]
         note = (
-            f"Identified within 20 mm: {percent(summary.identification_rate)} of "
+            f"Identified within 20 mm: {percent(summary.identification_rate) or '-'} of "
             f"{summary.n_true}; named rightly of those found: "
-            f"{percent(summary.accuracy_of_found)}; scans with every level right (vertebrae "
+            f"{percent(summary.accuracy_of_found) or '-'}; scans with every level right (vertebrae "
             "reported where there is none do not count): "
-            f"{percent(summary.scans_all_right)} of {summary.n_scans}; "
+            f"{percent(summary.scans_all_right) or '-'} of {summary.n_scans}; "
             f"shifted as a whole: {summary.shifted_scans}. Accuracy is of those found; one vs. "
             "rest counts true negatives too."
         )

@@ -123,6 +123,8 @@ def deepest_part(mask: np.ndarray, spacing_zyx_mm: Sequence[float]) -> np.ndarra
     ----------
     mask : ndarray of bool, shape (z, y, x)
         One vertebra, cropped with a margin; it goes on beyond faces where there is none.
+    spacing_zyx_mm : sequence of 3 float
+        Of its voxels.
     """
     # The mask goes on beyond a border that cuts it, so that a cut body is deep up to the border.
     depth = ndimage.distance_transform_edt(

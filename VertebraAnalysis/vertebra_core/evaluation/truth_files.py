@@ -124,7 +124,9 @@ def _fact(entry: Any, file: str) -> TrueVertebra:
     name = _level_name(level)
     if name is None:
         raise ValueError(f"{file} is no truth file: {level!r} is no level of a vertebra")
-    centre = _three_numbers(entry.get("center_lps_mm"))
+    if entry.get("center_lps_mm") is None:
+        raise ValueError(f"{file}, {name}: center_lps_mm, the centre of its body, is missing")
+    centre = _three_numbers(entry["center_lps_mm"])
     if centre is None:
         raise ValueError(f"{file}, {name}: center_lps_mm is not three numbers")
     grade, shape = entry.get("grade"), entry.get("shape")

@@ -48,6 +48,10 @@ class StepTable:
         How often it passes each of `KINDS`.
     index : ndarray of int, shape (27, m)
         Into the columns that `geometry` scores; the last of them is impossible.
+    log_distance, distance_sd : ndarray, shape (k,)
+        Of each column: logarithm of the expected distance in mm, and its standard deviation.
+    angle_rad, angle_sd_rad : ndarray, shape (k,)
+        Expected direction in the sagittal plane (`level_statistics.sagittal_angle_rad`), likewise.
     """
 
     upper: torch.Tensor

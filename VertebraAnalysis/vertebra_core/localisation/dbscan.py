@@ -10,6 +10,9 @@ from ..errors import InputError
 
 NOISE = -1
 
+INSTALLING = ".venv/bin/python -m pip install scikit-learn"
+"""The command, in a checkout's own environment."""
+
 Cluster = Callable[[np.ndarray, float, int], np.ndarray]
 """Clusters points (n, d) with a radius and a least number of neighbours: one number a point."""
 
@@ -51,5 +54,5 @@ def check_dbscan() -> None:
         raise InputError(
             "package_missing",
             "The sagittal localiser needs the package scikit-learn, which is not installed.",
-            "Install it with: pip install scikit-learn, or choose another localiser.",
+            f"Install it with: {INSTALLING}, or choose another localiser.",
         ) from error

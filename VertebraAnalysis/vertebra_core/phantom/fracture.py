@@ -76,6 +76,7 @@ def source_points(
 
     Parameters
     ----------
+    fracture : Fracture
     z, y, x : ndarray of float32
         Coordinates in the body's frame (mm), broadcastable.
     height_mm, depth_mm, width_mm : float

@@ -157,6 +157,11 @@ def draw_field_of_view(
 
     Parameters
     ----------
+    column : tuple of PlacedLevel
+        Head to foot, in the patient's frame.
+    scale : float
+        Size of the patient against the median.
+    rng : Generator
     kind : str or None
         One of the names of the table above; None draws one.
     """

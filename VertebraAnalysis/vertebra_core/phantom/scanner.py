@@ -117,8 +117,15 @@ def reconstruct(
     Parameters
     ----------
     slices : Tensor, shape (slices, y, x)
-        Overwritten.
-    metal
+        HU. Overwritten.
+    spacing_zyx_mm : sequence of 3 float
+        Of the slices' voxels.
+    protocol : ScanProtocol
+    generator : torch.Generator
+        Of the noise.
+    rng : numpy Generator
+        Of the streaks.
+    metal : tuple of Tensor, or None
         What `metal_profile` returned.
     """
     pitch = [float(spacing_zyx_mm[1]), float(spacing_zyx_mm[2])]

@@ -102,6 +102,7 @@ def draw_levels(rng: np.random.Generator, variant: str | None = None) -> tuple[s
 
     Parameters
     ----------
+    rng : Generator
     variant : {None, "usual", "T13", "L6", "no_T12", "no_L5"}
         With None the usual column has a probability of 0.86; the rest is shared by the variants,
         which is more than in patients (about 10 %) so that few phantoms show all of them.

@@ -140,10 +140,15 @@ def paint_trunk(
 
     Parameters
     ----------
+    grid : Grid
+    line : SpineLine
+        What the trunk is built around.
+    habitus : Habitus
     warp : tuple of ndarray
         Displaced z, y, x coordinates of every voxel, mm.
     noise : ndarray
         Smooth unit-variance noise on the grid.
+    rng : Generator
 
     Returns
     -------

@@ -203,10 +203,14 @@ def draw_variation(
 
     Parameters
     ----------
+    placed : PlacedLevel
+    shape : VertebraShape
+        What is scaled to the level's height.
     lateral_scale : float
         Size of the patient in y and x against the shapes.
     degeneration : float
         0 (young) to 1 (severe): how many and how large the osteophytes are.
+    rng : Generator
     """
     height_scale = placed.intact_height_mm / shape.height_mm
     typical = TYPICAL.get(placed.name)

@@ -147,6 +147,7 @@ def draw_parameters(
     ----------
     level_number : int
         VerSe number, C2 (2) to L6 (25), T13 (28) or S1 (26).
+    rng : Generator
 
     Returns
     -------

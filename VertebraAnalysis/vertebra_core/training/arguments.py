@@ -17,8 +17,18 @@ SIZES = (SMALL, FULL)
 """Sizes of the networks that stand for other works in comparisons."""
 
 
-def add_training_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of `TrainingConfig` to `parser`."""
+def add_training_arguments(
+    parser: argparse.ArgumentParser, shown_default: str = "%(default)s"
+) -> None:
+    """Add the arguments of `TrainingConfig` to `parser`.
+
+    Parameters
+    ----------
+    parser : ArgumentParser
+    shown_default : str
+        What the help calls their defaults; by default as they are when it is asked for, those that
+        a training has set otherwise among them.
+    """
     default = {f.name: f.default for f in fields(TrainingConfig)}
     parser.add_argument("--out", type=Path, required=True, help="folder for weights and logs")
     parser.add_argument("--steps", type=number, help="length of the schedule in steps")
@@ -51,8 +61,9 @@ def add_training_arguments(parser: argparse.ArgumentParser) -> None:
         ("checkpoint_every", number),
         ("device", str),
     ):
-        flag, value = "--" + name.replace("_", "-"), default[name]
-        parser.add_argument(flag, type=kind, default=value, help=f"(default {value})")
+        flag = "--" + name.replace("_", "-")
+        shown = f"(default {shown_default})"
+        parser.add_argument(flag, type=kind, default=default[name], help=shown)
 
 
 def number(text: str) -> int:

@@ -27,12 +27,14 @@ def inverse_frequency_weights(counts: torch.Tensor) -> torch.Tensor:
 def class_loss(
     name: str, logits: torch.Tensor, classes: torch.Tensor, weights: torch.Tensor
 ) -> torch.Tensor:
-    """Apply the loss called `name` to logits [n, k] and classes [n].
+    """Apply the loss called `name` to logits and classes.
 
     Parameters
     ----------
     name : str
         One of `CLASS_LOSSES`.
+    logits : Tensor, shape (n, k)
+    classes : Tensor of int64, shape (n,)
     weights : Tensor, shape (k,)
         See `inverse_frequency_weights`; unweighted cross-entropy does not look at them. They are
         scaled to a mean of one, so that all losses are of one order.

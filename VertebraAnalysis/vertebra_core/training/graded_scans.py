@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import InputError
 from ..evaluation.case_files import CaseFiles
 from ..evaluation.case_loading import named_errors
-from ..evaluation.grade_matching import grades_by_case
+from ..evaluation.grade_matching import grades_by_case, names_without_case
 from ..evaluation.grade_table import read_grades
 from ..evaluation.truth_files import read_truth_file
 from ..grading.network import CROP_SHAPE_ZYX, CROP_SHIFT_Y_MM
@@ -68,12 +68,16 @@ class LabelledGradingSource:
         self._scans = LabelledScans(folders, cache, WORKING_SPACING_MM, validation, True)
         everyone = self._scans.everyone()
         # Matched with all scans: a name that could also mean one held aside is no name.
-        by_case = grades_by_case([files.name for files in everyone.values()], grades)
+        case_names = [files.name for files in everyone.values()]
+        by_case = grades_by_case(case_names, grades)
         self._tables = dict(zip(everyone, by_case, strict=True))
         names = self._scans.names()
         self._names = [n for n in names if self._tables[n] or _is_graded(self._scans.files(n))]
         if not validation:
             _log.info("%d of %d scans to train on have grades", len(self._names), len(names))
+            left = names_without_case(case_names, grades)
+            if left:
+                _log.info("table of grades: %s", left)
 
     def names(self) -> list[str]:
         """Return the names of the scans with grades."""

@@ -29,7 +29,7 @@ from .sources import Sample, require_cases
 from .start import load_start
 from .stopping import TrainingStopped, signals_set
 from .task import Inputs, Output, TrainingConfig, TrainingTask, as_float, check_length
-from .validation import Validation, tell_trained_on
+from .validation import Validation, tell_trained_on, tell_unmeasured
 
 _log = logging.getLogger(__name__)
 _MAX_BAD_STEPS = 20
@@ -87,6 +87,8 @@ class Trainer:
         self.step, self.seconds = 0, 0.0
         self._stop = threading.Event()
         self._validation = Validation(task, config.validation_samples, self._stop)
+        if config.validation_samples and self.processes.is_first:
+            tell_unmeasured(task)
         if config.resume:
             self._restore()
         self.feeder = SampleFeeder(self.plan, config.workers)

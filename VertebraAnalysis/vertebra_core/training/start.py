@@ -48,9 +48,10 @@ def load_start(network: nn.Module, start: Path, name: str) -> None:
 
 def _weights(start: Path, name: str) -> nn.Module:
     if (start / INDEX_NAME).is_file():
+        network = load_network(name, start)[0]
         if name not in available_networks(start):
             _log.info("%s holds no %s: the bundled weights are started from", start, name)
-        return load_network(name, start)[0]
+        return network
     path = start / f"{name}.safetensors" if start.is_dir() else start
     if not path.is_file():
         raise FileNotFoundError(f"there are no weights {path} to start from")

@@ -241,7 +241,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this training to `parser`."""
     add_source_arguments(parser)
     train_grading.add_grades_argument(parser)
-    add_training_arguments(parser)
+    add_training_arguments(parser, "each network's own")
     # What is not said keeps the default of each network.
     parser.set_defaults(**{f.name: None for f in fields(TrainingConfig) if f.name != "out"})
 

@@ -10,6 +10,7 @@ from itertools import takewhile
 import numpy as np
 import torch
 
+from .bank import HELD_ASIDE_EVERY
 from .task import Inputs, Output, TrainingTask, as_float, held_aside
 
 _log = logging.getLogger(__name__)
@@ -23,6 +24,19 @@ def tell_trained_on(task: TrainingTask, names: Iterable[str]) -> None:
         _log.warning(
             "%d of the cases that validate now were trained on before: figures will be too good",
             len(now),
+        )
+
+
+def tell_unmeasured(task: TrainingTask) -> None:
+    """Warn, where no case is held aside, that nothing will tell how good the network is."""
+    if not task.source(validation=True).names():
+        _log.warning(
+            "no case is held aside, so nothing will tell how good %s is: make at least %d phantoms "
+            "for a bank (of every %d seeds the last is held aside), or give labelled scans of "
+            "several patients",
+            task.name,
+            HELD_ASIDE_EVERY,
+            HELD_ASIDE_EVERY,
         )
 
 
