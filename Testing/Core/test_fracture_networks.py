@@ -219,7 +219,7 @@ def test_two_crops_are_learnt_by_heart(loss, bank):
     inputs, targets = task.prepare(chosen, None)
     network = task.build_network().eval()
     optimiser = torch.optim.Adam(network.parameters(), 1e-2)
-    for _ in range(40):
+    for _ in range(80):
         total, _ = task.loss(network(inputs), targets)
         optimiser.zero_grad()
         total.backward()
