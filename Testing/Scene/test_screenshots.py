@@ -106,6 +106,19 @@ def test_the_body_lies_in_the_middle_of_the_picture_under_any_transform(slicer, 
     assert screenshots._outlinesOn(turned).keys() == outlinesStraight.keys()
 
 
+def test_a_ct_stored_as_hu_plus_1024_gives_the_same_picture(slicer, result):
+    from VertebraAnalysisLib.FracturePicture import FracturePicture
+
+    plane = FracturePicture(_fractured(result)).plane
+    voxels = slicer.util.arrayFromVolume(result.inputNode)
+    # The tissues that make it pass for a CT.
+    voxels[:, :5], voxels[:, 5:9], voxels[:, 46:] = -1000, -100, -1000
+    expected = _screenshots(result)._huOn(plane)
+    stored = (np.clip(voxels, -1024, 3000) + 1024).astype(np.uint16)
+    slicer.util.updateVolumeFromArray(result.inputNode, stored)
+    np.testing.assert_allclose(_screenshots(result)._huOn(plane), expected, atol=1)
+
+
 def test_heights_are_drawn_where_they_were_measured(result, tmp_path):
     from VertebraAnalysisLib.FracturePicture import FracturePicture
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ import vtk
 from slicer.i18n import tr as _
 from vtk.util.numpy_support import vtk_to_numpy
 
+from .CheckedVolume import checkedVolume
 from .Coordinates import arrayFromMatrix
 from .FracturePicture import FracturePicture
 from .InputPlace import requireInputInPlace, resultsToWorld
@@ -92,12 +94,17 @@ class Screenshots:
         picture = FracturePicture(replace(vertebra, current=current))
         return picture.draw(self._huOn(picture.plane), self._outlinesOn(picture.plane))
 
+    @cached_property
+    def _hu(self) -> np.ndarray:
+        # Not the stored values: they may be HU + 1024.
+        return checkedVolume(self._resultSet.inputNode).hu
+
     def _huOn(self, plane: SagittalPlane) -> np.ndarray:
         node = self._resultSet.inputNode
         matrix = vtk.vtkMatrix4x4()
         node.GetRASToIJKMatrix(matrix)
         worldToIjk = arrayFromMatrix(matrix) @ _worldToLocal(node)
-        return plane.sample(slicer.util.arrayFromVolume(node), worldToIjk, 1, _AIR_HU)
+        return plane.sample(self._hu, worldToIjk, 1, _AIR_HU)
 
     def _outlinesOn(self, plane: SagittalPlane) -> dict[str, list[np.ndarray]]:
         from scipy import ndimage
