@@ -69,6 +69,7 @@ class Panel(VTKObservationMixin):
             ui, self.session, services.linesWriter, self.messages, self.showVertebra,
             lambda key: services.editSegment(self.session.resultSet, key), self.actions.remeasure,
             MissedVertebraButton(ui, self.session, services, messages, self.actions.addVertebra),
+            services.dialogs.confirm,
         )  # fmt: skip
         self.outputs = OutputsSection(ui, self.session, services, self.messages)
 
