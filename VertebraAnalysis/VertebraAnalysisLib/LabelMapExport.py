@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,7 +67,9 @@ class LabelMapExport:
         except OSError as error:
             raise notWritten(path, error) from error
         finally:
-            partial.unlink(missing_ok=True)
+            # Where the folder is gone or locked, that is told already.
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
         return path
 
     @staticmethod
@@ -123,6 +126,12 @@ class LabelMapExport:
             for segmentId, number in _levelNumbers(resultSet, node).items()
             if not number and segmentId not in vertebrae
         ]
+
+    @staticmethod
+    def withoutMask(resultSet: ResultSet) -> list[str]:
+        """Return the levels of the vertebrae that no label map holds, as they have no segment."""
+        masks = segmentIdsByKey(resultSet.segmentationNode)
+        return [v.level for v in resultSet.loadReview().accepted if v.key not in masks]
 
 
 def _levelNumbers(resultSet: ResultSet, node: Any) -> dict[str, int]:

@@ -177,14 +177,14 @@ class PanelServices:
         Raises
         ------
         UserError
-            If its segment, or the whole segmentation, was deleted.
+            If it has no segment, be it deleted or never there.
         """
         from .UserError import UserError
 
         segmentId = resultSet.segmentIdOfKey(key)
         if not segmentId:
             raise UserError(
-                "The mask of this vertebra was deleted.", "Undo that, or analyze the CT again."
+                "This vertebra has no mask.", "If it was deleted, undo that; else analyze again."
             )
         slicer.util.selectModule("SegmentEditor")
         editor = slicer.modules.segmenteditor.widgetRepresentation().self().editor
@@ -225,6 +225,12 @@ class PanelServices:
         from .LabelMapExport import LabelMapExport
 
         return LabelMapExport.leftOut(resultSet)
+
+    def vertebraeWithoutMask(self, resultSet: Any) -> list[str]:
+        """Levels of the vertebrae that the label map lacks, as they have no segment."""
+        from .LabelMapExport import LabelMapExport
+
+        return LabelMapExport.withoutMask(resultSet)
 
     def writePictures(self, resultSet: Any, folder: Path) -> list[Path]:
         """Write a picture of each fractured level."""
