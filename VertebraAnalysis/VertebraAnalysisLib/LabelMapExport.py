@@ -51,7 +51,7 @@ class LabelMapExport:
         Raises
         ------
         UserError
-            If the segmentation was deleted, is empty, or the file cannot be written.
+            If the segmentation was deleted, holds no vertebra, or the file cannot be written.
         """
         path = Path(path)
         if not path.name.lower().endswith(FILE_ENDINGS):
@@ -59,6 +59,10 @@ class LabelMapExport:
                 f"{path.name} is no name for a label map.", "Let it end in .nii.gz or .nrrd."
             )
         labels = LabelMapExport.labels(resultSet)
+        if not labels.labels.any():
+            raise UserError(
+                "No vertebra is left that the label map could hold.", "Restore one first."
+            )
         ending = next(e for e in FILE_ENDINGS if path.name.lower().endswith(e))
         partial = path.with_name(f".{path.name[: -len(ending)]}-partial-{os.getpid()}{ending}")
         try:

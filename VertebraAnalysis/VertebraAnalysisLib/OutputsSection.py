@@ -70,7 +70,9 @@ class OutputsSection:
 
     def copyTable(self) -> None:
         """Put the table on the clipboard."""
-        if self._session.isOpen:
+        if self._session.isOpen and not self._session.review.accepted:
+            self._messages.warn(_("No vertebra is left to copy."), _("Restore one first."))
+        elif self._session.isOpen:
             qt.QApplication.clipboard().setText(tableText(self._session.review.accepted))
             self._messages.inform(_("The table was copied."))
 

@@ -262,11 +262,13 @@ def summary(review: Any) -> str:
     ungraded = sum(v.grade is None for v in found)
     if not review.vertebrae:
         return _("No vertebra was found")
+    if not found:
+        return _("No vertebra is left: all {n} were rejected").format(n=rejected)
     parts = [_("1 vertebra") if len(found) == 1 else _("{n} vertebrae").format(n=len(found))]
     if ungraded < len(found):
         parts.append(_("{n} fractured").format(n=fractured) if fractured else _("none fractured"))
     if ungraded == len(found):
-        parts += [_("none graded")] if found else []
+        parts.append(_("none graded"))
     elif ungraded:
         parts.append(_("{n} not graded").format(n=ungraded))
     if rejected:
