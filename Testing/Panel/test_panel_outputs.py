@@ -20,6 +20,20 @@ def testMessageNamesTheSegmentsThatTheLabelMapLeavesOut(driver, tmp_path):
     assert "Cage" in driver.panel.messages.text and "L1" not in driver.panel.messages.text
 
 
+def testASegmentRenamedToAnotherLevelIsNamedBackAndThatIsSaid(driver):
+    segmentOf(driver, "L1").SetName("T12")
+    segmentOf(driver, "L2").SetName("L2 old fracture")
+    driver.panel.exit()
+    driver.panel.enter()
+    assert segmentOf(driver, "L1").GetName() == "L1"
+    assert segmentOf(driver, "L2").GetName() == "L2 old fracture", "says nothing wrong"
+    assert driver.panel.messages.kind == "warning"
+    assert "table again: L1." in driver.panel.messages.text
+    driver.panel.messages.clear()
+    driver.panel.enter()
+    assert driver.panel.messages.text == ""
+
+
 def testMessageNamesTheVertebraeThatTheLabelMapLacks(driver, tmp_path):
     results = driver.panel.resultSet
     segmentId = results.segmentIdOfKey(driver.keyOf("L1"))

@@ -119,6 +119,21 @@ def test_a_ct_stored_as_hu_plus_1024_gives_the_same_picture(slicer, result):
     np.testing.assert_allclose(_screenshots(result)._huOn(plane), expected, atol=1)
 
 
+def test_a_segment_renamed_by_hand_is_drawn_as_its_vertebra(result):
+    from VertebraAnalysisLib.FracturePicture import FracturePicture
+
+    vertebra = _fractured(result)
+    plane = FracturePicture(vertebra).plane
+    expected = _screenshots(result)._outlinesOn(plane)
+    segmentation = result.segmentationNode.GetSegmentation()
+    segmentation.GetSegment(result.segmentIdOfKey(vertebra.key)).SetName("T12")
+    found = _screenshots(result)._outlinesOn(plane)
+    assert found.keys() == expected.keys()
+    for level, lines in expected.items():
+        assert len(found[level]) == len(lines)
+    np.testing.assert_array_equal(found[vertebra.level][0], expected[vertebra.level][0])
+
+
 def test_heights_are_drawn_where_they_were_measured(result, tmp_path):
     from VertebraAnalysisLib.FracturePicture import FracturePicture
 

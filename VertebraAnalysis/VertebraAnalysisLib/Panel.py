@@ -197,11 +197,12 @@ class Panel(VTKObservationMixin):
 
     def _takeInOtherModules(self) -> None:
         """Bring in line what was done to the nodes of the results in other modules."""
+        renamed = ""
         if self.session.isOpen and self.resultSet.exists:
             with self.session.writing():
-                self.services.nameSegments(self.resultSet, self.session.review)
-        if self.session.placeProblem:
-            self.messages.warn(self.session.placeProblem)
+                renamed = self.services.nameSegments(self.resultSet, self.session.review)
+        if told := self.session.placeProblem or renamed:
+            self.messages.warn(told)
         self.outputs.refresh()
 
     # Reactions
@@ -243,8 +244,6 @@ class Panel(VTKObservationMixin):
 
     def _selectResults(self) -> None:
         """Show results that the scene holds, if none are shown."""
-        if self.parameters is None:
-            return
         if self.parameters.results is None:
             sets = self.services.resultSets(self.input.node)
             if sets:

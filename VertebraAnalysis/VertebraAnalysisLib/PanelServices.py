@@ -12,6 +12,7 @@ from typing import Any
 
 import qt
 import slicer
+from slicer.i18n import tr as _
 from vertebra_core.output.scene_keys import RESULT_SET_ATTRIBUTE
 
 from .Dialogs import Dialogs
@@ -193,12 +194,22 @@ class PanelServices:
             editor.setSourceVolumeNode(resultSet.inputNode)
         editor.setCurrentSegmentID(segmentId)
 
-    def nameSegments(self, resultSet: Any, review: Review) -> None:
-        """Name segments by the levels of the review, which an undo elsewhere may have changed."""
+    def nameSegments(self, resultSet: Any, review: Review) -> str:
+        """Name segments by the levels of the review, which an undo elsewhere may have changed.
+
+        Returns what the user should know: which bore the name of another level. Empty if none did.
+        """
         from .SegmentationWriter import SegmentationWriter
 
-        for node in (resultSet.segmentationNode, resultSet.bodiesNode):
-            SegmentationWriter.update(node, review.vertebrae)
+        nodes = (resultSet.segmentationNode, resultSet.bodiesNode)
+        misnamed = [n for node in nodes for n in SegmentationWriter.update(node, review.vertebrae)]
+        if not misnamed:
+            return ""
+        text = _(
+            "Segments with the names of other levels are called as in the table again: {names}. "
+            "Set levels here, so that table and segments agree."
+        )
+        return text.format(names=", ".join(dict.fromkeys(misnamed)))
 
     # Files
 

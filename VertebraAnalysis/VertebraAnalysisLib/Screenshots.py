@@ -18,6 +18,7 @@ from .Coordinates import arrayFromMatrix
 from .FracturePicture import FracturePicture
 from .InputPlace import requireInputInPlace, resultsToWorld
 from .MovedVertebra import movedVertebra
+from .ResultSet import segmentIdsByKey
 from .SagittalPlane import SagittalPlane
 from .SegmentNaming import isRejectedId
 from .UserError import UserError
@@ -99,6 +100,10 @@ class Screenshots:
         # Not the stored values: they may be HU + 1024.
         return checkedVolume(self._resultSet.inputNode).hu
 
+    @cached_property
+    def _levels(self) -> dict[str, str]:
+        return {v.key: v.level for v in self._resultSet.loadReview().accepted}
+
     def _huOn(self, plane: SagittalPlane) -> np.ndarray:
         node = self._resultSet.inputNode
         matrix = vtk.vtkMatrix4x4()
@@ -113,6 +118,7 @@ class Screenshots:
         node = self._resultSet.segmentationNode
         if node is None:
             return {}
+        levels = {own: self._levels.get(key) for key, own in segmentIdsByKey(node).items()}
         segmentation = node.GetSegmentation()
         representation = slicer.vtkSegmentationConverter.GetBinaryLabelmapRepresentationName()
         worldToNode = _worldToLocal(node)
@@ -125,7 +131,8 @@ class Screenshots:
             image = segment.GetRepresentation(representation)
             if image is None or image.GetPointData().GetScalars() is None:
                 continue
-            if isRejectedId(segmentation.GetNthSegmentID(index)):
+            segmentId = segmentation.GetNthSegmentID(index)
+            if isRejectedId(segmentId):
                 continue
             labels, worldToIjk = _labels(image)
             worldToIjk = worldToIjk @ worldToNode
@@ -136,7 +143,9 @@ class Screenshots:
                 share = plane.sample(labels, worldToIjk, 1, label=value)
                 # Voxels leave steps; they are evened out by less than their own size.
                 smooth = ndimage.gaussian_filter(share, _SMOOTHING_MM / plane.pixelMm)
-                found[segment.GetName()] = outlines(smooth)
+                # A segment that was renamed by hand is the vertebra that it was written as.
+                name = levels.get(segmentId) or segment.GetName()
+                found.setdefault(name, []).extend(outlines(smooth))
         return found
 
 
