@@ -288,6 +288,15 @@ def testWithoutTheCtOrWithAMovedOneItIsToldBeforeTheClick(driver, slicer):
     assert not isPlacing(slicer) and "no longer in the scene" in driver.panel.messages.text
 
 
+def testWithoutTheSegmentationItIsToldBeforeTheClick(driver, slicer):
+    slicer.mrmlScene.RemoveNode(driver.panel.resultSet.segmentationNode)
+    driver.settle()
+    driver.click("addVertebraButton")
+    assert not isPlacing(slicer)
+    assert driver.panel.messages.kind == "error"
+    assert "segmentation of these results was deleted" in driver.panel.messages.text
+
+
 def testThePointIsTakenToWhereTheResultsWereWhenTheyLieUnderATransform(driver, slicer):
     import vtk
 

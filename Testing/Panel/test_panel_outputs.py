@@ -20,6 +20,50 @@ def testMessageNamesTheSegmentsThatTheLabelMapLeavesOut(driver, tmp_path):
     assert "Cage" in driver.panel.messages.text and "L1" not in driver.panel.messages.text
 
 
+def testASegmentRenamedToAnotherLevelIsNamedBackAndThatIsSaid(driver):
+    segmentOf(driver, "L1").SetName("T12")
+    segmentOf(driver, "L2").SetName("L2 old fracture")
+    driver.panel.exit()
+    driver.panel.enter()
+    assert segmentOf(driver, "L1").GetName() == "L1"
+    assert segmentOf(driver, "L2").GetName() == "L2 old fracture", "says nothing wrong"
+    assert driver.panel.messages.kind == "warning"
+    assert "table again: L1." in driver.panel.messages.text
+    driver.panel.messages.clear()
+    driver.panel.enter()
+    assert driver.panel.messages.text == ""
+
+
+def testMessageNamesTheVertebraeThatTheLabelMapLacks(driver, tmp_path):
+    results = driver.panel.resultSet
+    segmentId = results.segmentIdOfKey(driver.keyOf("L1"))
+    results.segmentationNode.GetSegmentation().RemoveSegment(segmentId)
+    driver.dialogs.path = str(tmp_path / "labels.nii.gz")
+    driver.click("exportLabelsButton")
+    assert driver.panel.messages.kind == "warning"
+    assert driver.panel.messages.text.endswith("Without a mask, so not in it: L1.")
+
+
+@pytest.mark.parametrize("button", ["editSegmentButton", "remeasureButton"])
+def testAVertebraThatNeverHadAMaskIsNotSaidToHaveLostIt(driver, button):
+    results = driver.panel.resultSet
+    segmentId = results.segmentIdOfKey(driver.keyOf("L1"))
+    results.segmentationNode.GetSegmentation().RemoveSegment(segmentId)
+    driver.clickRow(driver.rows("Level").index("L1"))
+    driver.click(button)
+    assert driver.panel.messages.kind == "error"
+    assert "has no mask" in driver.panel.messages.text and not driver.panel.running
+
+
+@pytest.mark.parametrize("name", ["\u810a" * 100, "a" * 300, "\u00e9" * 149 + " ."])
+def testSuggestedNamesFitIntoAFileSystem(driver, name):
+    driver.panel.resultSet.inputNode.SetName(name)
+    driver.click("exportCsvButton")
+    suggested = driver.dialogs.questions[-1].split(": ", 1)[1].rsplit(" [", 1)[0].split("/")[-1]
+    assert suggested.startswith(name[0] * 40) and suggested.endswith(" vertebrae.csv")
+    assert len(suggested.encode()) < 200 and "\ufffd" not in suggested
+
+
 @pytest.mark.parametrize(
     ("typed", "written"),
     [("T 1.5 mm", "T 1.5 mm.csv"), ("plain", "plain.csv"), ("Upper.CSV", "Upper.CSV")],

@@ -78,6 +78,20 @@ def testReviewGoesPastIt(driver):
     assert "all reviewed" in driver.ui.summaryLabel.text
 
 
+def testWithAllRejectedNothingIsSaidToBeReviewedOrSaved(driver, tmp_path):
+    driver.click("copyTableButton")
+    for row in range(3):
+        select(driver, row)
+        driver.click("rejectButton")
+    assert driver.ui.summaryLabel.text == "No vertebra is left: all 3 were rejected"
+    driver.click("copyTableButton")
+    assert driver.panel.messages.text.startswith("No vertebra is left to copy.")
+    driver.dialogs.path = str(tmp_path / "labels.nii.gz")
+    driver.click("exportLabelsButton")
+    assert driver.panel.messages.text.startswith("No vertebra is left that the label map")
+    assert list(tmp_path.glob("*labels*")) == []
+
+
 def testRejectedRowHasNoTick(driver):
     import qt
 

@@ -76,6 +76,32 @@ def volume(driver, level):
     return next(v.volume_ml for v in driver.panel.session.vertebrae if v.level == level)
 
 
+def testAnUneditedMaskIsMeasuredAgainOnlyAfterAsking(driver):
+    driver.clickRow(driver.rows("Level").index("L1"))
+    driver.dialogs.yes = False
+    driver.click("remeasureButton")
+    assert not driver.panel.running and not driver.core.asked
+    assert "was not edited" in driver.dialogs.questions[-1]
+    driver.dialogs.yes = True
+    remeasure(driver, "L1")
+
+
+def testAnEditedMaskIsMeasuredWithoutAsking(driver, slicer):
+    results = driver.panel.resultSet
+    segment = results.segmentationNode.GetSegmentation().GetSegment(
+        results.segmentIdOfKey(driver.keyOf("L1"))
+    )
+    image = segment.GetRepresentation("Binary labelmap")
+    from vtk.util.numpy_support import vtk_to_numpy
+
+    voxels = vtk_to_numpy(image.GetPointData().GetScalars())
+    voxels[np.flatnonzero(voxels == segment.GetLabelValue())[:5]] = 0
+    image.Modified()
+    # At once: the stroke has not been told yet.
+    remeasure(driver, "L1")
+    assert not driver.dialogs.questions
+
+
 def testUndoBringsBackTheBodyThatReMeasuringReshaped(driver):
     before = bodyVoxels(driver)
     remeasure(driver, "L1")

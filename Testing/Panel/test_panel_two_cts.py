@@ -166,3 +166,55 @@ def testAdvancedChoicesComeBackWithTheSceneTheyWereSavedIn(openPanel, analyzed, 
     driver.settle()
     assert driver.panel.input.node.GetName() == "A"
     assert driver.ui.segmentationSelector.currentNode().GetName() == "A vertebrae"
+
+
+def testTheResultsThatWereShownComeBackWithTheScene(openPanel, analyzed, slicer, tmp_path):
+    from result_folder import reopen
+    from VertebraAnalysisLib.SceneWriter import SceneWriter
+
+    a = analyzed("A")
+    analyzed("B")
+    SceneWriter().write(writeFolder(tmp_path / "again"), a)
+    roi = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsROINode", "box")
+    driver = openPanel()
+    driver.choose("resultsSelector", "A vertebra analysis")
+    driver.choose("roiSelector", roi.GetName())
+    saved = driver.panel.resultSet.name
+    reopen(slicer, tmp_path / "kept.mrb")
+    driver.settle()
+    assert (*shown(driver), driver.panel.resultSet.name) == ("A", "A", saved)
+    assert driver.panel.parameters.regionOfInterest.GetName() == "box"
+    assert driver.ui.analyzeButton.text == "&Analyze spine in region"
+
+
+def testResultsOfTheOtherCtDropTheChoicesFromSelectorsToo(openPanel, analyzed, slicer, tmp_path):
+    analyzed("A"), analyzed("B")
+    slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsROINode", "box")
+    core = ScriptedCore(leaves(writeFolder(tmp_path / "run")))
+    driver = openPanel(core=core)
+    driver.choose("inputSelector", "A")
+    driver.choose("roiSelector", "box")
+    driver.choose("segmentationSelector", "A vertebrae")
+    driver.choose("resultsSelector", "B vertebra analysis")
+    said = driver.ui.analyzeButton.text
+    driver.dialogs.replace = "add"
+    driver.click("analyzeButton")
+    assert driver.waitUntil(lambda: not driver.panel.running)
+    kind, options = core.asked[-1]
+    assert (said, kind) == ("&Analyze spine", "analyze")
+    assert (options.roiNode, options.segmentationNode) == (None, None)
+
+
+def testASceneThatIsAddedLeavesTheReviewOpen(openPanel, analyzed, slicer, tmp_path):
+    analyzed("B")
+    assert slicer.mrmlScene.WriteToMRB(str(tmp_path / "b.mrb"))
+    slicer.mrmlScene.Clear(False)
+    analyzed("A")
+    driver = openPanel()
+    driver.clickRow(1)
+    driver.panel.messages.clear()
+    assert slicer.mrmlScene.ReadFromMRB(str(tmp_path / "b.mrb"), False)
+    driver.settle()
+    assert driver.panel.messages.text == ""
+    assert shown(driver) == ("A", "A")
+    assert driver.panel.table.selectedKey == driver.panel.table.keys[1]

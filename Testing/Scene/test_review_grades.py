@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from review_examples import key_of, line_of, review_of
+from review_examples import key_of, line_of, review_of, spine
 from vertebra_core.output.grade_names import grade_label
 from VertebraAnalysisLib.UserError import UserError
 
@@ -114,6 +114,53 @@ def test_accepting_all_marks_the_rest_in_one_step():
     assert review.acceptAll(READER) == set()
     review.undo()
     assert review.remaining == 2 and review.vertebra("v02").reviewed
+
+
+def _renamed(review, reader):
+    return review.shiftLevels(1, reader)
+
+
+def _overridden(review, reader):
+    return review.overrideGrade("v02", 2, "wedge", "seen", reader)
+
+
+def _redrawn(review, reader):
+    lines = {"anterior": line_of(review.vertebra("v02").center_lps_mm, -12.0, 14.0)}
+    return review.setHeightLines("v02", lines, reader)
+
+
+def _measured(review, reader):
+    crushed = spine(levels=("T12", "L1", "L2"), losses={"L1": (0.4, 0.3, 0.1)}).vertebrae[1]
+    return review.setMeasurement("v02", crushed, reader)
+
+
+@pytest.mark.parametrize("change", [_renamed, _overridden, _redrawn, _measured])
+def test_a_mark_does_not_stand_for_what_another_reader_changes_later(change):
+    review = review_of(levels=("T12", "L1", "L2"))
+    review.setReviewed("v02", True, READER)
+    change(review, "Dr Öz")
+    assert not review.vertebra("v02").reviewed
+    assert review.changes[-1].action == "reviewed" and review.changes[-1].after == "not reviewed"
+    review.undo()
+    assert review.vertebra("v02").reviewed and review.remaining == 2
+    assert review.lastStep[0].reader == READER
+
+
+@pytest.mark.parametrize("change", [_renamed, _overridden, _redrawn])
+def test_a_mark_stands_for_what_its_own_reader_changes_later(change):
+    review = review_of(levels=("T12", "L1", "L2"))
+    review.setReviewed("v02", True, READER)
+    change(review, READER)
+    assert review.vertebra("v02").reviewed
+
+
+def test_measuring_again_asks_for_another_look_even_by_the_same_reader():
+    review = review_of(levels=("T12", "L1", "L2"))
+    review.acceptAll(READER)
+    _measured(review, READER)
+    assert not review.vertebra("v02").reviewed
+    unchanged = [v for v in review.vertebrae if v.key != "v02" and v.grade == v.ai.grade]
+    assert unchanged and all(v.reviewed for v in unchanged)
 
 
 def test_a_review_mark_is_no_change_of_the_findings():

@@ -285,6 +285,14 @@ def test_a_text_that_is_no_analysis_is_refused_in_one_sentence(text):
         Review.fromJson(text)
 
 
+def test_levels_that_no_review_can_name_are_refused_in_one_sentence():
+    content = json.loads(analysis_to_json(spine()))
+    content["vertebrae"][-1]["level"] = "S1"
+    with pytest.raises(UserError, match="name S1, which") as told:
+        Review.fromJson(json.dumps(content))
+    assert told.value.hint
+
+
 def test_reader_names_and_reasons_of_any_language_are_kept():
     review = review_of()
     reason = '压缩 "骨折"; ,\t=1+1 \\ ✓'

@@ -164,6 +164,16 @@ def test_what_was_rejected_is_not_exported_whatever_its_segment_is_called(found,
     assert LabelMapExport.leftOut(found) == []
 
 
+def test_a_folder_that_cannot_be_cleaned_is_told_in_a_sentence(found, tmp_path, monkeypatch):
+    def fails(*_unused, **_more):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("os.replace", fails)
+    monkeypatch.setattr("pathlib.Path.unlink", fails)
+    with pytest.raises(UserError, match="a.nrrd"):
+        LabelMapExport.write(found, tmp_path / "a.nrrd")
+
+
 def test_results_without_a_vertebra_have_no_label_map(found, tmp_path):
     found.segmentationNode.GetSegmentation().RemoveAllSegments()
     with pytest.raises(UserError, match="no vertebra") as told:

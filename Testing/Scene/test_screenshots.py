@@ -106,6 +106,34 @@ def test_the_body_lies_in_the_middle_of_the_picture_under_any_transform(slicer, 
     assert screenshots._outlinesOn(turned).keys() == outlinesStraight.keys()
 
 
+def test_a_ct_stored_as_hu_plus_1024_gives_the_same_picture(slicer, result):
+    from VertebraAnalysisLib.FracturePicture import FracturePicture
+
+    plane = FracturePicture(_fractured(result)).plane
+    voxels = slicer.util.arrayFromVolume(result.inputNode)
+    # The tissues that make it pass for a CT.
+    voxels[:, :5], voxels[:, 5:9], voxels[:, 46:] = -1000, -100, -1000
+    expected = _screenshots(result)._huOn(plane)
+    stored = (np.clip(voxels, -1024, 3000) + 1024).astype(np.uint16)
+    slicer.util.updateVolumeFromArray(result.inputNode, stored)
+    np.testing.assert_allclose(_screenshots(result)._huOn(plane), expected, atol=1)
+
+
+def test_a_segment_renamed_by_hand_is_drawn_as_its_vertebra(result):
+    from VertebraAnalysisLib.FracturePicture import FracturePicture
+
+    vertebra = _fractured(result)
+    plane = FracturePicture(vertebra).plane
+    expected = _screenshots(result)._outlinesOn(plane)
+    segmentation = result.segmentationNode.GetSegmentation()
+    segmentation.GetSegment(result.segmentIdOfKey(vertebra.key)).SetName("T12")
+    found = _screenshots(result)._outlinesOn(plane)
+    assert found.keys() == expected.keys()
+    for level, lines in expected.items():
+        assert len(found[level]) == len(lines)
+    np.testing.assert_array_equal(found[vertebra.level][0], expected[vertebra.level][0])
+
+
 def test_heights_are_drawn_where_they_were_measured(result, tmp_path):
     from VertebraAnalysisLib.FracturePicture import FracturePicture
 

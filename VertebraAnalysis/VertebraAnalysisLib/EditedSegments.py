@@ -48,6 +48,13 @@ class EditedSegments(VTKObservationMixin):
         """Keys of the vertebrae whose masks were edited."""
         return {key for key, segment in self._segments().items() if segment.HasTag(_TAG)}
 
+    def isEdited(self, key: str) -> bool:
+        """Tell whether a mask was edited, the last brush stroke included."""
+        if self._timer.isActive():
+            self._timer.stop()
+            self._settle()
+        return key in self.keys
+
     def follow(self) -> None:
         """Watch the segments of the results that are open now."""
         self.cleanup()

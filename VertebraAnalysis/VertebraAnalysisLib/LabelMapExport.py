@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +51,7 @@ class LabelMapExport:
         Raises
         ------
         UserError
-            If the segmentation was deleted, is empty, or the file cannot be written.
+            If the segmentation was deleted, holds no vertebra, or the file cannot be written.
         """
         path = Path(path)
         if not path.name.lower().endswith(FILE_ENDINGS):
@@ -58,6 +59,10 @@ class LabelMapExport:
                 f"{path.name} is no name for a label map.", "Let it end in .nii.gz or .nrrd."
             )
         labels = LabelMapExport.labels(resultSet)
+        if not labels.labels.any():
+            raise UserError(
+                "No vertebra is left that the label map could hold.", "Restore one first."
+            )
         ending = next(e for e in FILE_ENDINGS if path.name.lower().endswith(e))
         partial = path.with_name(f".{path.name[: -len(ending)]}-partial-{os.getpid()}{ending}")
         try:
@@ -66,7 +71,9 @@ class LabelMapExport:
         except OSError as error:
             raise notWritten(path, error) from error
         finally:
-            partial.unlink(missing_ok=True)
+            # Where the folder is gone or locked, that is told already.
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
         return path
 
     @staticmethod
@@ -123,6 +130,12 @@ class LabelMapExport:
             for segmentId, number in _levelNumbers(resultSet, node).items()
             if not number and segmentId not in vertebrae
         ]
+
+    @staticmethod
+    def withoutMask(resultSet: ResultSet) -> list[str]:
+        """Return the levels of the vertebrae that no label map holds, as they have no segment."""
+        masks = segmentIdsByKey(resultSet.segmentationNode)
+        return [v.level for v in resultSet.loadReview().accepted if v.key not in masks]
 
 
 def _levelNumbers(resultSet: ResultSet, node: Any) -> dict[str, int]:

@@ -107,6 +107,8 @@ class MissedVertebraButton:
             return _(
                 "The CT of these results is no longer in the scene. Load it and analyze again."
             )
+        if results.segmentationNode is None:
+            return _("The segmentation of these results was deleted. Analyze the CT again.")
         return self._session.placeProblem
 
 

@@ -18,6 +18,8 @@ from .ResultSet import hasSegments
 from .ReviewSession import ReviewSession
 from .TableText import tableText
 
+_LONGEST_BEGINNING = 150
+
 
 class OutputsSection:
     """Wires the section "Outputs".
@@ -68,7 +70,9 @@ class OutputsSection:
 
     def copyTable(self) -> None:
         """Put the table on the clipboard."""
-        if self._session.isOpen:
+        if self._session.isOpen and not self._session.review.accepted:
+            self._messages.warn(_("No vertebra is left to copy."), _("Restore one first."))
+        elif self._session.isOpen:
             qt.QApplication.clipboard().setText(tableText(self._session.review.accepted))
             self._messages.inform(_("The table was copied."))
 
@@ -92,12 +96,8 @@ class OutputsSection:
             _("Save the label map"), "labels", "NIfTI (*.nii.gz);;NRRD (*.nrrd)", FILE_ENDINGS,
             lambda path: self._services.writeLabels(self._session.resultSet, path),
         )  # fmt: skip
-        leftOut = self._services.leftOutOfLabels(self._session.resultSet) if path else []
-        if leftOut:
-            self._messages.warn(
-                _("Saved {path}.").format(path=path),
-                _("Left out, as they are no levels: {names}.").format(names=", ".join(leftOut)),
-            )
+        if path:
+            self._tellWhatLabelsLack(path)
 
     def savePictures(self) -> None:
         """Ask for a folder and write a picture of each fractured level."""
@@ -149,6 +149,17 @@ class OutputsSection:
         self._messages.inform(_("Saved {path}.").format(path=path))
         return path
 
+    def _tellWhatLabelsLack(self, path: Path) -> None:
+        results, lacking = self._session.resultSet, []
+        for text, names in (
+            (_("Left out, as they are no levels: {names}."), self._services.leftOutOfLabels),
+            (_("Without a mask, so not in it: {names}."), self._services.vertebraeWithoutMask),
+        ):
+            if found := names(results):
+                lacking.append(text.format(names=", ".join(found)))
+        if lacking:
+            self._messages.warn(_("Saved {path}.").format(path=path), " ".join(lacking))
+
     def _show3D(self, shown: bool) -> None:
         if self._filling or not self._session.isOpen:
             return
@@ -174,4 +185,6 @@ def fileNameOf(volumeNode: Any) -> str:
     """Beginning of a file name from the volume's name, safe on every file system."""
     name = volumeNode.GetName() if volumeNode is not None else ""
     safe = re.sub(r'[<>:"/\\|?*\x00-\x1f]+', "_", name or "").strip(" .")
-    return f"{safe[:80]} " if safe else ""
+    # Bytes are what file systems limit: 255, with what follows here and while it is written.
+    cut = safe.encode("utf-8", "ignore")[:_LONGEST_BEGINNING].decode("utf-8", "ignore").rstrip(" .")
+    return f"{cut} " if cut else ""

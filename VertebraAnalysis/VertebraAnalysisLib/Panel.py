@@ -25,6 +25,7 @@ from .ReviewedVertebra import ReviewedVertebra
 from .ReviewSection import ReviewSection
 from .ReviewSession import ReviewSession
 from .RunController import RunController
+from .SceneParameters import SceneParameters
 from .UserError import UserError
 
 
@@ -43,12 +44,12 @@ class Panel(VTKObservationMixin):
 
     def __init__(self, uiWidget: Any, logic: Any, services: PanelServices | None = None) -> None:
         VTKObservationMixin.__init__(self)
-        self.uiWidget, self._logic = uiWidget, logic
+        self.uiWidget = uiWidget
         self.ui = ui = slicer.util.childWidgetVariables(uiWidget)
         self.services = services = services or PanelServices()
-        self.parameters: ParameterNode | None = None
+        self._parameters = SceneParameters(ui, logic)
         self._unfolded: bool | None = None
-        self._guiTag, self._hadInput = None, False
+        self._hadInput = False
 
         self.messages = messages = MessageBar(ui)
         self.log, progress = LogView(ui), ProgressView(ui)
@@ -68,6 +69,7 @@ class Panel(VTKObservationMixin):
             ui, self.session, services.linesWriter, self.messages, self.showVertebra,
             lambda key: services.editSegment(self.session.resultSet, key), self.actions.remeasure,
             MissedVertebraButton(ui, self.session, services, messages, self.actions.addVertebra),
+            services.dialogs.confirm,
         )  # fmt: skip
         self.outputs = OutputsSection(ui, self.session, services, self.messages)
 
@@ -85,6 +87,7 @@ class Panel(VTKObservationMixin):
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.StartCloseEvent, self._onSceneStartClose)
         self.addObserver(scene, scene.EndCloseEvent, self._onSceneEndClose)
+        self.addObserver(scene, scene.StartImportEvent, self._onSceneStartImport)
         self.addObserver(scene, scene.EndImportEvent, self._onSceneImported)
         self.addObserver(scene, scene.NodeRemovedEvent, self._onNodeRemoved)
         self._takeParameters()
@@ -96,6 +99,11 @@ class Panel(VTKObservationMixin):
     def running(self) -> bool:
         """An analysis or a measurement is at work."""
         return self.runs.running
+
+    @property
+    def parameters(self) -> ParameterNode | None:
+        """What is chosen in the panel; None while no scene is open."""
+        return self._parameters.node
 
     @property
     def resultSet(self) -> Any:
@@ -152,7 +160,7 @@ class Panel(VTKObservationMixin):
     def cleanup(self) -> None:
         """The panel goes away: nothing may be left at work, or call it again."""
         self.runs.cancel(wait=True)
-        self._releaseParameters()
+        self._parameters.release()
         self.removeObservers()
         self.input.cleanup()
         self.review.cleanup()
@@ -160,29 +168,12 @@ class Panel(VTKObservationMixin):
     # The scene
 
     def _takeParameters(self) -> None:
-        node = self._logic.getParameterNode()
-        if self.parameters is not None and self.parameters.parameterNode is node:
-            return
-        self._releaseParameters()
-        self.parameters = ParameterNode(node)
-        # Not `connectGui`: in older versions it returns nothing to disconnect with, and the node of
-        # a closed scene would go on writing into the panel.
-        self._guiTag = self.parameters.connectParametersToGui(
-            {
-                widget.property("SlicerParameterName"): widget
-                for widget in vars(self.ui).values()
-                if widget.property("SlicerParameterName")
-            }
-        )
-        self._selectResults()
-
-    def _releaseParameters(self) -> None:
-        if self.parameters is not None:
-            self.parameters.disconnectGui(self._guiTag)
-        self.parameters = None
+        if self._parameters.take():
+            self._hadInput = self.parameters.inputVolume is not None
+            self._selectResults()
 
     def _onSceneStartClose(self, _caller: Any, _event: Any) -> None:
-        self._releaseParameters()
+        self._parameters.release()
         self._hadInput = False
         self.session.open(None)
         self.messages.clear()
@@ -191,9 +182,13 @@ class Panel(VTKObservationMixin):
         self._takeParameters()
         self.input.check()
 
+    def _onSceneStartImport(self, _caller: Any, _event: Any) -> None:
+        # A scene that is added to this one brings choices of its own.
+        self._parameters.beginImport(keep=self.session.isOpen)
+
     def _onSceneImported(self, _caller: Any, _event: Any) -> None:
+        self._parameters.endImport()
         self._takeParameters()
-        self._selectResults()
         self.input.check()
 
     def _onNodeRemoved(self, _caller: Any, _event: Any) -> None:
@@ -202,11 +197,12 @@ class Panel(VTKObservationMixin):
 
     def _takeInOtherModules(self) -> None:
         """Bring in line what was done to the nodes of the results in other modules."""
+        renamed = ""
         if self.session.isOpen and self.resultSet.exists:
             with self.session.writing():
-                self.services.nameSegments(self.resultSet, self.session.review)
-        if self.session.placeProblem:
-            self.messages.warn(self.session.placeProblem)
+                renamed = self.services.nameSegments(self.resultSet, self.session.review)
+        if told := self.session.placeProblem or renamed:
+            self.messages.warn(told)
         self.outputs.refresh()
 
     # Reactions
@@ -229,7 +225,8 @@ class Panel(VTKObservationMixin):
 
     def _onInputChecked(self, other: bool) -> None:
         # Only when another CT is selected: results that the reader chose stay.
-        if other and self.input.node is not None and self.parameters is not None:
+        told = other and self.input.node is not None and self.parameters is not None
+        if told and not self._parameters.following:
             self._onInputSelected(self.input.node)
         self._showState()
 
@@ -238,16 +235,15 @@ class Panel(VTKObservationMixin):
         self.parameters.inputVolume = node
         if self._hadInput:
             # They were chosen for another CT, and may lie folded away.
-            self.parameters.regionOfInterest = self.parameters.existingSegmentation = None
+            self._parameters.choose("regionOfInterest", None)
+            self._parameters.choose("existingSegmentation", None)
         self._hadInput = True
         sets = self.services.resultSets(node)
         if self.session.resultSet not in sets and not self.runs.running:
-            self.parameters.results = sets[-1].textNode if sets else None
+            self._parameters.choose("results", sets[-1].textNode if sets else None)
 
     def _selectResults(self) -> None:
         """Show results that the scene holds, if none are shown."""
-        if self.parameters is None:
-            return
         if self.parameters.results is None:
             sets = self.services.resultSets(self.input.node)
             if sets:
@@ -255,6 +251,8 @@ class Panel(VTKObservationMixin):
         self._onResultsSelected(self.parameters.results)
 
     def _onResultsSelected(self, textNode: Any) -> None:
+        if self._parameters.following:
+            return
         resultSet = self.services.resultSet(textNode)
         if resultSet == self.session.resultSet:
             return
@@ -265,8 +263,8 @@ class Panel(VTKObservationMixin):
         if self.session.notices:
             self.messages.warn(" ".join(self.session.notices))
         if self.session.isOpen and resultSet.inputNode is not None:
-            self.parameters.results = textNode
-            self.parameters.inputVolume = resultSet.inputNode
+            self._parameters.choose("results", textNode)
+            self._parameters.choose("inputVolume", resultSet.inputNode)
         self._showState()
 
     def _onResults(self, resultSet: Any) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import qt
 import slicer
+from slicer.i18n import tr as _
 from vertebra_core.output.scene_keys import RESULT_SET_ATTRIBUTE
 
 from .Dialogs import Dialogs
@@ -177,14 +178,14 @@ class PanelServices:
         Raises
         ------
         UserError
-            If its segment, or the whole segmentation, was deleted.
+            If it has no segment, be it deleted or never there.
         """
         from .UserError import UserError
 
         segmentId = resultSet.segmentIdOfKey(key)
         if not segmentId:
             raise UserError(
-                "The mask of this vertebra was deleted.", "Undo that, or analyze the CT again."
+                "This vertebra has no mask.", "If it was deleted, undo that; else analyze again."
             )
         slicer.util.selectModule("SegmentEditor")
         editor = slicer.modules.segmenteditor.widgetRepresentation().self().editor
@@ -193,12 +194,22 @@ class PanelServices:
             editor.setSourceVolumeNode(resultSet.inputNode)
         editor.setCurrentSegmentID(segmentId)
 
-    def nameSegments(self, resultSet: Any, review: Review) -> None:
-        """Name segments by the levels of the review, which an undo elsewhere may have changed."""
+    def nameSegments(self, resultSet: Any, review: Review) -> str:
+        """Name segments by the levels of the review, which an undo elsewhere may have changed.
+
+        Returns what the user should know: which bore the name of another level. Empty if none did.
+        """
         from .SegmentationWriter import SegmentationWriter
 
-        for node in (resultSet.segmentationNode, resultSet.bodiesNode):
-            SegmentationWriter.update(node, review.vertebrae)
+        nodes = (resultSet.segmentationNode, resultSet.bodiesNode)
+        misnamed = [n for node in nodes for n in SegmentationWriter.update(node, review.vertebrae)]
+        if not misnamed:
+            return ""
+        text = _(
+            "Segments with the names of other levels are called as in the table again: {names}. "
+            "Set levels here, so that table and segments agree."
+        )
+        return text.format(names=", ".join(dict.fromkeys(misnamed)))
 
     # Files
 
@@ -225,6 +236,12 @@ class PanelServices:
         from .LabelMapExport import LabelMapExport
 
         return LabelMapExport.leftOut(resultSet)
+
+    def vertebraeWithoutMask(self, resultSet: Any) -> list[str]:
+        """Levels of the vertebrae that the label map lacks, as they have no segment."""
+        from .LabelMapExport import LabelMapExport
+
+        return LabelMapExport.withoutMask(resultSet)
 
     def writePictures(self, resultSet: Any, folder: Path) -> list[Path]:
         """Write a picture of each fractured level."""

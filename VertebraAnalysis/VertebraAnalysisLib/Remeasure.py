@@ -84,8 +84,8 @@ class Remeasure(MeasuringRun):
                 raise UserError("What is no vertebra is not measured.", "Restore it first.")
             if not self._resultSet.segmentIdOfKey(key):
                 raise UserError(
-                    f"The segment of {self._levels[key]} was deleted.",
-                    "Undo that, or analyze the CT again.",
+                    f"{self._levels[key]} has no mask to measure.",
+                    "If it was deleted, undo that; else analyze again.",
                 )
 
     def _command(self, folder: Path) -> list[str]:

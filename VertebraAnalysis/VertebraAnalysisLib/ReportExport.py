@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from .Coordinates import ijkToWorldOfVolume, lpsGeometry
+from .CheckedVolume import checkedVolume
 from .InputPlace import requireInputInPlace, resultsToWorld
 from .LabelMapExport import LabelMapExport
 from .MovedVertebra import movedVertebra
@@ -15,7 +15,7 @@ from .WholeFile import writeWhole
 
 if TYPE_CHECKING:
     from vertebra_core.output.report_review import Reading
-    from vertebra_core.volume import CtVolume, LabelVolume
+    from vertebra_core.volume import LabelVolume
 
     from .ResultSet import ResultSet
     from .Review import Review
@@ -45,7 +45,7 @@ def writeReport(resultSet: ResultSet, path: Path | str) -> None:
     labels, bodies = _labels(resultSet) if shown else (None, None)
     page = report_html(
         replace(review.analysis, vertebrae=shown),
-        _ct(resultSet.inputNode) if labels is not None else None,
+        checkedVolume(resultSet.inputNode) if labels is not None else None,
         labels,
         bodies.labels if bodies is not None else None,
         reading=readingOf(review),
@@ -83,21 +83,3 @@ def _labels(resultSet: ResultSet) -> tuple[LabelVolume | None, LabelVolume | Non
     if not hasSegments(resultSet.bodiesNode):
         return labels, replace(labels, labels=labels.labels * 0)
     return labels, LabelMapExport.labels(resultSet, bodies=True, grid=labels)
-
-
-def _ct(node: Any) -> CtVolume | None:
-    import slicer
-    from vertebra_core.errors import InputError
-    from vertebra_core.volume import CtVolume
-    from vertebra_core.volume_checks import checked_ct
-
-    if node is None or node.GetImageData() is None:
-        return None
-    place = lpsGeometry(ijkToWorldOfVolume(node))
-    voxels = slicer.util.arrayFromVolume(node)
-    ct = CtVolume(voxels, place.spacing, place.origin, place.direction)
-    try:
-        # Shifts values that are stored as HU + 1024, as the analysis does.
-        return checked_ct(ct)
-    except InputError:
-        return ct

@@ -96,7 +96,9 @@ class ReviewHistory:
     ) -> set[str]:
         """Replace the values of some keys in one step; keys with the same values are passed over.
 
-        `reason` and `body` are kept as in `Change`.
+        A mark "reviewed" goes in the same step where it was set on other findings: level, grade,
+        shape or heights change, by another reader or by measuring again. `reason` and `body` are
+        kept as in `Change`.
 
         Returns
         -------
@@ -104,11 +106,19 @@ class ReviewHistory:
             Keys of all vertebrae that are different now.
         """
         changed = {key: own for key, own in values.items() if own != self.values[key]}
-        step, shape = self._nextStep(), dict(body or {})
-        blank = Change(self._now(), reader, "", action, "", "", reason, step, body=shape)
-        kept = {key: readerValuesToDict(self.values[key]) for key in changed}
-        entries = [(action, replace(blank, key=key, restore=kept[key])) for key in changed]
-        return self._commit(changed, entries)
+        unmarked = {
+            key: replace(changed.get(key, self.values[key]), reviewed=False)
+            for key in self._marksLost(action, reader, changed)
+        }
+        time, step, shape = self._now(), self._nextStep(), dict(body or {})
+        blank = Change(time, reader, "", action, "", "", reason, step, body=shape)
+        mark = Change(time, reader, "", "reviewed", "", "", step=step)
+        entries = [
+            (own.action, replace(own, key=key, restore=readerValuesToDict(self.values[key])))
+            for own, keys in ((blank, changed), (mark, unmarked))
+            for key in keys
+        ]
+        return self._commit({**changed, **unmarked}, entries)
 
     @property
     def standing(self) -> tuple[Change, ...]:
@@ -129,6 +139,22 @@ class ReviewHistory:
         taken = {"time": time, "action": "undo", "restore": {}, "body": {}}
         entries = [(c.action, replace(c, reader=reader or c.reader, **taken)) for c in undone]
         return self._commit(values, entries)
+
+    def _marksLost(
+        self, action: str, reader: str, changed: Mapping[str, ReaderValues]
+    ) -> list[str]:
+        """Keys whose mark "reviewed" was set on findings that `changed` replaces."""
+        marked = [v for v in self.vertebrae if v.reviewed]
+        if not marked or action == "reviewed":
+            return []
+        after = {v.key: v for v in self.derived(changed)}
+        by = {c.key: c.reader for c in self.standing if c.action == "reviewed"}
+        return [
+            v.key
+            for v in marked
+            if (action == "measurement" or by.get(v.key) != reader)
+            and _findings(v) != _findings(after[v.key])
+        ]
 
     def _commit(
         self, values: Mapping[str, ReaderValues], entries: Iterable[tuple[str, Change]]
@@ -151,3 +177,7 @@ class ReviewHistory:
 
     def _now(self) -> str:
         return self._clock().astimezone(UTC).isoformat(timespec="milliseconds")
+
+
+def _findings(vertebra: ReviewedVertebra) -> tuple[Any, ...]:
+    return vertebra.level, vertebra.grade, vertebra.shape, vertebra.heights_mm

@@ -163,7 +163,7 @@ def parsedJson(text: str) -> tuple[SpineAnalysis, dict[str, Any]]:
     Raises
     ------
     UserError
-        If it is no analysis.
+        If it is no analysis, or one of a level that is not between C1 and L6.
     """
     try:
         content = json.loads(text)
@@ -172,12 +172,19 @@ def parsedJson(text: str) -> tuple[SpineAnalysis, dict[str, Any]]:
             "The results cannot be read: they are no JSON.", "Analyze the CT again."
         ) from error
     try:
-        return analysis_from_dict(content), content
+        analysis = analysis_from_dict(content)
     except InputError as error:
         # The core's own hint is for who names a file.
         damaged = error.code == "not_an_analysis"
         hint = "Analyze the CT again." if damaged else error.hint
         raise UserError(error.message, hint) from error
+    strangers = [v.level for v in analysis.vertebrae if v.level not in _LEVELS]
+    if strangers:
+        raise UserError(
+            f"The results name {', '.join(strangers)}, which can be no vertebra of a review.",
+            "Analyze the CT again.",
+        )
+    return analysis, content
 
 
 def _major(version: str) -> int:

@@ -34,6 +34,8 @@ class ReviewSection:
     onEditSegment, onRemeasure : callable
         (key).
     missed : MissedVertebraButton
+    confirm : callable
+        (question) -> whether the user says yes.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class ReviewSection:
         onEditSegment: Callable[[str], None],
         onRemeasure: Callable[[str], None],
         missed: MissedVertebraButton,
+        confirm: Callable[[str], bool],
     ) -> None:
         self._ui, self._session, self._messages = ui, session, messages
         self._showVertebra, self.missed = showVertebra, missed
@@ -56,9 +59,10 @@ class ReviewSection:
         )
         self.clicks = PointClicks(self.table.select)
         self.correction = CorrectionBox(
-            ui, session, linesWriter, messages, self.dragging.follow, self._edit, onRemeasure
+            ui, session, linesWriter, messages, self.dragging.follow, self._edit, self._remeasure
         )
-        self._onEditSegment = onEditSegment
+        self._onEditSegment, self._onRemeasure = onEditSegment, onRemeasure
+        self._confirm = confirm
         self._opened: set[str] = set()
         self._changesSeen = 0
         self.edited = EditedSegments(session, self._onEdited)
@@ -140,6 +144,18 @@ class ReviewSection:
         self._messages.clear()
         self._opened |= self._messages.attempt(opened) or set()
         self._showState()
+
+    def _remeasure(self, key: str) -> None:
+        if not self.edited.isEdited(key):
+            # The analysis measures finer than voxels, which a mask alone does not allow.
+            question = _(
+                "The mask of {level} was not edited since it was measured. Measuring it again can "
+                "change its heights by about a voxel, and so its grade. Measure it all the same?"
+            )
+            level = self._session.review.vertebra(key).level
+            if not self._confirm(question.format(level=level)):
+                return
+        self._onRemeasure(key)
 
     def _onEdited(self, keys: set[str]) -> None:
         self._updateRows(keys)
@@ -246,11 +262,13 @@ def summary(review: Any) -> str:
     ungraded = sum(v.grade is None for v in found)
     if not review.vertebrae:
         return _("No vertebra was found")
+    if not found:
+        return _("No vertebra is left: all {n} were rejected").format(n=rejected)
     parts = [_("1 vertebra") if len(found) == 1 else _("{n} vertebrae").format(n=len(found))]
     if ungraded < len(found):
         parts.append(_("{n} fractured").format(n=fractured) if fractured else _("none fractured"))
     if ungraded == len(found):
-        parts += [_("none graded")] if found else []
+        parts.append(_("none graded"))
     elif ungraded:
         parts.append(_("{n} not graded").format(n=ungraded))
     if rejected:

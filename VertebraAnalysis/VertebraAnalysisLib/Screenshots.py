@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +13,12 @@ import vtk
 from slicer.i18n import tr as _
 from vtk.util.numpy_support import vtk_to_numpy
 
+from .CheckedVolume import checkedVolume
 from .Coordinates import arrayFromMatrix
 from .FracturePicture import FracturePicture
 from .InputPlace import requireInputInPlace, resultsToWorld
 from .MovedVertebra import movedVertebra
+from .ResultSet import segmentIdsByKey
 from .SagittalPlane import SagittalPlane
 from .SegmentNaming import isRejectedId
 from .UserError import UserError
@@ -92,12 +95,21 @@ class Screenshots:
         picture = FracturePicture(replace(vertebra, current=current))
         return picture.draw(self._huOn(picture.plane), self._outlinesOn(picture.plane))
 
+    @cached_property
+    def _hu(self) -> np.ndarray:
+        # Not the stored values: they may be HU + 1024.
+        return checkedVolume(self._resultSet.inputNode).hu
+
+    @cached_property
+    def _levels(self) -> dict[str, str]:
+        return {v.key: v.level for v in self._resultSet.loadReview().accepted}
+
     def _huOn(self, plane: SagittalPlane) -> np.ndarray:
         node = self._resultSet.inputNode
         matrix = vtk.vtkMatrix4x4()
         node.GetRASToIJKMatrix(matrix)
         worldToIjk = arrayFromMatrix(matrix) @ _worldToLocal(node)
-        return plane.sample(slicer.util.arrayFromVolume(node), worldToIjk, 1, _AIR_HU)
+        return plane.sample(self._hu, worldToIjk, 1, _AIR_HU)
 
     def _outlinesOn(self, plane: SagittalPlane) -> dict[str, list[np.ndarray]]:
         from scipy import ndimage
@@ -106,6 +118,7 @@ class Screenshots:
         node = self._resultSet.segmentationNode
         if node is None:
             return {}
+        levels = {own: self._levels.get(key) for key, own in segmentIdsByKey(node).items()}
         segmentation = node.GetSegmentation()
         representation = slicer.vtkSegmentationConverter.GetBinaryLabelmapRepresentationName()
         worldToNode = _worldToLocal(node)
@@ -118,7 +131,8 @@ class Screenshots:
             image = segment.GetRepresentation(representation)
             if image is None or image.GetPointData().GetScalars() is None:
                 continue
-            if isRejectedId(segmentation.GetNthSegmentID(index)):
+            segmentId = segmentation.GetNthSegmentID(index)
+            if isRejectedId(segmentId):
                 continue
             labels, worldToIjk = _labels(image)
             worldToIjk = worldToIjk @ worldToNode
@@ -129,7 +143,9 @@ class Screenshots:
                 share = plane.sample(labels, worldToIjk, 1, label=value)
                 # Voxels leave steps; they are evened out by less than their own size.
                 smooth = ndimage.gaussian_filter(share, _SMOOTHING_MM / plane.pixelMm)
-                found[segment.GetName()] = outlines(smooth)
+                # A segment that was renamed by hand is the vertebra that it was written as.
+                name = levels.get(segmentId) or segment.GetName()
+                found.setdefault(name, []).extend(outlines(smooth))
         return found
 
 

@@ -81,14 +81,19 @@ class SegmentationWriter:
         return node
 
     @staticmethod
-    def update(node: Any, vertebrae: Iterable[ReviewedVertebra]) -> None:
+    def update(node: Any, vertebrae: Iterable[ReviewedVertebra]) -> list[str]:
         """Make names, IDs, colours, terminology and label values follow the levels.
 
         What is no vertebra any more is hidden, and shown again when it is restored. Segments that
         the reader added, deleted or edited are left as they are otherwise.
+
+        Returns
+        -------
+        list of str
+            Levels of the segments that had been given the name of another level by hand.
         """
         if node is None:
-            return
+            return []
         wanted = {v.key: None if v.rejected else v.level for v in vertebrae}
         present = {key: own for key, own in segmentIdsByKey(node).items() if key in wanted}
         turned = [key for key, own in present.items() if isRejectedId(own) != (not wanted[key])]
@@ -96,6 +101,13 @@ class SegmentationWriter:
         display, ids = node.GetDisplayNode(), segmentIdsByKey(node)
         for key in turned if display is not None else ():
             display.SetSegmentVisibility(ids[key], wanted[key] is not None)
+        segmentation, misnamed = node.GetSegmentation(), []
+        for key, level in wanted.items():
+            segment = segmentation.GetSegment(ids[key]) if level and key in ids else None
+            if segment is not None and segment.GetName() != level and _isLevel(segment.GetName()):
+                segment.SetName(level)
+                misnamed.append(level)
+        return misnamed
 
     @staticmethod
     def add(
@@ -163,6 +175,14 @@ class SegmentationWriter:
         node = resultSet.segmentationNode
         display = node.GetDisplayNode() if node is not None else None
         return bool(display and display.GetVisibility() and display.GetVisibility3D())
+
+
+def _isLevel(name: str) -> bool:
+    try:
+        level_named(name)
+    except KeyError:
+        return False
+    return True
 
 
 def _segment(key: str, level: str) -> Any:

@@ -1,7 +1,8 @@
 """Stands in for `slicer.parameterNodeWrapper`: typed parameters kept in a MRML node.
 
-Covers what the panel uses: str, int, bool, enumerations and nodes; caching and the packs of the
-original are left out.
+Covers what the panel uses: str, int, bool, enumerations and nodes; the packs of the original are
+left out. Like the original it reads a value anew only when the node is modified, and while it
+writes all widgets it writes no parameter's widget a second time.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import typing
 from dataclasses import dataclass
 from typing import Any
 
+import slicer
 from PySide6 import QtWidgets
 
 
@@ -53,9 +55,15 @@ class _Parameter:
         self.isNode = hasattr(kind, "IsTypeOf")
 
     def __get__(self, owner: Any, ownerType: type | None = None) -> Any:
-        if owner is None:
-            return self
-        node = owner.parameterNode
+        return self if owner is None else owner._kept[self.name]
+
+    def __set__(self, owner: Any, value: Any) -> None:
+        with slicer.util.NodeModify(owner.parameterNode):
+            self.write(owner.parameterNode, value)
+            # Before observers ask for it.
+            owner._kept[self.name] = self.read(owner.parameterNode)
+
+    def read(self, node: Any) -> Any:
         if self.isNode:
             return node.GetNodeReference(self.name)
         if not node.GetParameter(self.name):
@@ -65,26 +73,45 @@ class _Parameter:
             return self.kind[text]
         return text == "True" if self.kind is bool else self.kind(text)
 
-    def __set__(self, owner: Any, value: Any) -> None:
-        node = owner.parameterNode
+    def write(self, node: Any, value: Any) -> None:
         if self.isNode:
             node.SetNodeReferenceID(self.name, value.GetID() if value else None)
-            node.Modified()
         else:
             node.SetParameter(self.name, value.name if isinstance(value, enum.Enum) else str(value))
 
 
 def _begin(self: Any, parameterNode: Any, prefix: str | None = None) -> None:
     self.parameterNode = parameterNode
-    self._bindings = {}
+    self._bindings, self._writingWidgets = {}, False
+    parameters = [p for p in vars(type(self)).values() if isinstance(p, _Parameter)]
+    self._kept = kept = {}
+
+    def keep(*_unused: Any) -> None:
+        kept.update({p.name: p.read(parameterNode) for p in parameters})
+
+    keep()
+    parameterNode.AddObserver("ModifiedEvent", keep)
 
 
 def _connectParametersToGui(self: Any, mapping: dict[str, Any]) -> int:
     bound = [_Binding(self, name, widget) for name, widget in mapping.items()]
     tag = len(self._bindings)
-    observer = self.AddObserver("ModifiedEvent", lambda *_: [b.toWidget() for b in bound])
+    observer = self.AddObserver("ModifiedEvent", lambda *_: _writeWidgets(self, bound))
     self._bindings[tag] = (bound, observer)
     return tag
+
+
+def _writeWidgets(self: Any, bound: list[_Binding]) -> None:
+    # What a widget's signal changes meanwhile reaches the widgets that are written later only.
+    if self._writingWidgets:
+        return
+    self._writingWidgets = True
+    try:
+        with slicer.util.NodeModify(self.parameterNode):
+            for binding in bound:
+                binding.toWidget()
+    finally:
+        self._writingWidgets = False
 
 
 def _disconnectGui(self: Any, tag: int) -> None:
@@ -101,7 +128,7 @@ class _Binding:
     def __init__(self, wrapper: Any, name: str, widget: Any) -> None:
         self.wrapper, self.name, self.widget = wrapper, name, widget
         self.kind = getattr(type(wrapper), name).kind
-        self.active, self.writing = True, False
+        self.active = True
         self.fill()
         self.toWidget()
         widget.connect(self.signal(), self.toParameter)
@@ -127,26 +154,22 @@ class _Binding:
                 self.widget.addItem(label(choice) if label else choice.name)
 
     def toWidget(self) -> None:
-        if not self.active or self.writing:
+        if not self.active:
             return
-        self.writing = True
-        try:
-            value = getattr(self.wrapper, self.name)
-            if hasattr(self.widget, "currentNode"):
-                self.widget.setCurrentNode(value)
-            elif isinstance(self.widget, QtWidgets.QComboBox):
-                self.widget.currentIndex = list(self.kind).index(value)
-            elif isinstance(self.widget, QtWidgets.QAbstractButton):
-                self.widget.checked = value
-            elif isinstance(self.widget, QtWidgets.QSpinBox):
-                self.widget.value = value
-            else:
-                self.widget.text = value
-        finally:
-            self.writing = False
+        value = getattr(self.wrapper, self.name)
+        if hasattr(self.widget, "currentNode"):
+            self.widget.setCurrentNode(value)
+        elif isinstance(self.widget, QtWidgets.QComboBox):
+            self.widget.currentIndex = list(self.kind).index(value)
+        elif isinstance(self.widget, QtWidgets.QAbstractButton):
+            self.widget.checked = value
+        elif isinstance(self.widget, QtWidgets.QSpinBox):
+            self.widget.value = value
+        else:
+            self.widget.text = value
 
     def toParameter(self) -> None:
-        if self.active and not self.writing:
+        if self.active and not self.wrapper._writingWidgets:
             setattr(self.wrapper, self.name, self.read())
 
     def read(self) -> Any:
