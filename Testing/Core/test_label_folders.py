@@ -163,6 +163,7 @@ def test_a_resumed_training_tells_of_cases_that_validate_now_but_were_trained_on
         Trainer(LocalisationTask(config), training).run()
 
     train(1)
+    caplog.clear()
     # A single patient is trained on; of two, this one validates.
     write_plain_case(labels, "a")
     train(2)
