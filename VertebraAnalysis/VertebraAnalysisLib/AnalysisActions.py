@@ -99,11 +99,9 @@ class AnalysisActions:
 
     def remeasure(self, key: str) -> bool:
         """Measure and grade one vertebra again from its segment as it is now."""
+        if not key or not self._canMeasure():
+            return False
         session = self._session
-        if self._runs.running or not session.isOpen or not key:
-            return False
-        if not self._messages.attempt(self._packages.ensure):
-            return False
         resultSet, level = session.resultSet, session.review.vertebra(key).level
 
         def make(**callbacks: Any) -> Any:
@@ -112,27 +110,19 @@ class AnalysisActions:
             )
 
         def take(measured: dict[str, Any]) -> None:
-            if session.resultSet != resultSet or not resultSet.exists:
-                self._messages.warn(
-                    _("The results of {level} are not open any more: nothing was changed.").format(
-                        level=level
-                    ),
-                    _("Open them and press Re-measure again."),
-                )
-                return
             for measuredKey, own in measured.items():
                 session.takeMeasurement(measuredKey, own.vertebra, own.body)
             self._messages.inform(_("{level} was measured again.").format(level=level))
 
-        return bool(self._messages.attempt(lambda: self._runs.start(make, take)))
+        closed = _("The results of {level} are not open any more: nothing was changed.")
+        again = _("Open them and press Re-measure again.")
+        return self._measure(make, take, (closed.format(level=level), again))
 
     def addVertebra(self, pointRas: Any, level: str) -> bool:
         """Look for a missed vertebra at a point, world RAS mm, and add it under its level."""
+        if not self._canMeasure():
+            return False
         session = self._session
-        if self._runs.running or not session.isOpen:
-            return False
-        if not self._messages.attempt(self._packages.ensure):
-            return False
         resultSet = session.resultSet
 
         def make(**callbacks: Any) -> Any:
@@ -141,21 +131,35 @@ class AnalysisActions:
             )
 
         def take(missed: Any) -> None:
-            if session.resultSet != resultSet or not resultSet.exists:
-                self._messages.warn(
-                    _("These results are not open any more: {level} was not added.").format(
-                        level=level
-                    ),
-                    _("Open them and add it again."),
-                )
-                return
             key = session.addVertebra(missed)
             self._messages.inform(
                 _("{level} was added. Check its outline and its heights.").format(level=level)
             )
             self._onAdded(key)
 
-        return bool(self._messages.attempt(lambda: self._runs.start(make, take)))
+        closed = _("These results are not open any more: {level} was not added.")
+        again = _("Open them and add it again.")
+        return self._measure(make, take, (closed.format(level=level), again))
+
+    def _canMeasure(self) -> bool:
+        """Tell whether results are open, nothing runs, and the packages are there."""
+        if self._runs.running or not self._session.isOpen:
+            return False
+        return bool(self._messages.attempt(self._packages.ensure))
+
+    def _measure(
+        self, make: Callable[..., Any], take: Callable[[Any], None], closed: tuple[str, str]
+    ) -> bool:
+        """Start a run on the open results; `closed` is said if they are not when it ends."""
+        resultSet = self._session.resultSet
+
+        def takeIfOpen(found: Any) -> None:
+            if self._session.resultSet != resultSet or not resultSet.exists:
+                self._messages.warn(*closed)
+            else:
+                take(found)
+
+        return bool(self._messages.attempt(lambda: self._runs.start(make, takeIfOpen)))
 
     def _startAnalysis(self, node: Any, replaced: Any) -> bool:
         parameters = self._parameters()
