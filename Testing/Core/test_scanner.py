@@ -127,6 +127,27 @@ def test_slabs_leave_no_seam_in_bodies(sampled, plain_look):
     assert float(difference[inside].max()) < 20
 
 
+def test_severe_osteoporosis_leaves_marrow_no_denser_than_soft_tissue(sampled, plain_look):
+    for seed in range(5):
+        osteoporotic = plain_look.demineralised(np.random.default_rng(seed))
+        looks = plain_look, osteoporotic
+        sound, porous = (render(sampled, 1.0, x, CLEAN, np.random.default_rng(0)) for x in looks)
+        core = sampled.body(21) & (sampled.bone_sdf < -5)
+        assert float(porous[core].mean()) < 80 < float(sound[core].mean())
+        shell = sampled.body(21) & (sampled.bone_sdf > -1)
+        assert float(porous[core].mean()) < float(porous[shell].mean()) < float(sound[shell].mean())
+        assert float((sound - porous).abs()[sampled.bone_sdf > 4].max()) < 1
+
+
+def test_training_sees_severe_osteoporosis_more_often_than_evaluation():
+    def porous_share(draw) -> float:
+        drawn = [draw(np.random.default_rng(seed)) for seed in range(300)]
+        return float(np.mean([look.trabecular_hu < 60 for look in drawn]))
+
+    assert porous_share(Appearance.random) < 0.15
+    assert porous_share(Appearance.random_training) > 0.2
+
+
 def _end_densities(sampled, look) -> tuple[float, float]:
     """Mean HU within 6 mm of the lower and of the upper end of a body, its walls left out."""
     hu = render(sampled, 1.0, look, CLEAN, np.random.default_rng(0))

@@ -20,6 +20,10 @@ ARTHROSIS_SHARE = 0.35
 VACUUM_SHARE = 0.15
 """Patients with gas in worn discs: a choice, between the young and the old."""
 
+DEMINERALISED_SHARE = 0.25
+"""Patients of training in severe osteoporosis: a choice, more than among all patients, since those
+who need a reading most are among them."""
+
 # Trabecular density against L1-L3 (cervical bone is the densest, the sacrum the least dense).
 _LEVEL_TREND = {1: 1.9, 2: 1.9, 3: 1.9, 7: 1.65, 8: 1.4, 12: 1.2, 19: 1.05, 20: 1.0, 24: 0.97}
 
@@ -150,6 +154,32 @@ class Appearance:
             trabecular_band_hu=float(rng.uniform(0, 50) * max(0.5, trabecular / 200)),
             band_cell_mm=float(rng.uniform(2.5, 5.0)),
             loose_zone_hu=float(rng.normal(15, 40) * max(0.5, trabecular / 200)),
+        )
+
+    @staticmethod
+    def random_training(rng: np.random.Generator) -> Appearance:
+        """Draw a patient for training: uneven ends, and severe osteoporosis more often."""
+        patient = Appearance.random(rng)
+        if rng.random() < DEMINERALISED_SHARE:
+            patient = patient.demineralised(rng)
+        return patient.with_uneven_ends(rng)
+
+    def demineralised(self, rng: np.random.Generator) -> Appearance:
+        """Return the same patient in severe osteoporosis: fatty marrow in a thin shell.
+
+        Spongy bone of the old may have the density of fat and muscle; at 3 mm the shell is then
+        hardly denser than its surroundings.
+        """
+        return replace(
+            self,
+            trabecular_hu=float(rng.uniform(-45, 60)),
+            cortical_hu=self.cortical_hu * float(rng.uniform(0.65, 1.0)),
+            cortical_thickness_mm=max(
+                0.2, self.cortical_thickness_mm * float(rng.uniform(0.5, 1.0))
+            ),
+            sclerosis_hu=self.sclerosis_hu * float(rng.uniform(0.1, 0.8)),
+            spot_hu=self.spot_hu * float(rng.uniform(0.0, 0.6)),
+            trabecular_fine_hu=self.trabecular_fine_hu * float(rng.uniform(0.4, 0.8)),
         )
 
     def with_uneven_ends(self, rng: np.random.Generator) -> Appearance:

@@ -89,7 +89,7 @@ class PhantomLabellingSource(BankSource):
         at = middle + matrix @ box_center
         sampled = sample_scene(scene, at, CROP_SPACING_MM, shape, matrix, elastic, rng)
         protocol = ScanProtocol.random(rng)
-        look = Appearance.random(rng).with_uneven_ends(rng)
+        look = Appearance.random_training(rng)
         hu = render(sampled, (CROP_SPACING_MM,) * 3, look, protocol, rng)
         seen = visible(shape, CROP_SPACING_MM, protocol)
         code = sampled.labels & CODE_MASK

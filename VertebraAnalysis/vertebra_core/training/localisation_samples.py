@@ -63,7 +63,7 @@ class PhantomLocalisationSource(BankSource):
         spacing = WORKING_SPACING_MM
         sampled = sample_scene(scene, center, spacing, self._shape, matrix, elastic, rng)
         protocol = ScanProtocol.random(rng)
-        look = Appearance.random(rng).with_uneven_ends(rng)
+        look = Appearance.random_training(rng)
         hu = render(sampled, (spacing,) * 3, look, protocol, rng)
         seen = visible(self._shape, spacing, protocol)
         code = sampled.labels & CODE_MASK

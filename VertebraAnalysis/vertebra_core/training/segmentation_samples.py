@@ -87,7 +87,7 @@ class PhantomSegmentationSource(BankSource):
         if rng.random() < THINNED_SHARE:
             sampled = thinner_arches(sampled, rng.uniform(*THINNED_MM))
         protocol = ScanProtocol.random(rng)
-        look = Appearance.random(rng).with_uneven_ends(rng)
+        look = Appearance.random_training(rng)
         hu = render(sampled, (spacing,) * 3, look, protocol, rng)
         seen = visible(self._shape, spacing, protocol)
         vertebra, body = occupancy(sampled, number, spacing)
