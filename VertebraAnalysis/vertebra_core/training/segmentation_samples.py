@@ -35,6 +35,10 @@ THINNED_MM = (-0.3, 0.5)
 """How thick processes are differs more between spines than between the scenes; tips that are seen
 as partial volume were missed on thick slices."""
 
+_HARD = {1: 1.5, 2: 1.5, 18: 2.5, 19: 3.0, 24: 1.5, 25: 1.5, 28: 1.5}
+"""How much more often vertebrae are drawn that look like no other, or whose free ribs look like
+transverse processes, by VerSe number."""
+
 _CERVICAL_SCALE = (0.68, 1.15)
 _SCALE = (0.68, 1.18)
 """From children's vertebrae to those of the largest adults."""
@@ -179,8 +183,7 @@ def _choose_vertebra(scene, rng: np.random.Generator):
         if vertebra.level == SACRUM_NUMBER or not ((center > -3) & (center < size + 3)).all():
             continue
         candidates.append(vertebra)
-        hard = vertebra.level in (1, 2, 24, 25, 28)
-        weights.append((2.0 if vertebra.grade else 1.0) * (1.5 if hard else 1.0))
+        weights.append((2.0 if vertebra.grade else 1.0) * _HARD.get(vertebra.level, 1.0))
     if not candidates:
         return None
     weights = np.asarray(weights) / np.sum(weights)
