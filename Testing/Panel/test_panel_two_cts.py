@@ -39,6 +39,14 @@ def shown(driver):
     return driver.panel.input.node.GetName(), results and results.inputNode.GetName()
 
 
+def started(driver, core):
+    """What a click on the button runs, the region and the segmentation that it is told."""
+    driver.click("analyzeButton")
+    assert driver.waitUntil(lambda: not driver.panel.running)
+    kind, options = core.asked[-1]
+    return kind, options.roiNode, options.segmentationNode
+
+
 def testChosenResultsStayWhenTheReaderLeavesTheModuleAndReturns(openPanel, analyzed):
     analyzed("A"), analyzed("B")
     driver = openPanel()
@@ -149,10 +157,7 @@ def testAdvancedChoicesForOneCtDoNotActOnAnother(openPanel, analyzed, slicer, tm
     driver.choose("roiSelector", "box")
     driver.choose("inputSelector", "None")
     driver.choose("inputSelector", "B")
-    driver.click("analyzeButton")
-    assert driver.waitUntil(lambda: not driver.panel.running)
-    kind, options = core.asked[-1]
-    assert (kind, options.roiNode, options.segmentationNode) == ("analyze", None, None)
+    assert started(driver, core) == ("analyze", None, None)
 
 
 def testAdvancedChoicesComeBackWithTheSceneTheyWereSavedIn(openPanel, analyzed, slicer, tmp_path):
@@ -196,13 +201,9 @@ def testResultsOfTheOtherCtDropTheChoicesFromSelectorsToo(openPanel, analyzed, s
     driver.choose("roiSelector", "box")
     driver.choose("segmentationSelector", "A vertebrae")
     driver.choose("resultsSelector", "B vertebra analysis")
-    said = driver.ui.analyzeButton.text
+    assert driver.ui.analyzeButton.text == "&Analyze spine"
     driver.dialogs.replace = "add"
-    driver.click("analyzeButton")
-    assert driver.waitUntil(lambda: not driver.panel.running)
-    kind, options = core.asked[-1]
-    assert (said, kind) == ("&Analyze spine", "analyze")
-    assert (options.roiNode, options.segmentationNode) == (None, None)
+    assert started(driver, core) == ("analyze", None, None)
 
 
 def testASceneThatIsAddedLeavesTheReviewOpen(openPanel, analyzed, slicer, tmp_path):
