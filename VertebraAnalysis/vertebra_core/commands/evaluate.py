@@ -1,4 +1,4 @@
-"""``evaluate cases|consistency|keypoints|phantoms|records`` and ``evaluate --compare``."""
+"""``evaluate cases|consistency|keypoints|painted|phantoms|records`` and ``evaluate --compare``."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ _KINDS = {
     "cases": "CTs with labels: everything is measured",
     "consistency": "CTs without labels: how stable results are when a scan is perturbed",
     "keypoints": "body centres with levels: positional logic alone",
+    "painted": "label maps of real spines, painted as CT",
     "phantoms": "synthetic CTs made for the occasion",
     "records": "what an earlier evaluation recorded, without analysing again",
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from functools import partial
 from pathlib import Path
 
 from ..errors import InputError
@@ -156,6 +157,9 @@ def _evaluated(
     from . import phantom_cases
 
     groups: dict[float, list[CaseRecord]] = {s: [] for s in args.spacing}
+    told = phantom_cases.as_it_is
+    if chosen.meshes is not None:
+        told = partial(phantom_cases.of_independent_meshes, meshes=chosen.meshes)
     scenes = phantom_cases.SceneStore(
         args.scene_spacing,
         args.scenes,
@@ -175,10 +179,7 @@ def _evaluated(
             scene = scenes.get(seed)
             for spacing, name in missing.items():
                 voxel = (args.pixel, args.pixel, spacing)
-                record = phantom_cases.evaluate_scene(
-                    name, scene, voxel, predict, chosen.kind.name, chosen.meshes
-                )
-                log.add(record)
+                log.add(phantom_cases.evaluate_scene(name, scene, voxel, predict, told))
             made += 1
             left = (time.monotonic() - started) / made * (args.count - index - 1)
             progress(f"phantom {index + 1} of {args.count}, about {left / 60:.0f} min left")

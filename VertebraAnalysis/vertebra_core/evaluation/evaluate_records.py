@@ -11,7 +11,7 @@ from ..errors import InputError
 from .output import TITLES, add_output_arguments, print_records, progress
 from .phantom_sets import INDEPENDENT, ORDINARY, phantom_title, wanted_in
 from .record_log import RECORDS_NAME, RecordLog, noted_settings
-from .records import KINDS, PART_SEPARATOR, REAL, CaseRecord
+from .records import KINDS, PART_SEPARATOR, CaseRecord
 from .reliability_svg import write_reliability
 from .tables import Table
 
@@ -91,7 +91,7 @@ class _Group:
 def _group(record: CaseRecord, settings: Mapping[str, object]) -> _Group:
     # Phantoms read from files are cases like others; only ``evaluate cases`` notes these.
     from_files = record.sources or "numbers" in settings
-    if record.kind == REAL or from_files:
+    if record.kind not in _KINDS or from_files:
         return _Group(TITLES[record.kind], record.kind)
     wanted = wanted_in(record.name)
     pixel_mm, _, slice_mm = record.spacing_xyz_mm

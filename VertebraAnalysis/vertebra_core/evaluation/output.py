@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 
-from .records import INDEPENDENT_MESHES, PHANTOM, REAL, CaseRecord
+from .records import EXPERT_MASKS, INDEPENDENT_MESHES, PHANTOM, REAL, CaseRecord
 from .report import report_tables
 from .summary import summarise
 from .tables import Table, join
@@ -16,6 +16,7 @@ TITLES = {
     REAL: "Real scans",
     PHANTOM: "Phantoms",
     INDEPENDENT_MESHES: "Independent meshes",
+    EXPERT_MASKS: "Expert masks painted as CT",
 }
 
 

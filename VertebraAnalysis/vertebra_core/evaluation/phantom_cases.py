@@ -20,7 +20,7 @@ from ..phantom.scene_note import check_scene, made_with
 from ..phantom.shape_library import ShapeLibrary
 from ..volume import CtVolume
 from .prediction import Predict
-from .records import PHANTOM, CaseRecord, TrueVertebra
+from .records import INDEPENDENT_MESHES, PHANTOM, CaseRecord, TrueVertebra
 from .scoring import score_case
 from .truth import CaseTruth, truth_from_labels, with_known_facts
 from .writing import writing_to
@@ -28,8 +28,10 @@ from .writing import writing_to
 __all__ = [
     "EVALUATION_SEED_START",
     "SceneStore",
+    "as_it_is",
     "draw_field_of_view",
     "evaluate_scene",
+    "of_independent_meshes",
     "phantom_truth",
 ]
 
@@ -111,28 +113,32 @@ def evaluate_scene(
     scene: PhantomScene,
     spacing_xyz_mm: tuple[float, float, float],
     predict: Predict,
-    kind: str = PHANTOM,
-    meshes: Path | None = None,
+    told: Callable[[CaseTruth], CaseTruth],
 ) -> CaseRecord:
     """Scan a scene with a protocol and a field of view drawn from its seed, analyse, and score.
 
-    Slices are as thick as they are apart: a scan called one of 1 mm resolves 1 mm. The record is of
-    `kind`; with `meshes`, the folder its vertebrae are shaped from, it notes those that are not.
+    Slices are as thick as they are apart: a scan called one of 1 mm resolves 1 mm. `told` takes
+    the truth of the scan and returns it with what is known besides.
     """
     # The same field of view and dose for every spacing, so that spacings can be compared.
     rng = np.random.default_rng([scene.seed, 1])
     field_of_view = draw_field_of_view(scene, rng)
     protocol = replace(ScanProtocol.random_whole(rng), slice_mm=float(spacing_xyz_mm[2]))
     ct, labels, bodies = scan(scene, spacing_xyz_mm, rng, field_of_view, protocol)
-    truth = replace(phantom_truth(scene, ct, labels, bodies), kind=kind)
-    if meshes is not None:
-        truth = replace(truth, notes=_stand_ins(truth, meshes))
+    truth = told(phantom_truth(scene, ct, labels, bodies))
     return score_case(name, ct, truth, predict(name, ct))
 
 
-def _stand_ins(truth: CaseTruth, meshes: Path) -> tuple[str, ...]:
+def as_it_is(truth: CaseTruth) -> CaseTruth:
+    """Return the truth of a scan of which no more is known than its scene says."""
+    return truth
+
+
+def of_independent_meshes(truth: CaseTruth, meshes: Path) -> CaseTruth:
+    """Note which vertebrae of a scan are not shaped from the folder `meshes` that others are."""
     seen = [level_named(v.level).number for v in truth.vertebrae]
-    return stand_in_notes(seen, covered_levels(meshes))
+    notes = stand_in_notes(seen, covered_levels(meshes))
+    return replace(truth, kind=INDEPENDENT_MESHES, notes=notes)
 
 
 def draw_field_of_view(

@@ -10,7 +10,10 @@ PHANTOM = "phantom"
 INDEPENDENT_MESHES = "independent_meshes"
 """Phantoms whose vertebrae are meshes that no training has seen."""
 
-KINDS = (REAL, PHANTOM, INDEPENDENT_MESHES)
+EXPERT_MASKS = "expert_masks"
+"""Phantoms around the masks of a real spine, as experts drew them."""
+
+KINDS = (REAL, PHANTOM, INDEPENDENT_MESHES, EXPERT_MASKS)
 
 PART_SEPARATOR = " | "
 """Between the parts of a record's name in a comparison: scan, stop, system, version of weights."""

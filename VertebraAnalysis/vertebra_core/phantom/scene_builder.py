@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
 import numpy as np
 
 from ..levels import level_named
-from .codes import BODY_BIT
+from .bone_field import BoneField
 from .discs import draw_disc_heights
 from .findings import FUSED_SHARE
 from .fusion import draw_fusion, fusion_pieces
@@ -21,20 +24,39 @@ from .soft_spine import paint_canal, paint_cement, paint_discs, paint_implants
 from .spine_curve import PlacedLevel, place_column
 from .thorax_bones import shoulder_pieces, sternum_pieces
 from .torso import SpineLine, paint_trunk
-from .vertebra_instance import OUTSIDE_MM, VertebraInstance, draw_variation
+from .vertebra_instance import VertebraInstance, draw_variation
 
 SLIDE_SD_MM = 13.0
 """The sternal notch lies before the lower half of T2 on average, in single people one vertebra
 (20 mm) higher or lower; the carina between T4 and T7."""
-
-LABEL_REACH_MM = 2.0
-"""How far bone codes reach beyond the bone's surface."""
 
 RIB_GAP_MM = (0.0, 1.2)
 """Joint space between ribs and vertebrae: worn joints and coarse voxels show none."""
 
 TRUTH_REACH_MM = 60.0
 """How far outside the grid a vertebra's centre may lie that has a truth: parts of it may show."""
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """A patient with a column, and the part of the body that a grid covers.
+
+    Attributes
+    ----------
+    seed : int
+        What is drawn with generators of its own follows from it.
+    patient : PatientSpec
+    column : tuple of PlacedLevel
+        Head to foot, the first sacral level last.
+    low, high : ndarray, shape (3,)
+        Corners of the grid, mm in the column's frame, z, y, x.
+    """
+
+    seed: int
+    patient: PatientSpec
+    column: tuple[PlacedLevel, ...]
+    low: np.ndarray
+    high: np.ndarray
 
 
 def build_scene(
@@ -85,14 +107,47 @@ def build_scene(
         low, high = draw_view_of_fracture(column, patient.column.fractures, scale, rng)
     else:
         low, high = draw_field_of_view(column, scale, rng, field_of_view)
+    anatomy = Anatomy(seed, patient, column, low, high)
+
+    def instances(rng: np.random.Generator) -> list[VertebraInstance]:
+        return draw_instances(column[:-1], patient, library, rng)
+
+    return paint_anatomy(anatomy, instances, library, rng, spacing_mm, fused_share)
+
+
+def paint_anatomy(
+    anatomy: Anatomy,
+    instances_of: Callable[[np.random.Generator], list[VertebraInstance]],
+    library: ShapeLibrary,
+    rng: np.random.Generator,
+    spacing_mm: float,
+    fused_share: float = 0.0,
+) -> PhantomScene:
+    """Paint a column with everything around it.
+
+    Parameters
+    ----------
+    anatomy : Anatomy
+    instances_of : callable
+        Gives the vertebrae of the column, head to foot; called once with `rng`.
+    library : ShapeLibrary
+        Source of sacrum and hip bones.
+    rng : numpy.random.Generator
+    spacing_mm : float
+        Voxel size of the grid.
+    fused_share : float
+        Probability that vertebrae of the spine are fused.
+    """
+    patient, column, low, high = anatomy.patient, anatomy.column, anatomy.low, anatomy.high
+    seed, scale = anatomy.seed, patient.habitus.scale
     shape = tuple(int(n) for n in np.ceil((high - low) / spacing_mm).astype(int) + 1)
     grid = Grid(low, spacing_mm, shape)
     line = SpineLine(column)
     organs, sternum, shoulders = (SpineLine(column, mm) for mm in _draw_slides(seed))
     tissue, depth = _paint_soft_tissue(grid, organs, patient, rng)
 
-    instances = _draw_instances(column, patient, library, rng)
-    bones = _Bones(grid)
+    instances = instances_of(rng)
+    bones = BoneField(grid)
     pelvis_scale = scale * np.exp(rng.normal(0, 0.05, 3))
     _add_spine(bones, instances, column[-1], library, pelvis_scale, rng)
     fusion = draw_fusion(patient.column.levels, np.random.default_rng([seed, 11]), fused_share)
@@ -132,14 +187,15 @@ def _paint_soft_tissue(
     return tissue, depth
 
 
-def _draw_instances(
-    column: tuple[PlacedLevel, ...],
+def draw_instances(
+    levels: Sequence[PlacedLevel],
     patient: PatientSpec,
     library: ShapeLibrary,
     rng: np.random.Generator,
 ) -> list[VertebraInstance]:
+    """Draw a vertebra for each of `levels`, none of which is the sacrum."""
     instances = []
-    for placed in column[:-1]:
+    for placed in levels:
         shape = library.draw(level_named(placed.name).number, rng)
         variation = draw_variation(placed, shape, patient.column.scale, patient.degeneration, rng)
         instances.append(VertebraInstance(placed, shape, variation))
@@ -194,70 +250,3 @@ def _add_other_bones(bones, instances, lines, scale, tissue, rng, joints) -> Non
             bones.add_piece(*piece)
     for piece in skull_pieces(grid, line, scale, tissue, rng):
         bones.add_piece(*piece)
-
-
-class _Bones:
-    """Signed distances of all bones of a scene while it is being built."""
-
-    def __init__(self, grid: Grid) -> None:
-        self.grid = grid
-        self._nearest = np.full(grid.shape, OUTSIDE_MM, np.float32)
-        self._second = np.full(grid.shape, OUTSIDE_MM, np.float32)
-        self._number = np.zeros(grid.shape, np.uint8)
-        self._other = np.full(grid.shape, OUTSIDE_MM, np.float32)
-        self._other_code = np.zeros(grid.shape, np.uint8)
-
-    def add_vertebra(self, instance: VertebraInstance) -> None:
-        box = instance.box(self.grid)
-        if box is None:
-            return
-        local = self.grid.local(box, instance.placed.center_zyx_mm, instance.placed.axes)
-        whole, body = instance.distances(*local)
-        if instance.placed.fracture is not None:
-            whole = _restore_distance(whole, self.grid.spacing_mm)
-        is_body = body <= np.maximum(whole, 0) + 0.25
-        codes = np.where(is_body, instance.number | BODY_BIT, instance.number).astype(np.uint8)
-        self.add(box, whole, codes)
-
-    def add(self, box, distance: np.ndarray, codes: np.ndarray) -> None:
-        nearest, second = self._nearest[box], self._second[box]
-        wins = distance < nearest
-        np.minimum(second, np.maximum(distance, nearest), out=second)
-        self._number[box][wins] = codes[wins]
-        np.minimum(nearest, distance, out=nearest)
-
-    def separate(self, gap_mm: float) -> None:
-        """Leave a joint gap wherever two vertebrae would touch."""
-        np.maximum(
-            self._nearest, (self._nearest - self._second) / 2 + gap_mm / 2, out=self._nearest
-        )
-        self._second = None
-
-    def join(self, box, distance: np.ndarray) -> None:
-        """Add bone between vertebrae; it belongs to the nearest one."""
-        np.minimum(self._nearest[box], distance, out=self._nearest[box])
-
-    def add_piece(self, code: int, box, distance: np.ndarray) -> None:
-        wins = distance < self._other[box]
-        self._other_code[box][wins] = code
-        np.minimum(self._other[box], distance, out=self._other[box])
-
-    def finish(self, gap_mm: float) -> tuple[np.ndarray, np.ndarray]:
-        """Return labels (uint8) and the signed distance (mm) to the nearest bone of any kind.
-
-        Other bones give way to vertebrae and keep `gap_mm` from them.
-        """
-        other = np.maximum(self._other, (self._other - self._nearest) / 2 + gap_mm / 2)
-        use_other = other < self._nearest
-        sdf = np.where(use_other, other, self._nearest)
-        labels = np.where(use_other, self._other_code, self._number)
-        labels[sdf > LABEL_REACH_MM] = 0
-        return labels, sdf
-
-
-def _restore_distance(distance: np.ndarray, spacing_mm: float) -> np.ndarray:
-    """Undo the stretch that a fracture's warp puts on distances, near the surface."""
-    if min(distance.shape) < 2:
-        return distance
-    slope = np.sqrt(sum(g**2 for g in np.gradient(distance, spacing_mm)))
-    return (distance / np.clip(slope, 0.5, 3.0)).astype(np.float32)

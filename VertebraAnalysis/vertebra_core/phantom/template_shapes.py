@@ -7,6 +7,7 @@ surface of 87 patients of Clouthier et al. (MIT) and the cervical meshes of Arti
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from vtk.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray, vtk_to
 
 from ..errors import InputError
 from ..levels import level_named
+from .mask_fields import STEP_MM, vertebra_field, whole_vertebrae
 from .shape import BoneShape, VertebraShape
 from .shape_frame import (
     CLIP_MM,
@@ -28,9 +30,6 @@ from .shape_frame import (
     sample,
 )
 from .shape_measurement import body_centre, finished_shape
-
-STEP_MM = 0.6
-"""Voxel size at which vertebrae are sampled before they are brought into their own frame."""
 
 _PAD_MM = 5.0
 
@@ -63,19 +62,10 @@ def mask_shapes(folder: Path) -> tuple[VertebraShape, ...]:
         subject = path.name.split("_")[0]
         image = sitk.DICOMOrient(sitk.ReadImage(str(path)), "LPS")
         labels = sitk.GetArrayFromImage(image).round().astype(np.uint8)
-        spacing = np.array(image.GetSpacing()[::-1])
-        for number in np.unique(labels)[1:]:
-            voxels = ndimage.find_objects((labels == number).astype(np.uint8))[0]
-            cut_off = any(
-                s.start == 0 or s.stop == n for s, n in zip(voxels, labels.shape, strict=True)
-            )
-            # A slice at the very edge is often left unlabelled: within 2 mm counts as the edge.
-            near = [voxels[0].start * spacing[0], (labels.shape[0] - voxels[0].stop) * spacing[0]]
-            if cut_off or min(near) < 2.0 or (subject, int(number)) in _FRACTURED:
-                continue
-            mask = np.pad(labels[voxels] == number, 8)
-            field = _interpolated_field(mask, spacing)
-            shapes.append(shape_from_field(field, int(number), subject))
+        for vertebra in whole_vertebrae(labels, np.array(image.GetSpacing()[::-1])):
+            if (subject, vertebra.number) not in _FRACTURED:
+                field = vertebra_field(vertebra)
+                shapes.append(shape_from_field(field, vertebra.number, subject))
     return tuple(shapes)
 
 
@@ -113,6 +103,28 @@ def load_pelvis(data_folder: Path) -> BoneShape | None:
 
 def shape_from_field(field: Field, level: int, source: str) -> VertebraShape:
     """Bring a vertebra into its own frame, cut its body out and measure it."""
+    return placed_shape(field, level, source).shape
+
+
+@dataclass(frozen=True)
+class PlacedShape:
+    """A vertebra in its own frame, and where that frame lies in the field it was found in.
+
+    Attributes
+    ----------
+    shape : VertebraShape
+    center_zyx_mm : ndarray, shape (3,)
+    axes : ndarray, shape (3, 3)
+        Rows: the body's up, back and left unit vectors, z, y, x.
+    """
+
+    shape: VertebraShape
+    center_zyx_mm: np.ndarray
+    axes: np.ndarray
+
+
+def placed_shape(field: Field, level: int, source: str) -> PlacedShape:
+    """Do as `shape_from_field` does, and say where the vertebra stood."""
     rng = np.random.default_rng(level)
     centre, axes = find_frame(field, level, rng)
     points = grid_points()
@@ -124,7 +136,7 @@ def shape_from_field(field: Field, level: int, source: str) -> VertebraShape:
         centre = centre + shift @ axes
         sdf = sample(field, centre, axes, points)
         body = cut_body(sdf, level)
-    return finished_shape(sdf, body, level, source)
+    return PlacedShape(finished_shape(sdf, body, level, source), centre, axes)
 
 
 def _pelvic_bone(data_folder: Path, name: str, step_mm: float) -> BoneShape | None:
@@ -160,20 +172,6 @@ def first_sacral_frame(points_zyx_mm: np.ndarray) -> tuple[np.ndarray, np.ndarra
     local = points @ axes.T
     middle = (np.percentile(local, 2, axis=0) + np.percentile(local, 98, axis=0)) / 2
     return (middle * [1, 1, 0]) @ axes, axes
-
-
-def _interpolated_field(mask: np.ndarray, spacing: np.ndarray) -> Field:
-    """Shape-based interpolation of a mask with thick slices to an isotropic distance field."""
-    raw = ndimage.distance_transform_edt(~mask, sampling=spacing)
-    raw -= ndimage.distance_transform_edt(mask, sampling=spacing)
-    # Half a slice of smoothing takes the stair-steps of thick slices.
-    raw = ndimage.gaussian_filter(raw.astype(np.float32), 0.45 * spacing.max() / spacing)
-    box = ndimage.find_objects(mask.astype(np.uint8))[0]
-    low = [max(s.start * d - _PAD_MM, 0) for s, d in zip(box, spacing, strict=True)]
-    high = [s.stop * d + _PAD_MM for s, d in zip(box, spacing, strict=True)]
-    lines = [np.arange(a, b, STEP_MM) / d for a, b, d in zip(low, high, spacing, strict=True)]
-    fine = ndimage.map_coordinates(raw, np.meshgrid(*lines, indexing="ij"), order=1, mode="nearest")
-    return distance_field(fine < 0, low, STEP_MM)
 
 
 def mesh_field(mesh: vtk.vtkPolyData, step_mm: float) -> Field:

@@ -52,6 +52,12 @@ class Variation:
     profile: tuple[float, float, float]
     osteophytes: np.ndarray
 
+    @classmethod
+    def none(cls) -> Variation:
+        """Return what leaves a shape as it is."""
+        bumps, spurs = np.zeros((3, 2, 2, 2), np.float32), np.zeros((0, 4), np.float32)
+        return cls(np.ones(3), 1.0, 1.0, 0.0, bumps, (1.0, 1.0, 1.0), spurs)
+
 
 @dataclass(frozen=True)
 class VertebraInstance:
