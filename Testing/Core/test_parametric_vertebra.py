@@ -7,6 +7,7 @@ import pytest
 from scipy import ndimage
 from vertebra_core.levels import MOBILE_LEVELS, level_named
 from vertebra_core.phantom import parametric_vertebra as module
+from vertebra_core.phantom.parametric_body import body_field
 from vertebra_core.phantom.parametric_pelvis import hip_centres_mm, parametric_pelvis
 from vertebra_core.phantom.parametric_sacrum import parametric_sacrum
 from vertebra_core.phantom.parametric_vertebra import parametric_vertebra
@@ -198,3 +199,15 @@ def test_sacrum_and_pelvis_lie_where_the_s1_frame_puts_them():
             for p in (centre, medial)
         )
         assert free > 10 and bone < 0
+
+
+def test_a_strongly_heart_shaped_body_has_a_distance_everywhere():
+    class Extreme:
+        def standard_normal(self, n):
+            return np.full(n, 5.0)
+
+    z, y, x = (np.arange(-low, high + 1.0) for low, high in ((20, 20), (35, 30), (30, 30)))
+    grid = z[:, None, None], y[None, :, None], x[None, None, :]
+    field = body_field(*grid, TYPICAL["T6"], level_named("T6").number, Extreme())
+    assert np.isfinite(field).all()
+    assert field[20, 35, 30] < 0 < field[20, 0, 30]

@@ -42,7 +42,8 @@ def body_field(
     t = np.clip(np.abs(z) / h, 0, 1)
     side = 1 + waist * (1.6 * t**2.5 - 0.45)
     front = 1 + 0.8 * waist * (1.6 * t**2.5 - 0.45)
-    across = np.abs(x) / (a * side * (1 + heart * y / b))
+    # Far in front of a strongly heart-shaped body its outline would turn inside out.
+    across = np.abs(x) / (a * side * np.maximum(1 + heart * y / b, 1e-3))
     forward = np.where(y < 0, -y / (b * front), y / (1.45 * b))
     q = (across**power + forward**power) ** (1 / power)
     around = (q - 1) * min(a, b)
