@@ -94,6 +94,15 @@ def test_volumes_are_compared_between_levels_that_lie_near_each_other(names, odd
     assert found == [["implausible_shape"] * odd] * 2
 
 
+def test_atlas_and_axis_are_compared_with_nobody():
+    arch, axis = plain_body(), plain_body()
+    arch[:, :, 12:] = 0
+    neck = [placed(b, z) for b, z in ((arch, 90), (axis, 60), (arch, 30), (arch, 0))]
+    assert codes(neck, ("C1", "C2", "C3", "C4")) == [[], [], [], []]
+    # Elsewhere the same volumes are odd.
+    assert codes(neck, ("T1", "T2", "T3", "T4"))[1] == ["implausible_shape"]
+
+
 def test_a_code_is_carried_once_with_all_its_reasons_in_their_order():
     lesion = Flag("lesion_candidate", "Here.", (1.0, 2.0, 3.0), 0.7)
     before = Vertebra("L1", 1.0, None, (0.0, 0.0, 0.0), flags=(lesion, Flag("metal", "Screws.")))
