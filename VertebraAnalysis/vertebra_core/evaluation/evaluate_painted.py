@@ -12,16 +12,15 @@ from pathlib import Path
 from ..errors import InputError
 from ..phantom.arguments import check_spacings
 from ..reading import read_label_map
-from ..run_arguments import add_models_argument
-from ..settings import add_setting_argument
 from .case_files import IMAGE_SUFFIXES
-from .evaluate_cases import add_comparison_arguments
 from .grade_matching import grades_by_case
 from .grade_table import read_grades
-from .measured_pipeline import Analyse, add_computing_arguments
-from .output import TITLES, add_output_arguments, print_records, progress
+from .measured_pipeline import Analyse
+from .output import TITLES, print_records, progress
+from .phantom_arguments import add_phantom_arguments
+from .prediction import Predict
 from .predictor import measured
-from .record_log import open_log
+from .record_log import RecordLog, open_log
 from .records import EXPERT_MASKS, CaseRecord
 from .reliability_svg import write_reliability
 from .truth import CaseTruth, with_grades
@@ -54,22 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, default=0, help="other seeds give other looks")
     parser.add_argument("--spacing", type=float, default=1.0, metavar="MM", help="slice distance")
-    parser.add_argument("--pixel", type=float, default=1.0, metavar="MM", help="pixel size")
-    parser.add_argument(
-        "--scene-spacing", type=float, default=1.5, metavar="MM", help="voxel size of the anatomy"
-    )
-    parser.add_argument(
-        "--output",
-        type=Path,
-        metavar="FOLDER",
-        help="keep records of all scans and the reliability diagrams here; an evaluation that was "
-        "stopped goes on from it",
-    )
-    add_models_argument(parser)
-    add_computing_arguments(parser)
-    add_setting_argument(parser)
-    add_comparison_arguments(parser)
-    add_output_arguments(parser)
+    add_phantom_arguments(parser)
 
 
 def run(args: argparse.Namespace, analyse: Analyse | None = None) -> int:
@@ -95,7 +79,8 @@ def run(args: argparse.Namespace, analyse: Analyse | None = None) -> int:
     OutputError
         If nothing can be written to the output folder.
     """
-    maps = _named(args)
+    _check_arguments(args)
+    maps = _named(args.masks)
     table = read_grades(args.grades) if args.grades else {}
     grades = dict(zip(maps, grades_by_case(list(maps), table), strict=True))
     predict, weights = measured(args, analyse)
@@ -110,14 +95,7 @@ def run(args: argparse.Namespace, analyse: Analyse | None = None) -> int:
     return 0
 
 
-def _named(args: argparse.Namespace) -> dict[str, Path]:
-    """Return the maps by name, after a check of the other arguments.
-
-    Raises
-    ------
-    InputError
-        ``bad_arguments`` or ``no_such_file``.
-    """
+def _check_arguments(args: argparse.Namespace) -> None:
     if not 1 <= args.looks <= MAX_LOOKS or args.seed < 0:
         raise InputError(
             "bad_arguments",
@@ -125,14 +103,24 @@ def _named(args: argparse.Namespace) -> dict[str, Path]:
             f"1 to {MAX_LOOKS} looks; seed from 0.",
         )
     check_spacings((args.spacing, args.pixel, args.scene_spacing))
-    maps = {_name_of(path): path for path in args.masks}
-    if len(maps) < len(args.masks):
+
+
+def _named(paths: Sequence[Path]) -> dict[str, Path]:
+    """Return the maps by name.
+
+    Raises
+    ------
+    InputError
+        ``bad_arguments`` or ``no_such_file``.
+    """
+    for path in paths:
+        if not path.is_file():
+            raise InputError("no_such_file", f"There is no file {path}.", "Give a label map.")
+    maps = {_name_of(path): path for path in paths}
+    if len(maps) < len(paths):
         raise InputError(
             "bad_arguments", "Two of the label maps have one name.", "Give each another name."
         )
-    for path in maps.values():
-        if not path.is_file():
-            raise InputError("no_such_file", f"There is no file {path}.", "Give a label map.")
     return maps
 
 
@@ -157,7 +145,14 @@ def _settings(
     }
 
 
-def _evaluated(args, name, path, grades, predict, log) -> Sequence[CaseRecord]:
+def _evaluated(
+    args: argparse.Namespace,
+    name: str,
+    path: Path,
+    grades: Mapping[str, int],
+    predict: Predict,
+    log: RecordLog,
+) -> Sequence[CaseRecord]:
     """Return the records of all looks of one map; those in the log are not made again."""
     # Imported here: making phantoms needs torch, listing the arguments must not.
     from ..phantom.expert_spine import expert_scene, expert_spine
@@ -182,10 +177,9 @@ def _evaluated(args, name, path, grades, predict, log) -> Sequence[CaseRecord]:
 
 
 def _told(truth: CaseTruth, levels: Sequence[str], grades: Mapping[str, int]) -> CaseTruth:
-    """Return a truth with the grades that readers gave, and none of what the map does not tell.
+    """Return a truth with the grades that readers gave to the map's `levels`, and no others.
 
-    What the drawn neighbours of the map's vertebrae and the map's own heights are would be measured
-    by the same rules as the pipeline's, so that neither is a truth of readers.
+    Heights are left out: the map's own would be measured by rules like the pipeline's.
     """
     own = tuple(replace(v, grade=None, shape=None, heights_mm=None) for v in truth.vertebrae)
     of_map = {level: grade for level, grade in grades.items() if level in levels}

@@ -10,11 +10,9 @@ from pathlib import Path
 from ..errors import InputError
 from ..phantom.arguments import add_deformed_arguments, check_spacings, wanted_deformed
 from ..phantom.findings import WantedFindings
-from ..run_arguments import add_models_argument
-from ..settings import add_setting_argument
-from .evaluate_cases import add_comparison_arguments
-from .measured_pipeline import Analyse, add_computing_arguments
-from .output import add_output_arguments, print_records, progress
+from .measured_pipeline import Analyse
+from .output import print_records, progress
+from .phantom_arguments import add_phantom_arguments
 from .phantom_sets import PhantomSet, chosen_set, phantom_title
 from .prediction import Predict
 from .predictor import measured
@@ -46,10 +44,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="MM",
         help="slice distances; every phantom is scanned at each (for example: 1 3)",
     )
-    parser.add_argument("--pixel", type=float, default=1.0, metavar="MM", help="pixel size")
-    parser.add_argument(
-        "--scene-spacing", type=float, default=1.5, metavar="MM", help="voxel size of the anatomy"
-    )
     parser.add_argument(
         "--shapes",
         type=Path,
@@ -71,18 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="keep the anatomy here, and take it from here where it was made before",
     )
-    parser.add_argument(
-        "--output",
-        type=Path,
-        metavar="FOLDER",
-        help="keep records of all scans and the reliability diagrams here; an evaluation that was "
-        "stopped goes on from it",
-    )
-    add_models_argument(parser)
-    add_computing_arguments(parser)
-    add_setting_argument(parser)
-    add_comparison_arguments(parser)
-    add_output_arguments(parser)
+    add_phantom_arguments(parser)
 
 
 def run(args: argparse.Namespace, analyse: Analyse | None = None) -> int:
