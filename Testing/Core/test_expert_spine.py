@@ -101,3 +101,15 @@ def test_what_the_map_does_not_say_follows_from_the_seed(spine):
 def test_maps_that_are_no_spine_are_refused_in_a_sentence(source, levels, said):
     with pytest.raises(InputError, match=said):
         expert_spine(map_of(source, levels), "map")
+
+
+def test_labels_that_are_no_vertebrae_are_refused_in_a_sentence(source):
+    map_ = map_of(source, LEVELS[:3])
+    labels = map_.labels.astype(np.uint16)
+    with pytest.raises(InputError, match="not those of VerSe"):
+        expert_spine(replace(map_, labels=np.where(labels > 0, labels + 300, 0)), "map")
+    plates = np.zeros_like(map_.labels)
+    for k, name in enumerate(LEVELS[:3]):
+        plates[20 * (k + 1), 20:60, 20:60] = level_named(name).number
+    with pytest.raises(InputError, match="has not the shape of a vertebra"):
+        expert_spine(replace(map_, labels=plates), "map")

@@ -17,14 +17,14 @@ from ..errors import InputError
 from ..label_numbers import to_verse_numbers
 from ..levels import LEVELS, level_named, level_numbered
 from ..volume import LabelVolume, to_sitk
-from .mask_fields import vertebra_field, whole_vertebrae
+from .mask_fields import MaskedVertebra, vertebra_field, whole_vertebrae
 from .patient import PatientSpec, draw_patient
 from .scene import PhantomScene
 from .scene_builder import Anatomy, draw_instances, paint_anatomy
 from .shape import VertebraShape
 from .shape_library import ShapeLibrary
 from .spine_curve import ColumnSpec, PlacedLevel, place_column
-from .template_shapes import placed_shape
+from .template_shapes import PlacedShape, placed_shape
 from .vertebra_instance import Variation, VertebraInstance
 from .vertebra_parameters import TYPICAL
 
@@ -78,10 +78,11 @@ def expert_spine(labels: LabelVolume, name: str) -> ExpertSpine:
     ------
     InputError
         ``too_few_vertebrae`` if fewer than `FEWEST` are whole, ``levels_missing`` if one between
-        others is not there.
+        others is not there, ``other_numbers`` if no scheme has such labels, ``no_vertebra_shape``
+        if one has not the shape of a vertebra.
     """
     image = sitk.DICOMOrient(to_sitk(labels), "LPS")
-    numbers = to_verse_numbers(sitk.GetArrayFromImage(image))
+    numbers = _numbers(sitk.GetArrayFromImage(image), name)
     numbers[numbers == level_named("S1").number] = 0
     spacing = np.array(image.GetSpacing()[::-1])
     vertebrae = sorted(
@@ -90,12 +91,35 @@ def expert_spine(labels: LabelVolume, name: str) -> ExpertSpine:
     _check(name, [level_numbered(v.number).name for v in vertebrae])
     placed, shapes = [], []
     for vertebra in vertebrae:
-        found = placed_shape(vertebra_field(vertebra), vertebra.number, name)
         level = level_numbered(vertebra.number).name
+        found = _placed(vertebra, level, name)
         centre = found.center_zyx_mm + vertebra.origin_zyx_mm
         placed.append(PlacedLevel(level, centre, found.axes, found.shape.height_mm, None))
         shapes.append(found.shape)
     return ExpertSpine(name, tuple(placed), tuple(shapes))
+
+
+def _numbers(labels: np.ndarray, name: str) -> np.ndarray:
+    try:
+        return to_verse_numbers(labels)
+    except ValueError as error:
+        raise InputError(
+            "other_numbers",
+            f"The labels of {name} are not those of VerSe or TotalSegmentator ({error}).",
+            "Renumber it by levels, as VerSe does.",
+        ) from error
+
+
+def _placed(vertebra: MaskedVertebra, level: str, name: str) -> PlacedShape:
+    try:
+        return placed_shape(vertebra_field(vertebra), vertebra.number, name)
+    except (ValueError, IndexError) as error:
+        # Neither a canal nor a body is found in it.
+        raise InputError(
+            "no_vertebra_shape",
+            f"What {name} labels as {level} has not the shape of a vertebra.",
+            "Correct its outline, or take the map out.",
+        ) from error
 
 
 def _check(name: str, levels: Sequence[str]) -> None:
