@@ -4,27 +4,19 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import dataclass
 
-import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813
 from expert_map import LEVELS, map_of, mapped_scene
-from vertebra_core.analysis import Manifest, SpineAnalysis, Vertebra
+from phantom_oracle import answer_with, oracle_that
+from vertebra_core.analysis import Vertebra
 from vertebra_core.errors import InputError
-from vertebra_core.evaluation import evaluate_painted, phantom_cases
+from vertebra_core.evaluation import evaluate_painted
 from vertebra_core.evaluation.record_log import RecordLog
 from vertebra_core.evaluation.records import EXPERT_MASKS
 from vertebra_core.volume import to_sitk
 
 GRADES = "verse_scan,label,genant_grade\nspine,L1,2\nspine,L2,0\nspine,L3,0\nspine,L4,1\n"
-
-
-@dataclass(frozen=True)
-class Answer:
-    analysis: SpineAnalysis
-    labels: np.ndarray
-    bodies: np.ndarray
 
 
 @pytest.fixture(scope="module")
@@ -38,27 +30,18 @@ def folder(tmp_path_factory):
 @pytest.fixture
 def grade_one_for_all(monkeypatch):
     """An analysis that finds all, and calls what it sees of every vertebra grade 1."""
-    told = {"calls": 0}
-    truth_of = phantom_cases.phantom_truth
 
-    def remember(*arguments):
-        told["truth"] = truth_of(*arguments)
-        return told["truth"]
-
-    def analyse(ct):
-        told["calls"] += 1
-        truth = told["truth"]
-        manifest = Manifest("0", {}, "cpu", {}, (1, 1, 1), (1, 1, 1), (0, 0, 0), ())
-        vertebrae = tuple(
-            Vertebra(v.level, 1.0, None, v.center_lps_mm, grade=1, shape="wedge")
-            for v in truth.vertebrae
-            if v.in_view
+    def grade_one(truth):
+        return answer_with(
+            (
+                Vertebra(v.level, 1.0, None, v.center_lps_mm, grade=1, shape="wedge")
+                for v in truth.vertebrae
+                if v.in_view
+            ),
+            truth,
         )
-        return Answer(SpineAnalysis(vertebrae, manifest), truth.labels, truth.bodies)
 
-    monkeypatch.setattr(phantom_cases, "phantom_truth", remember)
-    analyse.told = told
-    return analyse
+    return oracle_that(grade_one, monkeypatch)
 
 
 def _arguments(*words):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from phantom_oracle import Answer, answer_with, oracle_that
 from scipy import ndimage
-from vertebra_core.analysis import Heights, Manifest, SpineAnalysis, Vertebra
+from vertebra_core.analysis import Heights, Vertebra
 from vertebra_core.errors import InputError
 from vertebra_core.evaluation import evaluate_phantoms
 from vertebra_core.evaluation.output import by_kind
@@ -40,13 +41,6 @@ SPACING_MM = 2.0
 SHAPE = (80, 40, 40)
 NAMES = ("L4", "L3", "L2", "L1")
 """Foot to head."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    analysis: SpineAnalysis
-    labels: np.ndarray
-    bodies: np.ndarray
 
 
 def _scene(seed=EVALUATION_SEED_START):
@@ -83,7 +77,6 @@ def _scene(seed=EVALUATION_SEED_START):
 
 
 def _right_answer(truth, grade_of=lambda v: v.grade):
-    manifest = Manifest("0", {}, "cpu", {}, (1, 1, 1), (1, 1, 1), (0, 0, 0), ())
     vertebrae = tuple(
         Vertebra(
             v.level,
@@ -97,7 +90,7 @@ def _right_answer(truth, grade_of=lambda v: v.grade):
         for v in truth.vertebrae
         if v.in_view
     )
-    return Answer(SpineAnalysis(vertebrae, manifest), truth.labels, truth.bodies)
+    return answer_with(vertebrae, truth)
 
 
 def _arguments(*words):
@@ -109,21 +102,7 @@ def _arguments(*words):
 @pytest.fixture
 def oracle(monkeypatch):
     """An analysis that knows the truth of the phantom scanned last; counts its calls."""
-    from vertebra_core.evaluation import phantom_cases
-
-    told = {"calls": 0}
-
-    def remember(*arguments):
-        told["truth"] = phantom_truth(*arguments)
-        return told["truth"]
-
-    def analyse(ct):
-        told["calls"] += 1
-        return _right_answer(told["truth"])
-
-    monkeypatch.setattr(phantom_cases, "phantom_truth", remember)
-    analyse.told = told
-    return analyse
+    return oracle_that(_right_answer, monkeypatch)
 
 
 def test_truth_of_a_scan_is_that_of_its_scene():
